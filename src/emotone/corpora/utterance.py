@@ -1,0 +1,111 @@
+"""Utterance and Corpus: what every reader yields.
+
+Conventions: times in seconds; a speaker's name is unique within its corpus; labels are from `emotone.emotions`;
+utterances are in a stable order (by id), which folds, stores and seeds rely on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from emotone.emotions import map_labels
+from emotone.errors import CorpusError
+
+Sex = Literal["female", "male"]
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One labelled recording, or a labelled stretch of one.
+
+    Attributes:
+        id: unique within the corpus, and stable over releases (usually the file's stem).
+        path: the audio file.
+        emotion: a label of the vocabulary.
+        speaker: who speaks.
+        session: the recording session, where a corpus has them.
+        sex: of the speaker, where known.
+        text: the sentence's code or words, where known.
+        start_s: where the stretch begins, None for the beginning of the file.
+        end_s: where it ends, None for the end of the file.
+        style: such as "improvised" or "scripted", where a corpus tells them apart.
+        phonemes: the phone sequence, where the corpus is aligned.
+    """
+
+    id: str
+    path: Path
+    emotion: str
+    speaker: str
+    session: str | None = None
+    sex: Sex | None = None
+    text: str | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    style: str | None = None
+    phonemes: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A set of utterances with what a reader of scores must know about it.
+
+    Attributes:
+        name: such as "emodb"; stands beside every score.
+        utterances: in the order of their ids.
+        classes: the label set, in the order of the model's outputs.
+        licence: of the recordings, as an SPDX identifier where there is one.
+        sentences_shared: True where the same sentences are spoken by training and test speakers.
+        dropped: how many utterances were left out, by reason (known traps, classes outside the task).
+    """
+
+    name: str
+    utterances: tuple[Utterance, ...]
+    classes: tuple[str, ...]
+    licence: str
+    sentences_shared: bool = False
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        counts = Counter(utterance.id for utterance in self.utterances)
+        twice = [name for name, count in counts.items() if count > 1]
+        if twice:
+            raise CorpusError(f"corpus {self.name}: {len(twice)} ids stand twice, first {twice[0]!r}; ids must be unique")
+        outside = {utterance.emotion for utterance in self.utterances} - set(self.classes)
+        if outside:
+            raise CorpusError(f"corpus {self.name}: labels {sorted(outside)} are not among its classes {self.classes}")
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """All speakers, sorted."""
+        return tuple(sorted({utterance.speaker for utterance in self.utterances}))
+
+    def targets(self) -> list[int]:
+        """The class index of each utterance."""
+        index = {label: position for position, label in enumerate(self.classes)}
+        return [index[utterance.emotion] for utterance in self.utterances]
+
+    def where(self, keep: Callable[[Utterance], bool], *, reason: str) -> Corpus:
+        """The corpus without the utterances for which `keep` is false, counted under `reason`."""
+        kept = tuple(utterance for utterance in self.utterances if keep(utterance))
+        lost = len(self.utterances) - len(kept)
+        dropped = dict(self.dropped)
+        if lost:
+            dropped[reason] = dropped.get(reason, 0) + lost
+        return replace(self, utterances=kept, dropped=dropped)
+
+    def with_classes(self, classes: Sequence[str], merge: Mapping[str, str] | None = None) -> Corpus:
+        """The corpus as a task over `classes`; what is lost is counted in `dropped`."""
+        mapping = map_labels((utterance.emotion for utterance in self.utterances), classes, merge)
+        kept = tuple(
+            replace(utterance, emotion=label)
+            for utterance, label in zip(self.utterances, mapping.labels, strict=True)
+            if label is not None
+        )
+        dropped = dict(self.dropped)
+        for label, count in mapping.dropped.items():
+            dropped[f"class {label} is not part of the task"] = count
+        return replace(self, utterances=kept, classes=tuple(classes), dropped=dropped)
