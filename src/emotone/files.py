@@ -1,0 +1,71 @@
+"""Files that are written whole or not at all.
+
+A reader never sees half a file: the new content is written beside the old, synced to the disk, then renamed over it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from emotone.errors import OutputError
+
+
+@contextmanager
+def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A path to write to; on leaving without an error it becomes `path`, else it vanishes.
+
+    Args:
+        path: where the finished file shall stand; its folder is made.
+    Yields:
+        a path in the same folder, with the same suffix, which does not exist yet.
+    Raises:
+        OutputError: the folder cannot be made or the file cannot be written.
+    """
+    target = Path(path)
+    part = target.with_name(f".{target.stem}.{os.getpid()}-{secrets.token_hex(4)}{target.suffix}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        with part.open("rb") as handle:
+            os.fsync(handle.fileno())
+        part.replace(target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise OutputError(f"cannot write {target}: {error.strerror or error}; what stood there is untouched") from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 text, whole or not at all.
+
+    Raises:
+        OutputError: it could not be written.
+    """
+    with written_whole(path) as part:
+        part.write_text(text, encoding="utf-8", newline="")
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write bytes, whole or not at all.
+
+    Raises:
+        OutputError: it could not be written.
+    """
+    with written_whole(path) as part:
+        part.write_bytes(content)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Without this the rename itself can be lost with the power; not every file system allows it.
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
