@@ -73,7 +73,9 @@ class Corpus:
         counts = Counter(utterance.id for utterance in self.utterances)
         twice = [name for name, count in counts.items() if count > 1]
         if twice:
-            raise CorpusError(f"corpus {self.name}: {len(twice)} ids stand twice, first {twice[0]!r}; ids must be unique")
+            raise CorpusError(
+                f"corpus {self.name}: {len(twice)} ids stand twice, first {twice[0]!r}; ids must be unique"
+            )
         outside = {utterance.emotion for utterance in self.utterances} - set(self.classes)
         if outside:
             raise CorpusError(f"corpus {self.name}: labels {sorted(outside)} are not among its classes {self.classes}")

@@ -1,0 +1,61 @@
+"""Where labelled recordings come from: one small reader a corpus, manifests, speaker-disjoint protocols."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from typing import Any
+
+from emotone.corpora import crema_d, emodb, merged, nemo, ravdess
+from emotone.corpora.folds import PROTOCOLS, Fold, Folds, Split, protocol_folds
+from emotone.corpora.merged import merge_corpora
+from emotone.corpora.utterance import Corpus, Utterance
+from emotone.errors import CorpusError
+
+__all__ = [
+    "CORPUS_NAMES",
+    "PROTOCOLS",
+    "Corpus",
+    "Fold",
+    "Folds",
+    "Split",
+    "Utterance",
+    "merge_corpora",
+    "protocol_folds",
+    "read_corpus",
+]
+
+_READERS: dict[str, Callable[..., Corpus]] = {
+    "crema-d": crema_d.read,
+    "crema-d-imbalanced": crema_d.read_imbalanced,
+    "emodb": emodb.read,
+    "nemo": nemo.read,
+    "open-four": merged.read_open_four,
+    "ravdess": ravdess.read,
+}
+
+CORPUS_NAMES = tuple(_READERS)
+"""Every name that `read_corpus` knows."""
+
+
+def read_corpus(name: str, directory: str | os.PathLike[str], **options: Any) -> Corpus:
+    """Read a corpus by name. No audio is decoded.
+
+    Args:
+        name: one of `CORPUS_NAMES`.
+        directory: its folder.
+        options: the reader's own, such as `phonemes=True` for EmoDB.
+    Raises:
+        CorpusError: no such name or option.
+        CorpusNotFoundError: the folder does not hold the corpus.
+    """
+    reader = _READERS.get(name)
+    if reader is None:
+        raise CorpusError(f"unknown corpus {name!r}; expected one of {', '.join(CORPUS_NAMES)}")
+    known = [option for option in inspect.signature(reader).parameters if option != "directory"]
+    if unknown := sorted(set(options) - set(known)):
+        raise CorpusError(
+            f"corpus {name} has no option {', '.join(unknown)}; it has {', '.join(known) if known else 'none'}"
+        )
+    return reader(directory, **options)

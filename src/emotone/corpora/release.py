@@ -1,0 +1,226 @@
+"""What an official release holds, and what is found of it on a disk.
+
+Conventions: a recording is known by its id, which is read from its path without the suffix, so that any audio format
+will do; `._*` files, hidden files and `__MACOSX` folders are no part of any release.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from emotone.corpora.utterance import Corpus, Utterance
+from emotone.errors import CorpusNotFoundError
+
+AUDIO_SUFFIXES = frozenset(
+    {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".webm", ".aif", ".aiff", ".amr", ".mp4"}
+    | {".mkv", ".mka", ".wma", ".au", ".caf", ".w64"}
+)
+
+EMPTY = "empty file"
+UNNAMED = "name is not one of the corpus"
+TWIN = "second file of the same name"
+
+
+@dataclass(frozen=True, slots=True)
+class Trap:
+    """A fault of the official release itself, so that finding it is no fault of the copy.
+
+    Attributes:
+        kind: what a check would otherwise complain about.
+        ids: the recordings concerned.
+        dropped: those of them that the reader leaves out.
+        reason: why; stands in `Corpus.dropped` and in the report of a check.
+    """
+
+    kind: Literal["silent", "duplicated", "format"]
+    ids: tuple[str, ...]
+    dropped: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """An official release.
+
+    Attributes:
+        name: of the corpus.
+        licence: of the recordings.
+        classes: the label set, in the order of the vocabulary.
+        counts: official recordings of each class.
+        n_speakers: official number of speakers.
+        layout: one official path, for messages.
+        pattern: matched against the end of a path without its suffix, `/` between folders; the group `id` is the
+            recording's id (`/` in it becomes `_`).
+        official_ids: all official ids, where they are known.
+        traps: the faults of the official release.
+        sentences_shared: True where all speakers speak the same sentences.
+    """
+
+    name: str
+    licence: str
+    classes: tuple[str, ...]
+    counts: Mapping[str, int]
+    n_speakers: int
+    layout: str
+    pattern: re.Pattern[str]
+    official_ids: Callable[[], frozenset[str]] | None = None
+    traps: tuple[Trap, ...] = ()
+    sentences_shared: bool = True
+
+    @property
+    def n_files(self) -> int:
+        """Official number of recordings."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A file whose name is one of the corpus.
+
+    Attributes:
+        id: the recording's id.
+        path: where it lies.
+        match: of the release's pattern, with its groups.
+    """
+
+    id: str
+    path: Path
+    match: re.Match[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What lies in a folder, by name and size alone; nothing is decoded.
+
+    Attributes:
+        recordings: by id, in the order of the ids.
+        empty: files of the corpus with no bytes in them, by id.
+        unnamed: audio files whose names are not of the corpus.
+        twins: further files of an id already seen.
+    """
+
+    recordings: Mapping[str, Recording]
+    empty: Mapping[str, Path] = field(default_factory=dict)
+    unnamed: tuple[Path, ...] = ()
+    twins: tuple[Path, ...] = ()
+
+
+def audio_files(directory: Path) -> Iterator[Path]:
+    """Every audio file below a folder (by suffix), in a stable order; linked folders are entered once."""
+    seen: set[str] = set()
+    for folder, folders, names in os.walk(directory, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
+        for name in sorted(names):
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES:  # noqa: PTH122
+                yield Path(folder, name)
+
+
+def existing_folder(name: str, directory: str | os.PathLike[str], layout: str) -> Path:
+    """The folder as a path.
+
+    Raises:
+        CorpusNotFoundError: there is no such folder.
+    """
+    folder = Path(directory)
+    if not folder.is_dir():
+        kind = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise CorpusNotFoundError(f"{folder} {kind}; give the folder of {name}, which holds files such as {layout}")
+    return folder
+
+
+def describe_folder(folder: Path) -> str:
+    """What lies in a folder, in a few words, for the message that something else was expected."""
+    entries = sorted(path.name + ("/" if path.is_dir() else "") for path in folder.iterdir())
+    if not entries:
+        return "an empty folder"
+    shown = ", ".join(entries[:5]) + (", …" if len(entries) > 5 else "")
+    return f"{len(entries)} {'entry' if len(entries) == 1 else 'entries'}: {shown}"
+
+
+def survey(directory: str | os.PathLike[str], release: Release) -> Survey:
+    """Look through a folder for the recordings of a release, by name and size.
+
+    Args:
+        directory: the corpus's folder, or one above or below it.
+        release: what to look for.
+    Raises:
+        CorpusNotFoundError: no such folder, or nothing of the release in it.
+    """
+    folder = existing_folder(release.name, directory, release.layout)
+    recordings: dict[str, Recording] = {}
+    empty: dict[str, Path] = {}
+    unnamed: list[Path] = []
+    twins: list[Path] = []
+    # The folder's own name counts, so that a speaker's or an emotion's folder alone is readable too.
+    root = folder.resolve().name
+    for path in audio_files(folder):
+        match = release.pattern.search(f"{root}/{path.relative_to(folder).with_suffix('').as_posix()}")
+        if match is None:
+            unnamed.append(path)
+            continue
+        name = match["id"].replace("/", "_")
+        if name in recordings or name in empty:
+            twins.append(path)
+        elif path.stat().st_size == 0:
+            empty[name] = path
+        else:
+            recordings[name] = Recording(name, path, match)
+    if not recordings:
+        raise CorpusNotFoundError(
+            f"{folder} does not hold {release.name}: looked for files such as {release.layout} (any audio suffix) in "
+            f"it and in the folders below, found {describe_folder(folder)}"
+            + (f" and {len(empty)} empty files of the corpus" if empty else "")
+        )
+    return Survey(dict(sorted(recordings.items())), empty, tuple(unnamed), tuple(twins))
+
+
+def assemble(
+    release: Release, found: Survey, utterance_of: Callable[[Recording], Utterance | None], *, unlabelled: str = ""
+) -> Corpus:
+    """The corpus of what a survey found, without its traps.
+
+    Args:
+        release: the release that was surveyed.
+        found: what the survey gave.
+        utterance_of: makes the utterance of one recording; None where it has no label.
+        unlabelled: the reason under which the recordings without a label are counted.
+    """
+    reasons = {name: trap.reason for trap in release.traps for name in trap.dropped}
+    dropped: Counter[str] = Counter()
+    utterances: list[Utterance] = []
+    for recording in found.recordings.values():
+        if recording.id in reasons:
+            dropped[reasons[recording.id]] += 1
+        elif (utterance := utterance_of(recording)) is None:
+            dropped[unlabelled] += 1
+        else:
+            utterances.append(utterance)
+    for reason, files in ((EMPTY, found.empty), (UNNAMED, found.unnamed), (TWIN, found.twins)):
+        if files:
+            dropped[reason] = len(files)
+    return Corpus(
+        name=release.name,
+        utterances=tuple(utterances),
+        classes=release.classes,
+        licence=release.licence,
+        sentences_shared=release.sentences_shared,
+        dropped=dict(dropped),
+    )
+
+
+def official_list(name: str) -> list[list[str]]:
+    """The words of each line of a list in `official/`, where names follow no rule; `#` begins a comment."""
+    text = resources.files("emotone.corpora").joinpath("official", f"{name}.txt").read_text(encoding="utf-8")
+    return [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
