@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from emotone.errors import EvaluationError
 from emotone.evaluation import calibration, metrics, significance
@@ -77,7 +78,7 @@ def summarise(
             speakers are not those its info names, or a speaker on both sides of a split said to be without.
     """
     by_seed = _aligned(predictions_by_seed)
-    infos = [info if isinstance(info, FoldInfo) else FoldInfo.model_validate(dict(info)) for info in fold_info]
+    infos = [info if isinstance(info, FoldInfo) else _fold_info(info) for info in fold_info]
     per_fold = _per_fold(by_seed, infos, speaker_independent=speaker_independent)
 
     first = next(iter(by_seed.values()))
@@ -130,6 +131,15 @@ def software_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def _fold_info(info: Mapping[str, Any]) -> FoldInfo:
+    try:
+        return FoldInfo.model_validate(dict(info))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise EvaluationError(f"fold_info of fold {info.get('fold')}: {where}: {first['msg']}") from error
 
 
 def _aligned(predictions_by_seed: Mapping[int, Predictions]) -> dict[int, Predictions]:
