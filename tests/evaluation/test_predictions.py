@@ -43,8 +43,10 @@ def test_any_name_and_any_number_reads_back(
 def test_the_file_names_classes_and_not_their_numbers(table: Predictions, tmp_path: Path) -> None:
     table.write(tmp_path / "p.csv")
     header, first, *_ = (tmp_path / "p.csv").read_text().splitlines()
-    assert header == ("utterance,speaker,sex,fold,truth,prediction,temperature,logit_anger,logit_boredom,logit_neutral")
-    assert first.startswith("u000,03,male,0,neutral,")
+    assert header.replace('"', "") == (
+        "utterance,speaker,sex,fold,truth,prediction,temperature,logit_anger,logit_boredom,logit_neutral"
+    )
+    assert first.startswith('"u000","03","male",0,"neutral",')
 
 
 def test_a_table_without_rows_reads_back(table: Predictions, tmp_path: Path) -> None:
@@ -100,12 +102,12 @@ def test_columns_that_do_not_belong_together_are_refused(
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("utterance,", "name,", "is no table of predictions"),
-        ("u000,03,male,0", "u000,03,male,zero", "a value that cannot be"),
-        (",neutral,", ",joy,", "a value that cannot be: 'joy'"),
-        ("u000,03", "u000", "row 2: 9 columns, expected 10"),
-        ("u001,", "u000,", "1 utterances stand twice"),
-        ("neutral,neutral", "neutral,anger", "does not follow from the logits"),
+        ('"utterance"', '"name"', "is no table of predictions"),
+        ('"male",0', '"male","zero"', "a value that cannot be"),
+        ('0,"neutral"', '0,"joy"', "a value that cannot be: 'joy'"),
+        ('"u000","03"', '"u000"', "row 2: 9 columns, expected 10"),
+        ('"u001"', '"u000"', "1 utterances stand twice"),
+        ('"neutral","neutral"', '"neutral","anger"', "does not follow from the logits"),
     ],
 )
 def test_a_damaged_file_is_refused(table: Predictions, tmp_path: Path, old: str, new: str, words: str) -> None:

@@ -152,15 +152,16 @@ class Predictions:
             OutputError: it could not be written.
         """
         text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
+        # All text in quotes: else a lone carriage return within a name would end its row.
+        table = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
         table.writerow([*_COLUMNS, *(_LOGIT + label for label in self.labels)])
         names = zip(self.utterances, self.speakers, self.sexes, strict=True)
-        # tolist gives Python's own numbers, whose repr is the shortest text that reads back to the same bits.
+        # tolist gives Python's own numbers, which csv writes as the shortest text that reads back to the same bits.
         chosen = [self.labels[index] for index in self.prediction.tolist()]
         true = [self.labels[index] for index in self.truth.tolist()]
         numbers = zip(self.folds.tolist(), self.temperatures.tolist(), self.logits.tolist(), strict=True)
         for row, (who, (fold, temperature, logits)) in enumerate(zip(names, numbers, strict=True)):
-            table.writerow([*who, fold, true[row], chosen[row], repr(temperature), *map(repr, logits)])
+            table.writerow([*who, fold, true[row], chosen[row], temperature, *logits])
         write_text(path, text.getvalue())
 
     @classmethod
