@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from emotone.emotions import FOUR_CLASSES
+from emotone.model_file import ModelMetadata, Score, TrainingCorpus, with_metadata
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -22,3 +28,90 @@ def corpora_dir() -> Path:
 def clips_dir() -> Path:
     """The bundled real clips."""
     return REPO / "src" / "emotone" / "clips"
+
+
+@pytest.fixture(scope="session")
+def tiny_metadata() -> ModelMetadata:
+    """What the tiny model says of itself."""
+    return ModelMetadata(
+        name="tiny",
+        labels=FOUR_CLASSES,
+        sample_rate=16_000,
+        window_s=2.0,
+        min_samples=400,
+        embedding_dim=2,
+        temperature=1.0,
+        unsure_threshold=0.4,
+        recipe={"train": {"seed": 1}},
+        corpora=(TrainingCorpus("made-up", "CC0-1.0", "training"),),
+        scores=(Score("made-up", "5 folds by speaker", 10, 0.5, 0.3, 0.7, 0.6, "abc123", True),),
+        licence="MIT",
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_graph() -> onnx.ModelProto:
+    """A real graph of our shape: the mean power up to each length, its logarithm, four linear logits, softmax."""
+
+    def constant(name: str, value: object, kind: type) -> onnx.TensorProto:
+        return numpy_helper.from_array(np.array(value, dtype=kind), name)
+
+    nodes = [
+        helper.make_node("Shape", ["waveform"], ["n_samples"], start=1, end=2),
+        helper.make_node("Squeeze", ["n_samples"], ["width"]),
+        helper.make_node("Range", ["zero", "width", "one"], ["positions"]),
+        helper.make_node("Unsqueeze", ["lengths", "last"], ["column"]),
+        helper.make_node("Less", ["positions", "column"], ["inside"]),
+        helper.make_node("Where", ["inside", "waveform", "silence"], ["masked"]),
+        helper.make_node("ReduceSumSquare", ["masked"], ["energy"], axes=[1], keepdims=1),
+        helper.make_node("Cast", ["column"], ["divisor"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["energy", "divisor"], ["power"]),
+        helper.make_node("Add", ["power", "floor"], ["floored"]),
+        helper.make_node("Log", ["floored"], ["log_power"]),
+        helper.make_node("MatMul", ["log_power", "weight"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "bias"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+        helper.make_node("Concat", ["power", "log_power"], ["embedding"], axis=1),
+    ]
+    initializers = [
+        constant("zero", 0, np.int64),
+        constant("one", 1, np.int64),
+        constant("last", [1], np.int64),
+        constant("silence", 0.0, np.float32),
+        constant("floor", 1e-9, np.float32),
+        constant("weight", [[-0.5, 0.1, -0.2, 0.6]], np.float32),
+        constant("bias", [-2.0, 1.0, 0.0, 3.0], np.float32),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [
+            helper.make_tensor_value_info("waveform", TensorProto.FLOAT, ["batch", "n_samples"]),
+            helper.make_tensor_value_info("lengths", TensorProto.INT64, ["batch"]),
+        ],
+        [
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 4]),
+            helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", 2]),
+        ],
+        initializers,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(
+    tmp_path_factory: pytest.TempPathFactory, tiny_graph: onnx.ModelProto, tiny_metadata: ModelMetadata
+) -> Path:
+    """A small model file, so that tests need no shipped one."""
+    path = tmp_path_factory.mktemp("models") / "tiny.onnx"
+    path.write_bytes(with_metadata(tiny_graph.SerializeToString(), tiny_metadata))
+    return path
+
+
+@pytest.fixture(scope="session")
+def shipped_model() -> Path:
+    """The shipped model file; tests that need it skip while there is none."""
+    path = REPO / "src" / "emotone" / "weights" / "default.onnx"
+    if not path.is_file():
+        pytest.skip("no shipped model yet: src/emotone/weights/default.onnx is absent")
+    return path

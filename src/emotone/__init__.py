@@ -1,0 +1,91 @@
+"""emotone: emotion in speech.
+
+>>> import emotone
+>>> recognizer = emotone.load()                                # doctest: +SKIP
+>>> recognizer("clip.wav").emotion                             # doctest: +SKIP
+'anger'
+
+Everything public is named in `__all__` and imported when first asked for, so that `import emotone` is cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from emotone.errors import (
+        AudioError,
+        AudioNotFoundError,
+        AudioSamplesError,
+        AudioTooShortError,
+        AudioTruncatedError,
+        CheckpointError,
+        CorpusError,
+        CorpusNotFoundError,
+        EmotoneError,
+        EvaluationError,
+        ManifestError,
+        MissingExtraError,
+        ModelFileError,
+        NoAudioStreamError,
+        NotAudioError,
+        OutputError,
+        RecipeError,
+        SampleRateError,
+        SpeakerLeakError,
+        StoreError,
+        TrainingError,
+        UnknownEmotionError,
+    )
+    from emotone.listening.recognition import Recognition
+    from emotone.listening.recognizer import Recognizer, load
+
+__all__ = [
+    "AudioError",
+    "AudioNotFoundError",
+    "AudioSamplesError",
+    "AudioTooShortError",
+    "AudioTruncatedError",
+    "CheckpointError",
+    "CorpusError",
+    "CorpusNotFoundError",
+    "EmotoneError",
+    "EvaluationError",
+    "ManifestError",
+    "MissingExtraError",
+    "ModelFileError",
+    "NoAudioStreamError",
+    "NotAudioError",
+    "OutputError",
+    "RecipeError",
+    "Recognition",
+    "Recognizer",
+    "SampleRateError",
+    "SpeakerLeakError",
+    "StoreError",
+    "TrainingError",
+    "UnknownEmotionError",
+    "__version__",
+    "load",
+]
+
+_HOMES = {
+    "Recognition": "emotone.listening.recognition",
+    "Recognizer": "emotone.listening.recognizer",
+    "load": "emotone.listening.recognizer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'emotone' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES.get(name, "emotone.errors")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

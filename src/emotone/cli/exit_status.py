@@ -1,0 +1,54 @@
+"""What each kind of failure makes of the exit status: one table, the same for every command.
+
+| status | meaning |
+|---|---|
+| 0 | all went well |
+| 1 | another error of emotone's own, such as scores that cannot be computed |
+| 2 | the command line was not understood |
+| 3 | a recording cannot be used |
+| 4 | a corpus, a manifest, a label or a split cannot be used |
+| 5 | a model file cannot be used |
+| 6 | a recipe is wrong, or training cannot go on |
+| 7 | an option needs an extra that is not installed |
+| 8 | a result cannot be written |
+| 130 | interrupted from the keyboard |
+| 141 | the reader of the output went away |
+"""
+
+from __future__ import annotations
+
+from emotone.errors import (
+    AudioError,
+    CorpusError,
+    EmotoneError,
+    MissingExtraError,
+    ModelFileError,
+    OutputError,
+    RecipeError,
+    TrainingError,
+)
+
+OK = 0
+USAGE = 2
+INTERRUPTED = 130
+READER_GONE = 141
+
+_STATUSES: tuple[tuple[type[EmotoneError], int], ...] = (
+    (AudioError, 3),
+    (CorpusError, 4),
+    (ModelFileError, 5),
+    (RecipeError, 6),
+    (TrainingError, 6),
+    (MissingExtraError, 7),
+    (OutputError, 8),
+    (EmotoneError, 1),
+)
+
+
+def status_of(error: EmotoneError) -> int:
+    """The exit status for an error.
+
+    >>> status_of(ModelFileError("damaged"))
+    5
+    """
+    return next(status for kind, status in _STATUSES if isinstance(error, kind))

@@ -1,0 +1,217 @@
+"""A model file, loaded: sound in, emotions out. NumPy, PyAV and ONNX Runtime, nothing else.
+
+Conventions: `waveform (n_samples,)` mono float32 in [-1, 1] at the model's sample rate; probabilities in the order of
+`Recognizer.labels`. A recording scores the same alone and in a batch: the graph masks what the batch padded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emotone.errors import AudioTooShortError, ModelFileError
+from emotone.listening.recognition import Recognition
+from emotone.listening.sources import Source, Waveform, name_of, read_source
+from emotone.model_file import INPUTS, OUTPUTS, ModelMetadata, read_metadata, read_model_file
+
+# Enough to fill the vector units; more only costs memory.
+_BATCH = 16
+
+
+def load(
+    model: str | PathLike[str] | None = None, *, threads: int = 1, unsure_threshold: float | None = None
+) -> Recognizer:
+    """A recognizer from a model file.
+
+    Args:
+        model: a file made by `emotone export`; None for the shipped model.
+        threads: of ONNX Runtime; a clip is so small that more than one seldom pay.
+        unsure_threshold: in place of the model's own.
+    Raises:
+        ModelFileError: the file is missing, damaged, not one of ours, or of a newer schema.
+    """
+    if model is not None:
+        content, metadata = read_model_file(Path(model))
+    else:
+        shipped = resources.files("emotone") / "weights" / "default.onnx"
+        try:
+            content = shipped.read_bytes()
+        except OSError as error:
+            raise ModelFileError(
+                "this installation holds no shipped model (emotone/weights/default.onnx); "
+                "name a model file, or install emotone again"
+            ) from error
+        metadata = read_metadata(content)
+    return Recognizer(content, metadata, threads=threads, unsure_threshold=unsure_threshold)
+
+
+class Recognizer:
+    """Judges recordings with one model; made by `load`, and safe to share between threads.
+
+    Args:
+        content: the bytes of the model file.
+        metadata: what the model file says of itself.
+        threads: of ONNX Runtime.
+        unsure_threshold: in place of the model's own.
+    Raises:
+        ModelFileError: ONNX Runtime cannot use the graph, or its inputs or outputs are not ours.
+    """
+
+    def __init__(
+        self, content: bytes, metadata: ModelMetadata, *, threads: int = 1, unsure_threshold: float | None = None
+    ) -> None:
+        self.metadata = metadata
+        self.unsure_threshold = metadata.unsure_threshold if unsure_threshold is None else unsure_threshold
+        self._session = _session(content, threads)
+        inputs = {one.name for one in self._session.get_inputs()}
+        outputs = {one.name for one in self._session.get_outputs()}
+        if inputs != set(INPUTS) or not outputs >= set(OUTPUTS):
+            raise ModelFileError(
+                f"the graph takes {sorted(inputs)} and gives {sorted(outputs)}; "
+                f"expected {sorted(INPUTS)} and {sorted(OUTPUTS)}"
+            )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions it tells apart, in the order of its probabilities."""
+        return self.metadata.labels
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the waveforms it judges, in Hz; sources of other rates are resampled."""
+        return self.metadata.sample_rate
+
+    def __call__(self, source: Source, sample_rate: int | None = None) -> Recognition:
+        """Judge one recording as a whole.
+
+        Args:
+            source: path, bytes or file object of any audio format; or a waveform, float in [-1, 1] or int16, of shape
+                (n_samples,) or (n_channels, n_samples); or (waveform, sample rate).
+            sample_rate: of a bare waveform, in Hz.
+        Raises:
+            AudioError: the source is no sound, too short, or damaged.
+        """
+        waveform = self._read(source, sample_rate)
+        probabilities, embeddings = self._judge([waveform])
+        shares = {label: float(share) for label, share in zip(self.labels, probabilities[0], strict=True)}
+        emotion = max(shares, key=shares.__getitem__)
+        return Recognition(
+            source=name_of(source),
+            emotion=emotion,
+            probabilities=shares,
+            unsure=shares[emotion] < self.unsure_threshold,
+            duration_s=len(waveform) / self.sample_rate,
+            embedding=embeddings[0],
+        )
+
+    def probabilities(self, waveforms: Sequence[Waveform]) -> npt.NDArray[np.float32]:
+        """Probabilities of many waveforms, in batches.
+
+        Args:
+            waveforms: each mono float32 in [-1, 1] at `sample_rate`, shape (n_samples,), lengths may differ.
+        Returns:
+            shape (len(waveforms), n_classes).
+        Raises:
+            AudioTooShortError: one is shorter than the model can judge; the message says which.
+        """
+        return self._judge(waveforms)[0]
+
+    def embed(self, source: Source, sample_rate: int | None = None) -> npt.NDArray[np.float32]:
+        """The embedding of one recording: what the model made of it before it decided.
+
+        Args:
+            source: as for a call.
+            sample_rate: of a bare waveform, in Hz.
+        Returns:
+            shape (d,); for a recording longer than the model's window, the mean over its windows.
+        Raises:
+            AudioError: the source is no sound, too short, or damaged.
+        """
+        embedding: npt.NDArray[np.float32] = self._judge([self._read(source, sample_rate)])[1][0]
+        return embedding
+
+    def _read(self, source: Source, sample_rate: int | None) -> Waveform:
+        return read_source(source, sample_rate, wanted_rate=self.sample_rate, min_samples=self.metadata.min_samples)
+
+    def _judge(self, waveforms: Sequence[Waveform]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Probabilities and embeddings of whole waveforms, each the mean over its windows."""
+        windows: list[Waveform] = []
+        owners: list[int] = []
+        for index, waveform in enumerate(waveforms):
+            if len(waveform) < self.metadata.min_samples:
+                raise AudioTooShortError(
+                    f"waveform {index} has {len(waveform)} samples; "
+                    f"the model needs at least {self.metadata.min_samples}"
+                )
+            cut = windows_of(waveform, self.metadata.window_samples)
+            windows += cut
+            owners += [index] * len(cut)
+        n_classes, embedding_dim = len(self.labels), self.metadata.embedding_dim
+        probabilities = np.zeros((len(waveforms), n_classes), dtype=np.float32)
+        embeddings = np.zeros((len(waveforms), embedding_dim), dtype=np.float32)
+        of_windows = (
+            np.zeros((len(windows), n_classes), dtype=np.float32),
+            np.zeros((len(windows), embedding_dim), dtype=np.float32),
+        )
+        # Windows of like length share a batch, so that little of it is padding.
+        order = sorted(range(len(windows)), key=lambda position: len(windows[position]))
+        for start in range(0, len(order), _BATCH):
+            chosen = order[start : start + _BATCH]
+            of_windows[0][chosen], of_windows[1][chosen] = self._run([windows[position] for position in chosen])
+        np.add.at(probabilities, owners, of_windows[0])
+        np.add.at(embeddings, owners, of_windows[1])
+        counts = np.bincount(owners, minlength=len(waveforms)).astype(np.float32)[:, None]
+        return probabilities / counts, embeddings / counts
+
+    def _run(self, windows: Sequence[Waveform]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        lengths = np.array([len(window) for window in windows], dtype=np.int64)
+        batch = np.zeros((len(windows), int(lengths.max())), dtype=np.float32)
+        for row, window in zip(batch, windows, strict=True):
+            row[: len(window)] = window
+        probabilities, embeddings = self._session.run(list(OUTPUTS), {"waveform": batch, "lengths": lengths})
+        expected = (len(windows), len(self.labels)), (len(windows), self.metadata.embedding_dim)
+        if (probabilities.shape, embeddings.shape) != expected or not np.isfinite(probabilities).all():
+            raise ModelFileError(
+                f"the graph gave {probabilities.shape} and {embeddings.shape}; "
+                f"expected {expected[0]} and {expected[1]}, all finite: "
+                "the file's metadata and graph do not belong together"
+            )
+        return probabilities, embeddings
+
+
+def windows_of(waveform: Waveform, window_samples: int) -> list[Waveform]:
+    """A waveform cut into windows of one length, the last one moved back so that it ends with the waveform.
+
+    Args:
+        waveform: shape (n_samples,).
+        window_samples: length of a window.
+    Returns:
+        views on the waveform; the waveform itself if it is no longer than a window.
+
+    >>> [window.tolist() for window in windows_of(np.arange(5, dtype=np.float32), 2)]
+    [[0.0, 1.0], [2.0, 3.0], [3.0, 4.0]]
+    """
+    n_samples = len(waveform)
+    if n_samples <= window_samples:
+        return [waveform]
+    starts = [*range(0, n_samples - window_samples, window_samples), n_samples - window_samples]
+    return [waveform[start : start + window_samples] for start in starts]
+
+
+def _session(content: bytes, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has a dozen exception classes with no root but Exception.
+        raise ModelFileError(f"ONNX Runtime cannot use the model: {error}") from error

@@ -1,0 +1,149 @@
+"""`emotone predict`, as a person or a script meets it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emotone.cli.main import run
+
+
+@pytest.fixture
+def clip(clips_dir: Path) -> str:
+    return str(clips_dir / "emodb" / "03a01Wa.flac")
+
+
+@pytest.fixture
+def model(tiny_model: Path) -> list[str]:
+    return ["--model", str(tiny_model)]
+
+
+def test_a_table_by_default(clip: str, model: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", clip, *model]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0].split() == ["file", "emotion", "neutral", "happiness", "sadness", "anger"]
+    assert "03a01Wa.flac" in out
+
+
+def test_threshold_one_makes_all_unsure(clip: str, model: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", clip, *model, "--threshold", "1", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["unsure"] is True
+    assert run(["predict", clip, *model, "--threshold", "0", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["unsure"] is False
+
+
+def test_output_goes_to_the_file_and_nowhere_else(
+    clip: str, model: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "new folder" / "results.csv"
+    assert run(["predict", clip, clip, *model, "--format", "csv", "--output", str(path)]) == 0
+    assert capsys.readouterr().out == ""
+    with path.open(newline="") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == [clip, clip]
+
+
+def test_a_bad_file_among_good_ones_is_listed_at_the_end(
+    clip: str, model: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad\n[name].wav"
+    bad.write_text("not audio")
+    absent = str(tmp_path / "absent.wav")
+    assert run(["predict", str(bad), absent, clip, *model, "--format", "json"]) == 3
+    out, err = capsys.readouterr()
+    assert [row["file"] for row in json.loads(out)] == [clip]
+    lines = err.splitlines()
+    assert lines[0] == "2 of 3 recordings could not be used:"
+    assert "bad\\n[name].wav" in lines[1]
+    assert "absent.wav" in lines[2]
+    assert len(lines) == 3
+
+
+def test_with_no_good_file_no_results_are_written(
+    model: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "results.json"
+    assert run(["predict", str(tmp_path), *model, "--format", "json", "--output", str(output)]) == 3
+    assert not output.exists()
+
+
+def test_a_truncated_recording_is_used_with_a_warning(clip: str, model: list[str], tmp_path: Path) -> None:
+    import wave
+
+    whole = tmp_path / "whole.wav"
+    with wave.open(str(whole), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", "NONE"))
+        file.writeframes((1_000 * np.random.default_rng(1).standard_normal(16_000)).astype("<i2").tobytes())
+    cut = tmp_path / "cut.wav"
+    cut.write_bytes(whole.read_bytes()[:20_000])
+    done = emotone("predict", str(cut), *model, "--format", "json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)[0]["duration_s"] < 0.7
+    assert done.stderr.startswith("warning: ")
+    assert "Traceback" not in done.stderr
+    assert ".py:" not in done.stderr
+
+
+def test_plot_draws_one_recording(clip: str, model: list[str], tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    assert run(["predict", clip, *model, "--plot", str(picture)]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_plot_of_two_recordings_is_a_usage_error(
+    clip: str, model: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["predict", clip, clip, *model, "--plot", str(tmp_path / "picture.png")]) == 2
+    assert "--plot" in capsys.readouterr().err
+
+
+def test_a_picture_that_cannot_be_drawn_is_said_before_the_work(
+    clip: str, model: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["predict", clip, *model, "--plot", "picture.docx"]) == 8
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+
+
+def test_a_model_that_is_none_has_its_own_status(clip: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", clip, "--model", clip]) == 5
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_an_output_that_cannot_be_written_has_its_own_status(clip: str, model: list[str]) -> None:
+    assert run(["predict", clip, *model, "--output", f"{clip}/below-a-file.txt"]) == 8
+
+
+def emotone(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = shutil.which("emotone", path=str(Path(sys.executable).parent))
+    assert command is not None
+    return subprocess.run([command, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_installed_command_runs(clip: str, model: list[str]) -> None:
+    done = emotone("predict", clip, *model, "--format", "csv")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("file,emotion,unsure,duration_s,neutral")
+
+
+def test_a_reader_that_goes_away_is_no_traceback(clip: str, model: list[str]) -> None:
+    words = [sys.executable, "-c", "from emotone.cli.main import main; main()", "predict", clip, *model]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        err = process.stderr.read()
+        assert process.wait(timeout=60) == 141
+    assert err == ""
+
+
+def test_the_shipped_model_is_the_default(shipped_model: Path, clip: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", clip]) == 0
+    assert "03a01Wa.flac" in capsys.readouterr().out
