@@ -23,9 +23,12 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     Yields:
         a path in the same folder, with the same suffix, which does not exist yet.
     Raises:
-        OutputError: the folder cannot be made or the file cannot be written.
+        OutputError: the folder cannot be made, the file cannot be written, or `path` is a folder or a device.
     """
-    target = Path(path)
+    # A link keeps pointing where it did: what it points at is replaced. A device would be replaced by a plain file.
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise OutputError(f"cannot write {path}: it is a folder or a device; name a file")
     part = target.with_name(f".{target.stem}.{os.getpid()}-{secrets.token_hex(4)}{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

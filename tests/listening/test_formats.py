@@ -21,7 +21,7 @@ def recognition(source: str = "clip.wav", *, anger: float = 0.75, unsure: bool =
 
 
 def test_csv_reads_back_as_it_was() -> None:
-    names = ["clip.wav", 'with,comma "and quotes".wav', "two\nlines.wav", "emoji 🎤.wav"]
+    names = ["clip.wav", 'with,comma "and quotes".wav', "two\nlines.wav", "a\rreturn.wav", "emoji 🎤.wav"]
     rows = list(csv.DictReader(io.StringIO(as_csv([recognition(name) for name in names]))))
     assert [row["file"] for row in rows] == names
     assert list(rows[0]) == ["file", "emotion", "unsure", "duration_s", "neutral", "anger"]

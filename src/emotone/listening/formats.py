@@ -71,11 +71,12 @@ def as_json(recognitions: Sequence[Recognition]) -> str:
 def as_csv(recognitions: Sequence[Recognition]) -> str:
     """CSV with a head: file, emotion, unsure (true or false), duration_s, then one column a class."""
     sheet = io.StringIO()
-    writer = csv.writer(sheet, lineterminator="\n")
+    # Names are quoted always: csv itself leaves a lone carriage return bare, and readers end the row there.
+    writer = csv.writer(sheet, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(["file", "emotion", "unsure", "duration_s", *_labels(recognitions)])
     for one in recognitions:
-        shares = (f"{share:.6f}" for share in one.probabilities.values())
-        writer.writerow([one.source, one.emotion, str(one.unsure).lower(), f"{one.duration_s:.6f}", *shares])
+        shares = (round(share, 6) for share in one.probabilities.values())
+        writer.writerow([one.source, one.emotion, str(one.unsure).lower(), round(one.duration_s, 6), *shares])
     return _utf8(sheet.getvalue())
 
 

@@ -1,0 +1,70 @@
+# emotone: everything from a fresh clone with Python 3.11 or newer, make and a C library.
+#
+#   make demo      recognise the bundled clips with the shipped model; draws demo.png
+#   make install   .venv with all a developer or a researcher needs
+#   make test      install; then lint, types, import contracts, doctests and tests
+#   make check     test; then the slow tests
+#   make lint      lint, types and import contracts alone
+#   make docs      the documentation, into site/
+#   make clean     remove all that these targets made
+#
+# PYTHON=python3.12      another interpreter
+# TORCH_INDEX=URL        another index for torch, such as https://download.pytorch.org/whl/cpu (a tenth of the download)
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_INDEX ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+CLIPS := $(wildcard src/emotone/clips/crema-d/*.opus src/emotone/clips/emodb/*.flac)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo install test check lint docs clean
+
+help:
+	@sed -n 's/^# \{0,1\}//;2,/^$$/p' Makefile
+
+# One stamp a set of packages: a repeated make installs nothing unless the list of packages has changed.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "emotone needs Python 3.11 or newer; make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[plot]'
+	@touch $@
+
+$(VENV)/.install: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[dev,train,plot,formats,serve,peers]'
+	@touch $(VENV)/.demo $@
+
+$(VENV)/.docs: $(VENV)/.install
+	$(PIP) -e '.[docs]'
+	@touch $@
+
+demo: $(VENV)/.demo
+	@$(BIN)/emotone predict $(CLIPS)
+	@$(BIN)/emotone predict src/emotone/clips/emodb/03a01Wa.flac --plot demo.png > /dev/null
+	@echo 'demo.png shows one of them, 03a01Wa.flac.'
+
+install: $(VENV)/.install
+
+lint: $(VENV)/.install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest
+
+check: test
+	$(BIN)/python -m pytest -m slow
+
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf $(VENV) build dist site demo.png .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
