@@ -1,0 +1,40 @@
+"""`emotone report`: a finished cross-validation as Markdown and as one HTML page."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """What is written."""
+
+    all = "all"
+    markdown = "markdown"
+    html = "html"
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="The run folder that `emotone crossval` made.")],
+    output: Annotated[
+        Path | None, typer.Option(help="The folder to write to. [default: the run folder]", show_default=False)
+    ] = None,
+    format: Annotated[Format, typer.Option(help="Which of the two reports to write.")] = Format.all,
+    figures: Annotated[bool, typer.Option(help="Draw confusion matrix, curves and reliability.")] = True,
+) -> None:
+    """Report a finished cross-validation: scores with their intervals, folds, classes, groups, and how it was made.
+
+    Writes report.md, with its figures in report-figures, and report.html, one page that needs nothing beside it.
+    """
+    from emotone.evaluation.report import FORMATS, write_report
+    from emotone.evaluation.results import Results
+
+    formats = {Format.all: FORMATS, Format.markdown: FORMATS[:1], Format.html: FORMATS[1:]}[format]
+    written = write_report(run, output, formats=formats, figures=figures)
+    print(Results.read(run / "results.json").headline())
+    for path in written:
+        if path.suffix != ".png":
+            print(f"wrote {path}")
