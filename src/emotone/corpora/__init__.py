@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from emotone.corpora import crema_d, emodb, merged, nemo, ravdess
+from emotone.corpora import crema_d, emodb, emovo, iemocap, manifest, merged, nemo, ravdess, savee, tess, urdu
 from emotone.corpora.folds import PROTOCOLS, Fold, Folds, Split, protocol_folds
 from emotone.corpora.merged import merge_corpora
+from emotone.corpora.release import unreadable
 from emotone.corpora.utterance import Corpus, Utterance
 from emotone.errors import CorpusError
 
@@ -30,9 +31,15 @@ _READERS: dict[str, Callable[..., Corpus]] = {
     "crema-d": crema_d.read,
     "crema-d-imbalanced": crema_d.read_imbalanced,
     "emodb": emodb.read,
+    "emovo": emovo.read,
+    "iemocap": iemocap.read,
+    "manifest": manifest.read,
     "nemo": nemo.read,
     "open-four": merged.read_open_four,
     "ravdess": ravdess.read,
+    "savee": savee.read,
+    "tess": tess.read,
+    "urdu": urdu.read,
 }
 
 CORPUS_NAMES = tuple(_READERS)
@@ -44,7 +51,7 @@ def read_corpus(name: str, directory: str | os.PathLike[str], **options: Any) ->
 
     Args:
         name: one of `CORPUS_NAMES`.
-        directory: its folder.
+        directory: its folder; for `manifest`, the manifest.
         options: the reader's own, such as `phonemes=True` for EmoDB.
     Raises:
         CorpusError: no such name or option.
@@ -53,9 +60,12 @@ def read_corpus(name: str, directory: str | os.PathLike[str], **options: Any) ->
     reader = _READERS.get(name)
     if reader is None:
         raise CorpusError(f"unknown corpus {name!r}; expected one of {', '.join(CORPUS_NAMES)}")
-    known = [option for option in inspect.signature(reader).parameters if option != "directory"]
+    known = [option for option in inspect.signature(reader).parameters if option not in ("directory", "path")]
     if unknown := sorted(set(options) - set(known)):
         raise CorpusError(
             f"corpus {name} has no option {', '.join(unknown)}; it has {', '.join(known) if known else 'none'}"
         )
-    return reader(directory, **options)
+    try:
+        return reader(directory, **options)
+    except OSError as error:
+        raise unreadable(name, error) from error

@@ -132,7 +132,7 @@ def read_imbalanced(directory: str | os.PathLike[str]) -> Corpus:
 def _sexes(folder: Path) -> dict[str, Sex]:
     for table in (folder / "VideoDemographics.csv", folder.parent / "VideoDemographics.csv"):
         if table.is_file():
-            with table.open(encoding="utf-8", newline="") as handle:
+            with table.open(encoding="utf-8", errors="replace", newline="") as handle:
                 rows = [(row.get("ActorID") or "", row.get("Sex") or "") for row in csv.DictReader(handle)]
             return {actor.strip(): "male" if sex.strip() == "Male" else "female" for actor, sex in rows if sex.strip()}
     return {}

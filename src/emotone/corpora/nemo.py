@@ -76,7 +76,7 @@ def _rows(folder: Path) -> dict[str, Mapping[str, str]]:
         raise CorpusNotFoundError(
             f"{folder} lacks nEMO's data.tsv, which holds the labels; found {describe_folder(folder)}"
         )
-    with table.open(encoding="utf-8", newline="") as handle:
+    with table.open(encoding="utf-8", errors="replace", newline="") as handle:
         reader = csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE)
         wanted = {"file_id", "emotion", "raw_text", "speaker_id", "gender"}
         if lacking := wanted - set(reader.fieldnames or ()):

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Literal
 
 from emotone.corpora.utterance import Corpus, Utterance
-from emotone.errors import CorpusNotFoundError
+from emotone.errors import CorpusError, CorpusNotFoundError
 
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".webm", ".aif", ".aiff", ".amr", ".mp4"}
@@ -26,6 +26,7 @@ AUDIO_SUFFIXES = frozenset(
 EMPTY = "empty file"
 UNNAMED = "name is not one of the corpus"
 TWIN = "second file of the same name"
+ABSENT = "labelled, but there is no recording"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Trap:
         reason: why; stands in `Corpus.dropped` and in the report of a check.
     """
 
-    kind: Literal["silent", "duplicated", "format"]
+    kind: Literal["silent", "duplicated", "format", "name"]
     ids: tuple[str, ...]
     dropped: tuple[str, ...]
     reason: str
@@ -59,6 +60,8 @@ class Release:
         pattern: matched against the end of a path without its suffix, `/` between folders; the group `id` is the
             recording's id (`/` in it becomes `_`).
         official_ids: all official ids, where they are known.
+        ids_by_comparison: all official ids as far as the ids found tell them, where no list is known.
+        aliases: ids as the official release misspells them -> ids as they should be.
         traps: the faults of the official release.
         sentences_shared: True where all speakers speak the same sentences.
     """
@@ -71,6 +74,8 @@ class Release:
     layout: str
     pattern: re.Pattern[str]
     official_ids: Callable[[], frozenset[str]] | None = None
+    ids_by_comparison: Callable[[Collection[str]], frozenset[str]] | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
     traps: tuple[Trap, ...] = ()
     sentences_shared: bool = True
 
@@ -104,12 +109,14 @@ class Survey:
         empty: files of the corpus with no bytes in them, by id.
         unnamed: audio files whose names are not of the corpus.
         twins: further files of an id already seen.
+        absent: ids that the corpus's own tables name, without a recording.
     """
 
     recordings: Mapping[str, Recording]
     empty: Mapping[str, Path] = field(default_factory=dict)
     unnamed: tuple[Path, ...] = ()
     twins: tuple[Path, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 def audio_files(directory: Path) -> Iterator[Path]:
@@ -149,6 +156,13 @@ def describe_folder(folder: Path) -> str:
     return f"{len(entries)} {'entry' if len(entries) == 1 else 'entries'}: {shown}"
 
 
+def unreadable(name: str, error: OSError) -> CorpusError:
+    """The error to raise where the file system refuses."""
+    return CorpusError(
+        f"{name} cannot be read: {error.filename or ''} {error.strerror or error}; check its permissions"
+    )
+
+
 def survey(directory: str | os.PathLike[str], release: Release) -> Survey:
     """Look through a folder for the recordings of a release, by name and size.
 
@@ -171,6 +185,7 @@ def survey(directory: str | os.PathLike[str], release: Release) -> Survey:
             unnamed.append(path)
             continue
         name = match["id"].replace("/", "_")
+        name = release.aliases.get(name, name)
         if name in recordings or name in empty:
             twins.append(path)
         elif path.stat().st_size == 0:
@@ -207,7 +222,8 @@ def assemble(
             dropped[unlabelled] += 1
         else:
             utterances.append(utterance)
-    for reason, files in ((EMPTY, found.empty), (UNNAMED, found.unnamed), (TWIN, found.twins)):
+    left_out = ((EMPTY, found.empty), (UNNAMED, found.unnamed), (TWIN, found.twins), (ABSENT, found.absent))
+    for reason, files in left_out:
         if files:
             dropped[reason] = len(files)
     return Corpus(

@@ -1,0 +1,111 @@
+"""`emotone corpora`: what corpora there are, and whether a folder holds one whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from emotone.corpora.check import CorpusReport
+
+app = typer.Typer(
+    name="corpora", help="Corpora: what there is, and whether a folder holds one whole.", no_args_is_help=True
+)
+
+SHOWN = 20
+
+
+@app.command("list")
+def list_corpora() -> None:
+    """List the corpora that can be read, with their size, licence and layout."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from emotone.corpora import iemocap
+    from emotone.corpora.check import RELEASES
+
+    table = Table("name", "recordings", "speakers", "classes", "licence", "a file of it")
+    rows = [
+        (name, release.n_files, release.n_speakers, len(release.classes), release.licence, release.layout)
+        for name, release in RELEASES.items()
+    ]
+    iemocap_row = ("iemocap", sum(iemocap.COUNTS.values()), iemocap.N_SPEAKERS, 4, iemocap.LICENCE, iemocap.LAYOUT)
+    for row in sorted([*rows, iemocap_row]):
+        table.add_row(*map(str, row))
+    table.add_row("crema-d-imbalanced", "2254", "91", "4", "ODbL-1.0", "cut from crema-d to IEMOCAP's proportions")
+    table.add_row("open-four", "5234", "101", "4", "ODbL-1.0 AND CC0-1.0", "the folders crema-d and emodb side by side")
+    table.add_row("manifest", "-", "-", "-", "-", "a table of your own: CSV, TSV, JSONL or Parquet")
+    Console().print(table)
+
+
+@app.command("check")
+def check_corpus(
+    name: Annotated[str, typer.Argument(help="The corpus, as `emotone corpora list` names it.")],
+    directory: Annotated[Path, typer.Argument(help="Its folder; for `manifest`, the manifest.")],
+    quick: Annotated[bool, typer.Option("--quick", help="Names and sizes alone; decode nothing.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help=f"Print every line, not the first {SHOWN} of each list.")
+    ] = False,
+) -> None:
+    """Say what of the official release is missing, extra, empty, silent or duplicated.
+
+    Exits with 0 where all is in order but for the release's own known faults, with 1 where something was found, and
+    with 4 where the folder does not hold the corpus at all.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from emotone.corpora.check import check
+
+    columns = (TextColumn("decoding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quick) as progress:
+        task = progress.add_task("decoding", total=None)
+
+        def advance(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        report = check(name, directory, quick=quick, progress=advance)
+    _print_report(report, Console(), None if everything else SHOWN)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _print_report(report: CorpusReport, console: Console, shown: int | None) -> None:
+    from rich.table import Table
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    of = "" if report.n_official is None else f" of {report.n_official}"
+    hours = "not measured (--quick)" if report.hours is None else f"{report.hours:.2f}"
+    say(f"{report.name}: {report.n_files}{of} recordings, {len(report.speakers)} speakers, hours: {hours}")
+    table = Table("class", "usable", *(["official"] if report.official else []))
+    for emotion, count in report.classes.items():
+        table.add_row(emotion, str(count), *([str(report.official.get(emotion, "-"))] if report.official else []))
+    console.print(table)
+    _print_list(say, "known faults of the official release", report.traps, shown)
+    _print_list(say, "missing", report.missing, shown)
+    _print_list(say, "extra", report.extra, shown)
+    _print_list(say, "empty", report.empty, shown)
+    _print_list(say, "silent", report.silent, shown)
+    _print_list(say, "duplicated", [" = ".join(group) for group in report.duplicated], shown)
+    _print_list(say, "unreadable", [f"{name}: {reason}" for name, reason in report.unreadable], shown)
+    _print_list(say, "counts that differ", report.differences, shown)
+    if not report.decoded:
+        say("not checked (--quick): silent, duplicated, unreadable")
+    say("in order" if report.ok else "NOT in order")
+
+
+def _print_list(say: Callable[[str], None], title: str, lines: Sequence[str], shown: int | None) -> None:
+    if not lines:
+        return
+    say(f"{title}: {len(lines)}")
+    for line in lines[:shown]:
+        say(f"  {line}")
+    if shown is not None and len(lines) > shown:
+        say(f"  … and {len(lines) - shown} more (--all prints them)")

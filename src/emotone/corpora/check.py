@@ -1,0 +1,308 @@
+"""Does a folder hold what the official release holds?
+
+Conventions: a report lists what a user must act on. The faults of the official release itself (`Trap`) are listed apart
+and do no harm: a release with only those is in order. Recordings are the same when their decoded samples are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from emotone.audio import load_audio
+from emotone.corpora import crema_d, emodb, emovo, iemocap, manifest, nemo, ravdess, savee, tess, urdu
+from emotone.corpora.release import Release, Survey, Trap, survey, unreadable
+from emotone.corpora.utterance import Corpus
+from emotone.errors import AudioError, CorpusError
+
+SAMPLE_RATE = 16_000
+SILENCE_LEVEL = 1e-4
+"""Below this peak (-80 dB of full scale) a recording is silent; lossy codecs leave a little noise on zeros."""
+
+_RELEASES: dict[str, tuple[Release, Callable[..., Corpus]]] = {
+    "crema-d": (crema_d.RELEASE, crema_d.read),
+    "emodb": (emodb.RELEASE, emodb.read),
+    "emovo": (emovo.RELEASE, emovo.read),
+    "nemo": (nemo.RELEASE, nemo.read),
+    "ravdess": (ravdess.RELEASE, ravdess.read),
+    "savee": (savee.RELEASE, savee.read),
+    "tess": (tess.RELEASE, tess.read),
+    "urdu": (urdu.RELEASE, urdu.read),
+}
+
+RELEASES = {name: release for name, (release, _) in _RELEASES.items()}
+"""The official releases whose recordings lie one a file, by name."""
+
+CHECKED_NAMES = (*sorted((*_RELEASES, "iemocap")), "manifest")
+"""Every name that `check` knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusReport:
+    """What a check found. Recordings are named by id, strangers by path.
+
+    Attributes:
+        name: of the corpus.
+        n_files: recordings of the corpus that are there and not empty.
+        n_official: recordings of the official release, None where there is none.
+        hours: of all decoded recordings, None if nothing was decoded.
+        speakers: of the usable utterances.
+        classes: usable utterances of each class.
+        official: official recordings of each class, empty where there is no official release.
+        missing: official recordings that are not there.
+        extra: audio files that are not of the corpus, or of a name already seen.
+        empty: files without a byte.
+        silent: recordings without a sound, but for known traps.
+        duplicated: groups of one recording under several names, but for known traps.
+        unreadable: recordings that cannot be decoded, with the reason.
+        differences: counts that are not the official ones.
+        traps: known faults of the official release that were met.
+        decoded: False for a quick check, which cannot tell silent, duplicated and unreadable recordings.
+    """
+
+    name: str
+    n_files: int
+    n_official: int | None
+    hours: float | None
+    speakers: tuple[str, ...]
+    classes: Mapping[str, int]
+    official: Mapping[str, int]
+    missing: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    duplicated: tuple[tuple[str, ...], ...] = ()
+    unreadable: tuple[tuple[str, str], ...] = ()
+    differences: tuple[str, ...] = ()
+    traps: tuple[str, ...] = ()
+    decoded: bool = True
+
+    @property
+    def ok(self) -> bool:
+        """True where nothing was found but known traps."""
+        found = (self.missing, self.extra, self.empty, self.silent, self.duplicated, self.unreadable, self.differences)
+        return not any(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    duration_s: float = 0.0
+    digest: str = ""
+    silent: bool = False
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Inventory:
+    """What is there by name: the stretches to decode (id -> path, start, end), and what the names alone tell."""
+
+    corpus: Corpus
+    stretches: Mapping[str, tuple[Path, float | None, float | None]]
+    n_official: int | None = None
+    official: Mapping[str, int] | None = None
+    missing: Sequence[str] = ()
+    extra: Sequence[str] = ()
+    empty: Sequence[str] = ()
+    differences: Sequence[str] = ()
+    traps: Sequence[Trap] = ()
+
+
+def check(
+    name: str,
+    directory: str | os.PathLike[str],
+    *,
+    quick: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> CorpusReport:
+    """Compare a folder with the official release, and decode every recording.
+
+    Args:
+        name: one of `CHECKED_NAMES`.
+        directory: the corpus's folder; for `manifest`, the manifest.
+        quick: look at names and sizes alone.
+        progress: called with the number of recordings decoded and the number of all.
+    Raises:
+        CorpusError: no such name, or (as a subclass) nothing of the corpus there.
+    """
+    try:
+        found = _inventory(name, directory)
+    except OSError as error:
+        raise unreadable(name, error) from error
+    sounds = {} if quick else _decode(found.stretches, progress)
+    silent = [key for key, sound in sounds.items() if sound.silent]
+    groups = _same(sounds)
+    return CorpusReport(
+        name=name,
+        n_files=len(found.stretches),
+        n_official=found.n_official,
+        hours=None if quick else sum(sound.duration_s for sound in sounds.values()) / 3600,
+        speakers=found.corpus.speakers,
+        classes=_class_counts(found.corpus),
+        official=found.official or {},
+        missing=tuple(found.missing),
+        extra=tuple(found.extra),
+        empty=tuple(found.empty),
+        silent=tuple(key for key in silent if not _known(found.traps, "silent", [key])),
+        duplicated=tuple(group for group in groups if not _known(found.traps, "duplicated", group)),
+        unreadable=tuple((key, sound.error) for key, sound in sounds.items() if sound.error is not None),
+        differences=tuple(found.differences),
+        traps=tuple(_met(found, None if quick else [*groups, *([key] for key in silent)])),
+        decoded=not quick,
+    )
+
+
+def _inventory(name: str, directory: str | os.PathLike[str]) -> _Inventory:
+    if name == "iemocap":
+        return _iemocap(directory)
+    if name == "manifest":
+        return _manifest(Path(directory))
+    if name not in _RELEASES:
+        hint = {"crema-d-imbalanced": "; it is cut from crema-d, check that", "open-four": "; check crema-d and emodb"}
+        raise CorpusError(f"cannot check {name!r}{hint.get(name, '')}; expected one of {', '.join(CHECKED_NAMES)}")
+    release, read = _RELEASES[name]
+    found = survey(directory, release)
+    corpus = read(directory)
+    there = set(found.recordings) | set(found.empty)
+    official = _official_ids(release, there)
+    folder = Path(directory)
+    extra = [*sorted(there - official), *(str(path.relative_to(folder)) for path in (*found.unnamed, *found.twins))]
+    return _Inventory(
+        corpus=corpus,
+        stretches={key: (recording.path, None, None) for key, recording in found.recordings.items()},
+        n_official=release.n_files,
+        official=release.counts,
+        missing=sorted(official - there),
+        extra=extra,
+        empty=sorted(found.empty),
+        differences=_differences(release, found, len(official), corpus),
+        traps=release.traps,
+    )
+
+
+def _official_ids(release: Release, there: Collection[str]) -> frozenset[str]:
+    if release.official_ids is not None:
+        return release.official_ids()
+    return release.ids_by_comparison(there) if release.ids_by_comparison is not None else frozenset(there)
+
+
+def _differences(release: Release, found: Survey, n_known: int, corpus: Corpus) -> list[str]:
+    said = []
+    if n_known != release.n_files:
+        said.append(f"{n_known} of {release.n_files} official names can be told from the files that are there")
+    for reason, count in corpus.dropped.items():
+        if reason.startswith("no row in"):
+            said.append(f"{count} recordings have {reason}")
+    return said
+
+
+def _iemocap(directory: str | os.PathLike[str]) -> _Inventory:
+    root = iemocap.find_root(directory)
+    recordings = iemocap.find_recordings(root)
+    labelled = list(iemocap.turns(root))
+    names = {turn.id for turn in labelled}
+    there = {name: path for name, path in sorted(recordings.items()) if name in names}
+    empty = [name for name, path in there.items() if path.stat().st_size == 0]
+    said = []
+    for session, official in iemocap.IMPROVISED_COUNTS.items():
+        turns = [turn for turn in labelled if turn.session == session and turn.style == "improvised"]
+        counts = Counter(turn.emotion for turn in turns) + Counter({"all turns": len(turns)})
+        said += [
+            f"{session}, improvised, {label}: {counts[label]}, official {count}"
+            for label, count in official.items()
+            if counts[label] != count
+        ]
+    everything = Counter(turn.emotion for turn in labelled)
+    said += [
+        f"all data, {label}: {everything[label]}, official {count}"
+        for label, count in iemocap.COUNTS.items()
+        if everything[label] != count
+    ]
+    return _Inventory(
+        corpus=iemocap.read(directory, style="both", four_class=False),
+        stretches={name: (path, None, None) for name, path in there.items() if name not in empty},
+        n_official=sum(iemocap.COUNTS.values()),
+        official=iemocap.COUNTS,
+        missing=sorted(names - set(recordings)),
+        extra=sorted(set(recordings) - names),
+        empty=empty,
+        differences=said,
+    )
+
+
+def _manifest(path: Path) -> _Inventory:
+    utterances = manifest.rows(path)
+    corpus = manifest.read(path)
+    usable = {utterance.id for utterance in corpus.utterances}
+    unusable = [utterance for utterance in utterances if utterance.id not in usable]
+    return _Inventory(
+        corpus=corpus,
+        stretches={
+            utterance.id: (utterance.path, utterance.start_s, utterance.end_s) for utterance in corpus.utterances
+        },
+        missing=[utterance.id for utterance in unusable if not utterance.path.is_file()],
+        empty=[utterance.id for utterance in unusable if utterance.path.is_file()],
+    )
+
+
+def _decode(
+    stretches: Mapping[str, tuple[Path, float | None, float | None]], progress: Callable[[int, int], None] | None
+) -> dict[str, _Sound]:
+    sounds: dict[str, _Sound] = {}
+    # FFmpeg decodes without the interpreter's lock, so threads help.
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        for key, sound in zip(stretches, pool.map(_hear, stretches.values()), strict=True):
+            sounds[key] = sound
+            if progress is not None:
+                progress(len(sounds), len(stretches))
+    return sounds
+
+
+def _hear(stretch: tuple[Path, float | None, float | None]) -> _Sound:
+    path, start_s, end_s = stretch
+    try:
+        waveform = load_audio(
+            path, sample_rate=SAMPLE_RATE, truncated="error", min_duration_s=0.0, start_s=start_s, end_s=end_s
+        )
+    except AudioError as error:
+        return _Sound(error=str(error))
+    peak = float(np.max(np.abs(waveform), initial=0.0))
+    digest = hashlib.sha256(np.ascontiguousarray(waveform).tobytes()).hexdigest()
+    return _Sound(len(waveform) / SAMPLE_RATE, digest, silent=peak < SILENCE_LEVEL)
+
+
+def _same(sounds: Mapping[str, _Sound]) -> list[tuple[str, ...]]:
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for key, sound in sounds.items():
+        if sound.error is None and not sound.silent:
+            groups[sound.digest].append(key)
+    return sorted(tuple(sorted(group)) for group in groups.values() if len(group) > 1)
+
+
+def _known(traps: Iterable[Trap], kind: str, group: Collection[str]) -> bool:
+    return any(trap.kind == kind and set(group) <= set(trap.ids) for trap in traps)
+
+
+def _met(found: _Inventory, observed: list[Collection[str]] | None) -> list[str]:
+    """The traps that were seen; in a quick check those whose recordings are all there."""
+    said = []
+    for trap in found.traps:
+        here = [key for key in trap.ids if key in found.stretches]
+        audible = observed is None or trap.kind in ("format", "name")
+        met = len(here) == len(trap.ids) if audible else any(set(group) <= set(trap.ids) for group in observed or ())
+        if met:
+            said.append(
+                f"{', '.join(trap.ids)}: {trap.reason}" + (f" (dropped {len(trap.dropped)})" if trap.dropped else "")
+            )
+    return said
+
+
+def _class_counts(corpus: Corpus) -> dict[str, int]:
+    counts = Counter(utterance.emotion for utterance in corpus.utterances)
+    return {emotion: counts[emotion] for emotion in corpus.classes}

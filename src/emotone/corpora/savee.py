@@ -1,0 +1,72 @@
+"""SAVEE: acted British English, four men, seven emotions (Jackson & Haq 2014).
+
+Layout: `AudioData/DC/a01.wav`, or all in one folder as `DC_a01.wav`; the id is `DC_a01`. Of each speaker 15 recordings
+an emotion, and 30 neutral.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cache
+
+from emotone.corpora.release import Recording, Release, assemble, survey
+from emotone.corpora.utterance import Corpus, Utterance
+
+SPEAKERS = ("DC", "JE", "JK", "KL")
+
+EMOTION_OF_CODE = {
+    "n": "neutral",
+    "h": "happiness",
+    "sa": "sadness",
+    "a": "anger",
+    "f": "fear",
+    "d": "disgust",
+    "su": "surprise",
+}
+
+
+@cache
+def official_ids() -> frozenset[str]:
+    """The 480 official names."""
+    return frozenset(
+        f"{speaker}_{code}{number:02}"
+        for speaker in SPEAKERS
+        for code in EMOTION_OF_CODE
+        for number in range(1, 31 if code == "n" else 16)
+    )
+
+
+RELEASE = Release(
+    name="savee",
+    licence="LicenseRef-SAVEE-research-only",
+    classes=tuple(EMOTION_OF_CODE.values()),
+    counts={emotion: 120 if emotion == "neutral" else 60 for emotion in EMOTION_OF_CODE.values()},
+    n_speakers=4,
+    layout="AudioData/DC/a01.wav",
+    pattern=re.compile(r"(?:^|/)(?P<id>(?P<speaker>DC|JE|JK|KL)[/_](?P<text>(?P<emotion>sa|su|[nhafd])\d\d))$"),
+    official_ids=official_ids,
+)
+
+
+def read(directory: str | os.PathLike[str]) -> Corpus:
+    """Read SAVEE.
+
+    Args:
+        directory: the folder that holds `AudioData`, or `AudioData` itself.
+    Raises:
+        CorpusNotFoundError: no recordings of SAVEE there.
+    """
+
+    def utterance_of(recording: Recording) -> Utterance:
+        match = recording.match
+        return Utterance(
+            id=recording.id,
+            path=recording.path,
+            emotion=EMOTION_OF_CODE[match["emotion"]],
+            speaker=match["speaker"],
+            sex="male",
+            text=match["text"],
+        )
+
+    return assemble(RELEASE, survey(directory, RELEASE), utterance_of)
