@@ -1,0 +1,302 @@
+"""Decoding one recording at its own rate, and telling how much of it was there."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from numpy.typing import NDArray
+
+from emotone.audio.lengths import caf_samples, cut_in, flac_samples, mp3_declares_length, wav_samples
+from emotone.audio.resampling import check_sample_rate
+from emotone.audio.signatures import demuxer_of
+from emotone.audio.source import AudioSource, SourceFile, open_source
+from emotone.errors import AudioError, AudioSamplesError, AudioTruncatedError, NoAudioStreamError, NotAudioError
+
+_EXACT = frozenset({"wav", "flac", "aiff", "caf"})
+"""Containers that declare their length in samples; the others round to frames or to their clock."""
+
+_SLACK_S = 0.1
+
+_SCALES = {"u8": 128.0, "s16": 32_768.0, "s32": 2_147_483_648.0, "flt": 1.0, "dbl": 1.0}
+"""Full scale of FFmpeg's sample formats; powers of two, so that integers of up to 24 bits come out exactly."""
+
+
+class AudioTruncatedWarning(UserWarning):
+    """Less could be read than the recording declares, or parts of it are damaged; the rest is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    """What a recording says of itself, without decoding it.
+
+    Attributes:
+        container: FFmpeg's name of the container format, such as `wav` or `matroska`.
+        codec: FFmpeg's name of the codec, such as `pcm_s16le` or `opus`.
+        sample_rate: in Hz.
+        n_channels: channels of the stream that is decoded.
+        duration_s: declared where it is declared, else estimated from the size of the file; None if unknown.
+        declared_samples: samples per channel that the container declares; None if it declares none.
+    """
+
+    container: str
+    codec: str
+    sample_rate: int
+    n_channels: int
+    duration_s: float | None
+    declared_samples: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """An opened recording; `cut_in` names the part of it that its end cuts, where that shows."""
+
+    label: str
+    cut_in: str | None
+    info: AudioInfo
+    container: InputContainer
+    stream: AudioStream
+
+
+@contextmanager
+def open_recording(source: AudioSource) -> Iterator[Recording]:
+    """Open a source and choose its audio stream; FFmpeg gets one demuxer and no way to anything but these bytes.
+
+    Raises:
+        NotAudioError: no allowed format, or damaged beyond reading.
+        NoAudioStreamError: no sound in it.
+        SampleRateError: a rate outside 4 kHz to 192 kHz.
+        AudioError: any other reason why it cannot be opened.
+    """
+    with open_source(source) as file:
+        demuxer = demuxer_of(file)
+
+        def refuse(url: str, flags: int, options: dict[str, str]) -> NoReturn:
+            raise NotAudioError(f"{file.label}: asks for another file, {url!r}; recordings must be whole in themselves")
+
+        try:
+            container = av.open(
+                file,
+                mode="r",
+                format=demuxer,
+                container_options={"protocol_whitelist": "none"} | ({"max_size": "65536"} if demuxer == "wav" else {}),
+                metadata_errors="replace",
+                io_open=refuse,
+            )
+        except AudioError:
+            raise
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise _unreadable(file, demuxer, error) from error
+        with container:
+            stream = _audio_stream(container, file.label)
+            yield Recording(
+                file.label,
+                cut_in(file) if demuxer == "ogg" else None,
+                _info(file, demuxer, container, stream),
+                container,
+                stream,
+            )
+
+
+def _unreadable(file: SourceFile, demuxer: str, error: Exception) -> AudioError:
+    part = cut_in(file) if demuxer in ("mov", "ogg") else None
+    if part:
+        return AudioTruncatedError(
+            f"{file.label} is truncated: it ends within {part}, and nothing can be read; get a whole copy"
+        )
+    message = f"{file.label}: looks like {demuxer} but cannot be read as such: {_reason(error)}"
+    if not file.seekable():
+        message += "; the source cannot seek, which this file may need: save it to a file first"
+    return NotAudioError(message)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _audio_stream(container: InputContainer, label: str) -> AudioStream:
+    stream = container.streams.best("audio")
+    if not isinstance(stream, AudioStream):
+        kinds = sorted({stream.type for stream in container.streams})
+        raise NoAudioStreamError(f"{label}: holds no sound (only {', '.join(kinds) or 'no streams at all'})")
+    context = stream.codec_context
+    if context is None:
+        raise NotAudioError(f"{label}: its audio codec is unknown")
+    if not context.sample_rate or not context.channels:
+        raise NotAudioError(f"{label}: its {context.name} stream has no sample rate or no channels; it may be damaged")
+    check_sample_rate(context.sample_rate, label)
+    context.thread_count = 1
+    if context.name == "flac":
+        # Without this, FFmpeg hands out frames whose checksum is wrong.
+        context.options = {"err_detect": "crccheck+explode"}
+    return stream
+
+
+def _info(file: SourceFile, demuxer: str, container: InputContainer, stream: AudioStream) -> AudioInfo:
+    context = stream.codec_context
+    rate = context.sample_rate
+    duration_s = None
+    if stream.duration and stream.time_base:
+        duration_s = float(stream.duration * stream.time_base)
+    declared: int | None = None
+    if demuxer == "wav":
+        declared = wav_samples(file)
+    elif demuxer == "flac":
+        declared = flac_samples(file)
+    elif demuxer == "caf" and (n_samples := caf_samples(file)):
+        declared = n_samples
+    elif demuxer == "matroska":
+        duration_s = _matroska_duration_s(container, stream)
+        declared = round(duration_s * rate) if duration_s else None
+    elif duration_s and (demuxer in ("mov", "ogg", "aiff", "caf") or (demuxer == "mp3" and mp3_declares_length(file))):
+        declared = round(duration_s * rate)
+    if declared is not None:
+        duration_s = declared / rate
+    elif duration_s is None and container.duration:
+        duration_s = container.duration / av.time_base
+    return AudioInfo(demuxer, context.name, rate, context.channels, duration_s, declared)
+
+
+def _matroska_duration_s(container: InputContainer, stream: AudioStream) -> float | None:
+    """The track's DURATION tag; the segment's duration covers the pictures too and counts only without any."""
+    start_s = float((stream.start_time or 0) * (stream.time_base or 0))
+    try:
+        hours, minutes, seconds = stream.metadata["DURATION"].strip("\0").split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - start_s
+    except (KeyError, ValueError):
+        pass
+    if container.duration and len(container.streams) == 1:
+        return container.duration / av.time_base - start_s
+    return None
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What became of a recording: `read` samples at its declared rate, `damaged` packets, the first at `damage_s`."""
+
+    read: float = 0.0
+    damaged: int = 0
+    damage_s: float = 0.0
+
+    def note_damage(self, rate: int) -> None:
+        if not self.damaged:
+            self.damage_s = self.read / rate
+        self.damaged += 1
+
+
+def native_blocks(
+    recording: Recording, channels: Literal["mix", "split"], truncated: Literal["warn", "error"]
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Decoded samples with their sample rate, shape (1, n) if mixed, (n_channels, n) if split.
+
+    Raises:
+        AudioSamplesError: NaN or infinity.
+        AudioTruncatedError: truncated or damaged, and `truncated` is "error" or nothing at all could be read.
+        AudioError: the number of channels changes, and they are to be kept apart.
+    """
+    label, info = recording.label, recording.info
+    tally = _Tally()
+    for frame in _frames(recording, tally):
+        check_sample_rate(frame.sample_rate, f"{label}: from {tally.read / info.sample_rate:.3f} s on, it")
+        n_channels = len(frame.layout.channels) or info.n_channels
+        samples = _samples(frame, n_channels, mix=channels == "mix")
+        if channels == "split" and len(samples) != info.n_channels:
+            raise AudioError(
+                f"{label}: {info.n_channels} channels become {n_channels} at {tally.read / info.sample_rate:.3f} s; "
+                "mix them to one (channels='mix')"
+            )
+        if not np.isfinite(samples).all():
+            at_s = (tally.read + int(np.argmin(np.isfinite(samples).all(axis=0)))) / info.sample_rate
+            raise AudioSamplesError(
+                f"{label}: NaN or infinite sample at {at_s:.3f} s; repair or leave out the recording"
+            )
+        tally.read += samples.shape[1] * info.sample_rate / frame.sample_rate
+        yield frame.sample_rate, samples
+    _judge(recording, tally, truncated)
+
+
+def _frames(recording: Recording, tally: _Tally) -> Iterator[av.AudioFrame]:
+    """All frames; packets that cannot be decoded are skipped and counted."""
+    stream, rate = recording.stream, recording.info.sample_rate
+    packets = recording.container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except AudioError:
+            raise
+        except av.FFmpegError:
+            tally.note_damage(rate)
+            packet = None
+        except OSError as error:
+            raise AudioError(f"{recording.label}: cannot be read on: {error}") from error
+        try:
+            frames = stream.codec_context.decode(packet)
+        except (EOFError, av.FFmpegError) as error:
+            if packet is None or isinstance(error, EOFError):
+                return
+            if not _is_partial_sample(packet, recording):
+                tally.note_damage(rate)
+            continue
+        yield from (frame for frame in frames if frame.samples)
+        if packet is None:
+            return
+
+
+def _is_partial_sample(packet: Packet[AudioStream], recording: Recording) -> bool:
+    """A few bytes after the last whole sample of PCM lose nothing that a declared length would not tell of."""
+    return recording.info.codec.startswith("pcm_") and packet.size < 8 * recording.info.n_channels
+
+
+def _samples(frame: av.AudioFrame, n_channels: int, mix: bool) -> NDArray[np.float32]:
+    """Float32 samples of a frame, shape (1 or n_channels, n)."""
+    name = frame.format.name
+    data = frame.to_ndarray()
+    rows = (
+        [data[i] for i in range(n_channels)]
+        if frame.format.is_planar
+        else [data[0, i::n_channels] for i in range(n_channels)]
+    )
+    scale = _SCALES[name.removesuffix("p")]
+    samples = np.empty((1 if mix else n_channels, frame.samples), np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for i, row in enumerate(rows):
+            if mix and i:
+                samples[0] += row
+            else:
+                samples[i] = row
+        if name.startswith("u8"):
+            samples -= np.float32(scale * (n_channels if mix else 1))
+        if scale != 1.0:
+            samples *= np.float32(1.0 / scale)
+        if mix and n_channels > 1:
+            samples /= np.float32(n_channels)
+    return samples
+
+
+def _judge(recording: Recording, tally: _Tally, truncated: Literal["warn", "error"]) -> None:
+    """Say whether all that was declared was read."""
+    label, info = recording.label, recording.info
+    read_s = tally.read / info.sample_rate
+    slack = 0.0 if info.container in _EXACT else _SLACK_S * info.sample_rate
+    problems = []
+    if info.declared_samples is not None and round(tally.read) < info.declared_samples - slack:
+        problems.append(f"truncated: it declares {info.declared_samples / info.sample_rate:.3f} s")
+    if recording.cut_in:
+        problems.append(f"truncated: it ends within {recording.cut_in}")
+    # Damage behind the declared end is a tag or junk, and loses nothing.
+    if tally.damaged and (info.declared_samples is None or tally.damage_s * info.sample_rate < info.declared_samples):
+        problems.append(f"damaged: {tally.damaged} packets cannot be decoded, the first at {tally.damage_s:.3f} s")
+    if not problems:
+        return
+    message = f"{label} is {' and '.join(problems)}; {read_s:.3f} s could be read"
+    if truncated == "error" or not tally.read:
+        raise AudioTruncatedError(f"{message}; get a whole copy")
+    warnings.warn(message, AudioTruncatedWarning, stacklevel=4)

@@ -1,0 +1,133 @@
+"""How many samples a container says it holds, and whether it breaks off, read by us.
+
+FFmpeg shortens a WAV's declared size to what is there and estimates the length of an MP3 from its size, so that a
+recording cut off in a transfer looks whole. Lengths that writers to a pipe leave as a placeholder count as undeclared.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from emotone.audio.signatures import id3_length, mpeg_frame_length
+from emotone.audio.source import SourceFile
+
+_PCM_TAGS = frozenset({0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE})
+"""PCM, float, A-law, mu-law and `extensible`: one block is one sample of every channel."""
+
+_MAX_CHUNKS = 4096
+
+
+def wav_samples(file: SourceFile) -> int | None:
+    """Samples per channel that a WAV (RIFF, RF64, BW64) declares; None if it declares none."""
+    tag = block = 0
+    long_size = fact = None
+    offset = 12
+    for _ in range(_MAX_CHUNKS):
+        header = file.at(offset, 8)
+        if len(header) < 8:
+            return None
+        name, size = header[:4], struct.unpack("<I", header[4:])[0]
+        if name == b"data":
+            if long_size is not None and size == 0xFFFFFFFF:
+                size = long_size
+            elif _is_placeholder(size):
+                return None
+            if tag not in _PCM_TAGS or not block:
+                return fact
+            return int(size) // block
+        body = file.at(offset + 8, min(size, 40))
+        if name == b"fmt " and len(body) >= 14:
+            tag, block = struct.unpack("<H10xH", body[:14])
+        elif name == b"ds64" and len(body) >= 16:
+            long_size = struct.unpack("<Q", body[8:16])[0]
+            long_size = long_size if 0 < long_size < 1 << 62 else None
+        elif name == b"fact" and len(body) >= 4:
+            fact = struct.unpack("<I", body[:4])[0]
+            fact = None if fact in (0, 0xFFFFFFFF) else fact
+        offset += 8 + size + size % 2
+    return None
+
+
+def _is_placeholder(size: int) -> bool:
+    """Sizes that FFmpeg, SoX, arecord and eSpeak write when they cannot know: 0, or next to 2 or 4 GiB."""
+    return size == 0 or 0x7FFFF000 <= size <= 0x80000000 or size >= 0xFFFFF000
+
+
+def flac_samples(file: SourceFile) -> int | None:
+    """Samples per channel in a FLAC's STREAMINFO; None if it leaves them open."""
+    info = file.at(id3_length(file), 26)
+    if len(info) < 26 or info[4] & 0x7F:
+        return None
+    return int.from_bytes(info[21:26], "big") & 0xFFFFFFFFF or None
+
+
+def caf_samples(file: SourceFile) -> int | None:
+    """Samples per channel of a CAF with packets of one size; None if its data are open-ended or its packets vary."""
+    packet_bytes = packet_samples = 0
+    offset = 8
+    for _ in range(_MAX_CHUNKS):
+        header = file.at(offset, 12)
+        if len(header) < 12:
+            return None
+        name, size = header[:4], int.from_bytes(header[4:], "big", signed=True)
+        if name == b"desc":
+            packet_bytes, packet_samples = struct.unpack(">16xII", file.at(offset + 12, 24).ljust(24, b"\0"))
+        if name == b"data":
+            # The data begin with an edit count of 4 bytes.
+            return (size - 4) // packet_bytes * packet_samples if size > 4 and packet_bytes else None
+        if size < 0:
+            return None
+        offset += 12 + size
+    return None
+
+
+def mp3_declares_length(file: SourceFile) -> bool:
+    """Whether an MP3 has a Xing, Info or VBRI header with the number of its frames."""
+    start = id3_length(file)
+    frame = file.at(start, 200)
+    if not mpeg_frame_length(frame[:4]):
+        return False
+    if frame[36:40] == b"VBRI":
+        return True
+    mpeg1, mono = frame[1] >> 3 & 3 == 3, frame[3] >> 6 == 3
+    offset = 4 + ((17 if mono else 32) if mpeg1 else (9 if mono else 17))
+    return frame[offset : offset + 4] in (b"Xing", b"Info") and bool(frame[offset + 7] & 1)
+
+
+def cut_in(file: SourceFile) -> str | None:
+    """The part of an MP4 or Ogg file that reaches beyond its end; None where there is none, or it cannot be known."""
+    if file.size is None:
+        return None
+    if file.head[:4] == b"OggS":
+        return _cut_ogg_page(file, file.size)
+    return _cut_mp4_atom(file, file.size)
+
+
+def _cut_mp4_atom(file: SourceFile, file_size: int) -> str | None:
+    offset = 0
+    for _ in range(_MAX_CHUNKS):
+        header = file.at(offset, 16)
+        if len(header) < 8 or not header[4:8].isascii():
+            return None
+        size, name = int.from_bytes(header[:4], "big"), header[4:8].decode("ascii")
+        if size == 1:
+            size = int.from_bytes(header[8:16], "big")
+        if size < 8:  # 0: up to the end
+            return None
+        offset += size
+        if offset > file_size:
+            return f"its {name!r} atom"
+    return None
+
+
+def _cut_ogg_page(file: SourceFile, file_size: int) -> str | None:
+    """Pages have at most 27 + 255 + 255 * 255 bytes, so that the last one starts in the last 65,307."""
+    tail_start = max(0, file_size - 65_307)
+    tail = file.at(tail_start, 65_307)
+    page = tail.rfind(b"OggS\0")
+    if page < 0:
+        return None
+    n_segments = tail[page + 26 : page + 27]
+    segments = tail[page + 27 : page + 27 + (n_segments[0] if n_segments else 0)]
+    whole = n_segments and len(segments) == n_segments[0] and page + 27 + len(segments) + sum(segments) <= len(tail)
+    return None if whole else "its last page"
