@@ -49,9 +49,9 @@ def predict(
     if plot is not None and len(files) != 1:
         raise typer.BadParameter(f"draws one recording; got {len(files)}", param_hint="--plot")
     if plot is not None:
-        from emotone.listening.plots import check_suffix
+        from emotone.listening.plots import check_picture
 
-        check_suffix(plot)
+        check_picture(plot)
     from emotone.listening.recognizer import load
 
     recognizer = load(model, threads=threads, unsure_threshold=threshold)

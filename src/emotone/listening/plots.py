@@ -6,6 +6,7 @@ colour blindness tell apart, and each emotion keeps its colour in every picture.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path, PurePath
 from typing import Any
@@ -42,15 +43,17 @@ _RANGE_DB = 80.0
 _ENVELOPE_POINTS = 1_600
 
 
-def check_suffix(path: str | PathLike[str]) -> None:
-    """Refuse a picture of a kind that cannot be drawn, before any work is done.
+def check_picture(path: str | PathLike[str]) -> None:
+    """Refuse a picture that cannot be drawn, before any work is done.
 
     Raises:
         OutputError: the suffix is none of `SUFFIXES`.
+        MissingExtraError: Matplotlib is not installed.
     """
-    suffix = PurePath(path).suffix.lower()
-    if suffix not in SUFFIXES:
+    if PurePath(path).suffix.lower() not in SUFFIXES:
         raise OutputError(f"cannot draw {PurePath(path).name!r}; expected a name that ends in {', '.join(SUFFIXES)}")
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError("a picture (--plot)", "plot")
 
 
 def plot_recognition(
@@ -67,12 +70,10 @@ def plot_recognition(
         MissingExtraError: Matplotlib is not installed.
         OutputError: the kind is unknown, or the file cannot be written.
     """
-    check_suffix(path)
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.layout_engine import ConstrainedLayoutEngine
-    except ImportError as error:
-        raise MissingExtraError("a picture (--plot)", "plot") from error
+    check_picture(path)
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     colour = COLOURS.get(recognition.emotion, _OTHER)
     layout = ConstrainedLayoutEngine(w_pad=0.2, h_pad=0.1)
     figure = Figure(figsize=(11, 5.6), dpi=140, facecolor="white", layout=layout)
