@@ -18,13 +18,12 @@ TORCH_INDEX ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
   $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
-CLIPS := $(wildcard src/emotone/clips/crema-d/*.opus src/emotone/clips/emodb/*.flac)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo install test check lint docs clean
 
 help:
-	@sed -n 's/^# \{0,1\}//;2,/^$$/p' Makefile
+	@sed -n 's/^#   make /make /p' Makefile
 
 # One stamp a set of packages: a repeated make installs nothing unless the list of packages has changed.
 $(BIN)/python:
@@ -44,7 +43,7 @@ $(VENV)/.docs: $(VENV)/.install
 	@touch $@
 
 demo: $(VENV)/.demo
-	@$(BIN)/emotone predict $(CLIPS)
+	@cd src/emotone/clips && "$(CURDIR)/$(BIN)/emotone" predict crema-d/*.opus emodb/*.flac
 	@$(BIN)/emotone predict src/emotone/clips/emodb/03a01Wa.flac --plot demo.png > /dev/null
 	@echo 'demo.png shows one of them, 03a01Wa.flac.'
 
