@@ -36,9 +36,11 @@ def confusion_figure(results: Results) -> Figure:
     shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
     n_labels = len(results.labels)
     size = 1.9 + 0.62 * n_labels
-    figure = _figure((size + 0.6, size))
-    axes = figure.add_subplot()
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure = _figure((size, size))
+    axes = figure.add_subplot(aspect="equal")
+    # A mesh and not an image: every cell stays a shape, sharp at any size.
+    axes.pcolormesh(np.arange(n_labels + 1) - 0.5, np.arange(n_labels + 1) - 0.5, shares, cmap="Blues", vmin=0, vmax=1)
+    axes.invert_yaxis()
     for row in range(n_labels):
         for column in range(n_labels):
             colour = "#ffffff" if shares[row, column] > 0.55 else "#1a1a1a"
@@ -53,11 +55,8 @@ def confusion_figure(results: Results) -> Figure:
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, format=lambda value, _: f"{100 * value:.0f}")
-    bar.set_label("% of the true class", color=INK)
-    bar.outline.set_visible(False)
     seeds = f" (summed over {len(results.seeds)} seeds)" if len(results.seeds) > 1 else ""
-    _title(figure, f"Confusion, %, and counts{seeds}", results)
+    _title(figure, f"Confusion: % of the true class, and counts{seeds}", results)
     return figure
 
 

@@ -75,19 +75,21 @@ def read_run(path: str | os.PathLike[str]) -> RunFolder:
 
 
 def read_history(path: str | os.PathLike[str]) -> History:
-    """A fold's history.csv, column by column; cells that are empty are NaN.
+    """A fold's history.csv, column by column; cells that are empty or cut off are NaN.
 
     Raises:
         EvaluationError: no such file, or a cell that is no number.
     """
     try:
         with Path(path).open(encoding="utf-8", newline="") as handle:
-            table = csv.DictReader(handle, strict=True)
-            columns = list(table.fieldnames or ())
-            rows = [[float(row[name] or "nan") for name in columns] for row in table]
-    except (OSError, ValueError, TypeError, csv.Error) as error:
+            columns, *rows = csv.reader(handle, strict=True)
+        values = np.full((len(rows), len(columns)), np.nan)
+        for number, row in enumerate(rows):
+            if len(row) > len(columns):
+                raise ValueError(f"row {number + 2} has {len(row)} columns, expected {len(columns)}")
+            values[number, : len(row)] = [float(cell or "nan") for cell in row]
+    except (OSError, ValueError, csv.Error) as error:
         raise EvaluationError(f"cannot read the history {path}: {error}") from error
-    values = np.array(rows, dtype=np.float64).reshape(len(rows), len(columns))
     return {name: values[:, index] for index, name in enumerate(columns)}
 
 
