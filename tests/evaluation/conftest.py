@@ -90,13 +90,15 @@ def metadata() -> dict[str, Any]:
 def make_run(tmp_path: Path) -> Callable[..., Path]:
     """A function that makes a run folder, as a cross-validation leaves it."""
 
-    def make(seeds: tuple[int, ...] = (0,), **metadata: Any) -> Path:
+    def make(seeds: tuple[int, ...] = (0,), *, nested: bool = False, **metadata: Any) -> Path:
         run = tmp_path / "run"
         for seed in seeds:
             table = _predictions(seed)
             for info in _fold_info(seed):
                 fold = info["fold"]
-                folder = run / f"seed-{seed}" / f"fold-{fold:02d}" if len(seeds) > 1 else run / f"fold-{fold:02d}"
+                folder = (
+                    run / f"seed-{seed}" / f"fold-{fold:02d}" if nested or len(seeds) > 1 else run / f"fold-{fold:02d}"
+                )
                 table.take(table.folds == fold).write(folder / "predictions.csv")
                 (folder / "fold.json").write_text(json.dumps(info))
                 (folder / "history.csv").write_text(

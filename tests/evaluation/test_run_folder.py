@@ -22,6 +22,10 @@ def test_a_finished_run_reads_whole(make_run: Callable[..., Path], seeds: tuple[
     assert run.recipe_text == 'name = "default"\n'
 
 
+def test_one_seed_may_have_its_own_folder(make_run: Callable[..., Path]) -> None:
+    assert len(read_run(make_run((4,), nested=True)).predictions[4]) == 120
+
+
 def test_histories_and_the_recipe_s_file_may_be_missing(make_run: Callable[..., Path]) -> None:
     folder = make_run()
     (folder / "recipe.toml").unlink()

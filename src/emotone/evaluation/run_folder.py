@@ -1,6 +1,6 @@
 """A cross-validation's folder as it lies on the disk: results, predictions, histories and the recipe, read and checked.
 
-Conventions: with one seed the folds are `RUN/fold-00` and so on, with several `RUN/seed-0/fold-00`. Every fold holds
+Conventions: the folds are `RUN/seed-0/fold-00` and so on; with one seed `RUN/fold-00` will do too. Every fold holds
 `predictions.csv` and `history.csv`; `RUN/results.json` comes last and says that the run is whole.
 """
 
@@ -62,8 +62,11 @@ def read_run(path: str | os.PathLike[str]) -> RunFolder:
     histories: dict[tuple[int, int], History] = {}
     for seed in results.seeds:
         parts = []
+        of_seed = folder / f"seed-{seed}"
+        if len(results.seeds) == 1 and not of_seed.is_dir():
+            of_seed = folder
         for fold in sorted(one.info.fold for one in results.per_fold if one.info.seed == seed):
-            home = (folder / f"seed-{seed}" if len(results.seeds) > 1 else folder) / f"fold-{fold:02d}"
+            home = of_seed / f"fold-{fold:02d}"
             parts.append(Predictions.read(home / "predictions.csv"))
             if (home / "history.csv").is_file():
                 histories[seed, fold] = read_history(home / "history.csv")
