@@ -15,11 +15,12 @@ from emotone.errors import OutputError
 
 
 @contextmanager
-def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+def written_whole(path: str | os.PathLike[str], *, synced: bool = True) -> Iterator[Path]:
     """A path to write to; on leaving without an error it becomes `path`, else it vanishes.
 
     Args:
         path: where the finished file shall stand; its folder is made.
+        synced: wait until the disk has it; False for files that can be made again and are checked when read.
     Yields:
         a path in the same folder, with the same suffix, which does not exist yet.
     Raises:
@@ -33,10 +34,12 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield part
-        with part.open("rb") as handle:
-            os.fsync(handle.fileno())
+        if synced:
+            with part.open("rb") as handle:
+                os.fsync(handle.fileno())
         part.replace(target)
-        _sync_folder(target.parent)
+        if synced:
+            _sync_folder(target.parent)
     except OSError as error:
         raise OutputError(f"cannot write {target}: {error.strerror or error}; what stood there is untouched") from error
     finally:
@@ -54,13 +57,13 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         part.write_text(text, encoding="utf-8", newline="")
 
 
-def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write bytes, whole or not at all.
+def write_bytes(path: str | os.PathLike[str], content: bytes, *, synced: bool = True) -> None:
+    """Write bytes, whole or not at all; see `written_whole`.
 
     Raises:
         OutputError: it could not be written.
     """
-    with written_whole(path) as part:
+    with written_whole(path, synced=synced) as part:
         part.write_bytes(content)
 
 

@@ -1,0 +1,1 @@
+"""Recipes, cross-validation, the paper's tables: readable scripts over the library."""

@@ -1,0 +1,1 @@
+"""Waveform -> spectrogram or MFCC, as torch layers; augmentation."""

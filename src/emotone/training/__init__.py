@@ -1,0 +1,1 @@
+"""Focal loss, the waveform store, batches, the loop, checkpoints, export."""

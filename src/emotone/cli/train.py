@@ -1,0 +1,63 @@
+"""`emotone train`: one model, from one fold of a protocol."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from emotone.cli.crossval import (
+    Classes,
+    CorpusFolder,
+    CorpusName,
+    Device,
+    Looks,
+    Output,
+    Protocol,
+    RecipeName,
+    Settings,
+    Store,
+    Threads,
+    Tracker,
+)
+
+
+def train(
+    corpus: CorpusName,
+    directory: CorpusFolder,
+    recipe: RecipeName = "default",
+    protocol: Protocol = None,
+    fold: Annotated[int, typer.Option("--fold", min=0, help="Whose validation and test speakers are held out.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights, order and augmentation.")] = 0,
+    set_: Settings = None,
+    output: Output = None,
+    store: Store = None,
+    device: Device = None,
+    threads: Threads = 0,
+    classes: Classes = None,
+    tracker: Tracker = None,
+    looks: Looks = None,
+) -> None:
+    """Train one model on the training speakers of one fold, and score it on that fold's test speakers.
+
+    The weights stand in RUN/seed-S/fold-FF/model.safetensors; `emotone export` makes a model file of them.
+    """
+    from emotone.cli.training_run import start_run
+
+    start_run(
+        corpus,
+        directory,
+        recipe=recipe,
+        protocol=protocol,
+        seeds=(seed,),
+        folds=(fold,),
+        settings=set_ or [],
+        output=output,
+        jobs=1,
+        store=store,
+        device=device,
+        threads=threads,
+        classes=classes,
+        tracker=tracker,
+        looks=looks,
+    )

@@ -1,0 +1,121 @@
+"""Recipes: one TOML file holds all that a training run was told.
+
+A recipe is strict: an unknown key is an error, and so is a value of the wrong type. It travels with every run, result
+and model file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from emotone.errors import RecipeError
+from emotone.features.augmentation import AugmentationOptions
+from emotone.features.front_end import FeatureOptions
+from emotone.models.recognition_network import NormalisationOptions
+from emotone.models.residual import ResidualOptions
+from emotone.training.loop import TrainingOptions
+from emotone.training.losses import LossOptions
+
+
+class Recipe(BaseModel):
+    """All settings of a training run.
+
+    Attributes:
+        name: stands beside every score.
+        summary: one line on what the recipe is for.
+        choices: what the paper does not print, and the project chose.
+        features: the front end.
+        normalisation: of the features.
+        augmentation: during training.
+        model: the network.
+        loss: the loss.
+        training: optimiser, schedule, stopping.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    summary: str = ""
+    choices: tuple[str, ...] = ()
+    features: FeatureOptions = FeatureOptions()
+    normalisation: NormalisationOptions = NormalisationOptions()
+    augmentation: AugmentationOptions = AugmentationOptions()
+    model: ResidualOptions = ResidualOptions()
+    loss: LossOptions = LossOptions()
+    training: TrainingOptions = TrainingOptions()
+
+
+def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe.
+
+    Args:
+        name: a path to a TOML file, or the name of a recipe that comes with emotone.
+        overrides: such as "loss.gamma=0": a dotted key and a TOML value.
+    Raises:
+        RecipeError: no such recipe, broken TOML, an unknown key, an impossible value.
+    """
+    path = _recipe_path(name)
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"the recipe {path} cannot be read: {error}") from error
+    for override in overrides:
+        _apply(settings, override)
+    settings.setdefault("name", path.stem)
+    if overrides:
+        settings["name"] = f"{settings['name']} ({', '.join(overrides)})"
+    return recipe_from(settings, source=str(path))
+
+
+def recipe_from(settings: dict[str, Any], *, source: str) -> Recipe:
+    """A recipe from plain settings, as a run or a model file holds them.
+
+    Raises:
+        RecipeError: an unknown key or an impossible value; the message names `source` and each key.
+    """
+    try:
+        return Recipe.model_validate(settings)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise RecipeError(f"the recipe {source} does not fit: {faults}") from error
+
+
+def recipe_names() -> list[str]:
+    """The recipes that come with emotone."""
+    folder = _recipe_folder()
+    return sorted(path.stem for path in folder.glob("*.toml")) if folder.is_dir() else []
+
+
+def _recipe_folder() -> Path:
+    packaged = Path(str(resources.files("emotone"))) / "recipes"
+    return packaged if packaged.is_dir() else Path(__file__).resolve().parents[3] / "recipes"
+
+
+def _recipe_path(name: str) -> Path:
+    for path in (Path(name), _recipe_folder() / f"{name}.toml"):
+        if path.is_file():
+            return path
+    raise RecipeError(f"no recipe {name!r}; expected a TOML file or one of: {', '.join(recipe_names()) or 'none'}")
+
+
+def _apply(settings: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key.strip():
+        raise RecipeError(f"got --set {override!r}; expected key=value, for example --set loss.gamma=0")
+    try:
+        value = tomllib.loads(f"value = {text.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()  # a bare word is taken as a string, so that nobody has to quote twice in a shell
+    *parents, last = key.strip().split(".")
+    table = settings
+    for parent in parents:
+        table = table.setdefault(parent, {})
+        if not isinstance(table, dict):
+            raise RecipeError(f"got --set {override!r}, but {parent!r} is a value, not a table")
+    table[last] = value

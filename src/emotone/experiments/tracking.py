@@ -1,0 +1,103 @@
+"""Sending each epoch's record to a tracker of the user's choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Protocol
+
+from emotone.errors import MissingExtraError, RecipeError
+from emotone.training.loop import EpochRecord
+
+
+class Tracker(Protocol):
+    """Takes the records of epochs."""
+
+    def log(self, seed: int, fold: int, record: EpochRecord) -> None:
+        """Keep one epoch's record."""
+
+
+class NoTracker:
+    """Keeps nothing; the history is in history.csv anyway."""
+
+    def log(self, seed: int, fold: int, record: EpochRecord) -> None:
+        """Ignored."""
+
+
+@contextmanager
+def open_tracker(name: str | None, folder: Path) -> Iterator[Tracker]:
+    """The tracker of that name, closed at the end.
+
+    Args:
+        name: "tensorboard", "mlflow", or None for none.
+        folder: the run folder; the tracker's files stand beneath it.
+    Raises:
+        RecipeError: an unknown name.
+        MissingExtraError: the tracker is not installed.
+    """
+    if name is None:
+        yield NoTracker()
+    elif name == "tensorboard":
+        with _tensorboard(folder / "tensorboard") as tracker:
+            yield tracker
+    elif name == "mlflow":
+        with _mlflow(folder / "mlflow") as tracker:
+            yield tracker
+    else:
+        raise RecipeError(f"got --tracker {name!r}; expected tensorboard or mlflow")
+
+
+def _values(record: EpochRecord) -> dict[str, float]:
+    return {name: float(value) for name, value in asdict(record).items() if name != "epoch"}
+
+
+@contextmanager
+def _tensorboard(folder: Path) -> Iterator[Tracker]:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise MissingExtraError("--tracker tensorboard", "track") from error
+    writers: dict[tuple[int, int], SummaryWriter] = {}
+
+    class _TensorBoard:
+        def log(self, seed: int, fold: int, record: EpochRecord) -> None:
+            writer = writers.get((seed, fold))
+            if writer is None:
+                writer = writers[seed, fold] = SummaryWriter(str(folder / f"seed-{seed}" / f"fold-{fold:02d}"))
+            for name, value in _values(record).items():
+                writer.add_scalar(name, value, record.epoch)
+
+    try:
+        yield _TensorBoard()
+    finally:
+        for writer in writers.values():
+            writer.close()
+
+
+@contextmanager
+def _mlflow(folder: Path) -> Iterator[Tracker]:
+    try:
+        from mlflow import MlflowClient
+    except ImportError as error:
+        raise MissingExtraError("--tracker mlflow", "track") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    client = MlflowClient(tracking_uri=folder.resolve().as_uri())
+    found = client.get_experiment_by_name("emotone")
+    experiment = client.create_experiment("emotone") if found is None else found.experiment_id
+    runs: dict[tuple[int, int], str] = {}
+
+    class _MLflow:
+        def log(self, seed: int, fold: int, record: EpochRecord) -> None:
+            if (seed, fold) not in runs:
+                started = client.create_run(experiment, run_name=f"seed {seed} fold {fold}")
+                runs[seed, fold] = started.info.run_id
+            for name, value in _values(record).items():
+                client.log_metric(runs[seed, fold], name, value, step=record.epoch)
+
+    try:
+        yield _MLflow()
+    finally:
+        for run in runs.values():
+            client.set_terminated(run)

@@ -1,0 +1,147 @@
+"""The front end of every network: waveform -> log-mel spectrogram or MFCC, in dB, with the number of valid frames.
+
+Conventions: see `spectrogram`. Features are (batch, n_bands, n_frames) in dB (10 log10 of power, floor -100 dB);
+frames past an utterance's own end are zero. An utterance padded in a batch gives the same frames as alone, because the
+centre padding is zero too.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor, nn
+
+from emotone.features.spectrogram import (
+    Spectrogram,
+    frame_counts,
+    length_mask,
+    mel_filterbank,
+)
+
+POWER_FLOOR = 1e-10
+"""librosa's amin: keeps the logarithm of silence finite, at -100 dB."""
+
+
+class FeatureOptions(BaseModel):
+    """Settings of a front end; the recipe's table `[features]`.
+
+    Attributes:
+        kind: "log_mel" or "mfcc".
+        sample_rate: in Hz.
+        n_fft: DFT length in samples.
+        win_length: window in samples.
+        hop_length: step in samples.
+        n_mels: mel filters.
+        n_mfcc: cepstral coefficients kept (kind "mfcc").
+        f_min: lowest frequency in Hz.
+        f_max: highest frequency in Hz.
+        fixed_frames: cut or zero-pad every waveform to fixed_frames * hop_length samples, and keep the first
+            fixed_frames centred frames; the padding is visible, as in the paper. 0 takes any length.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["log_mel", "mfcc"] = "log_mel"
+    sample_rate: int = 16_000
+    n_fft: int = Field(512, ge=64)
+    win_length: int = Field(400, ge=16)
+    hop_length: int = Field(160, ge=1)
+    n_mels: int = Field(64, ge=8)
+    n_mfcc: int = Field(40, ge=2)
+    f_min: float = Field(50.0, ge=0)
+    f_max: float = 8000.0
+    fixed_frames: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> FeatureOptions:
+        if self.win_length > self.n_fft:
+            raise ValueError(f"win_length {self.win_length} is larger than n_fft {self.n_fft}")
+        if not self.f_min < self.f_max <= self.sample_rate / 2:
+            raise ValueError(f"expected f_min < f_max <= {self.sample_rate / 2}, got {self.f_min} and {self.f_max}")
+        if self.kind == "mfcc" and self.n_mfcc > self.n_mels:
+            raise ValueError(f"n_mfcc {self.n_mfcc} is larger than n_mels {self.n_mels}")
+        return self
+
+    @property
+    def n_bands(self) -> int:
+        """Rows of the feature map: mel bands, or cepstral coefficients."""
+        return self.n_mfcc if self.kind == "mfcc" else self.n_mels
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second."""
+        return self.sample_rate / self.hop_length
+
+
+class LogMel(nn.Module):
+    """Log-mel spectrogram, power scale, in dB.
+
+    Shape:
+        waveform (batch, n_samples), lengths (batch,) -> features (batch, n_mels, n_frames), n_frames (batch,)
+    References:
+        Davis & Mermelstein (1980); the filters as in Slaney (1998).
+    """
+
+    filters: Tensor
+
+    def __init__(self, options: FeatureOptions) -> None:
+        super().__init__()
+        self.options = options
+        self.spectrogram = Spectrogram(options.n_fft, options.win_length, options.hop_length)
+        filters = mel_filterbank(options.sample_rate, options.n_fft, options.n_mels, options.f_min, options.f_max)
+        self.register_buffer("filters", torch.from_numpy(filters).float(), persistent=False)
+
+    def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Features in dB, zero past each utterance's end, and the number of valid frames."""
+        waveform = waveform * length_mask(lengths, waveform.shape[1])
+        if self.options.fixed_frames:
+            n_samples = self.options.fixed_frames * self.options.hop_length
+            waveform = nn.functional.pad(waveform, (0, n_samples))[:, :n_samples]
+            decibel = self._decibel(waveform)[:, :, : self.options.fixed_frames]
+            return decibel, torch.full_like(lengths, self.options.fixed_frames)
+        decibel = self._decibel(waveform)
+        counts = frame_counts(lengths, self.options.hop_length)
+        return decibel * length_mask(counts, decibel.shape[2])[:, None, :], counts
+
+    def _decibel(self, waveform: Tensor) -> Tensor:
+        # Single precision throughout: the sums hold under mixed precision too, where half precision would overflow.
+        with torch.autocast(waveform.device.type, enabled=False):
+            power = torch.matmul(self.filters, self.spectrogram(waveform.float()))
+            return (10.0 / math.log(10.0)) * torch.log(torch.clamp(power, min=POWER_FLOOR))
+
+
+class Mfcc(LogMel):
+    """Mel-frequency cepstral coefficients: the orthonormal DCT-II of the log-mel spectrogram in dB.
+
+    Shape:
+        waveform (batch, n_samples), lengths (batch,) -> features (batch, n_mfcc, n_frames), n_frames (batch,)
+    References:
+        Davis & Mermelstein (1980).
+    """
+
+    cosines: Tensor
+
+    def __init__(self, options: FeatureOptions) -> None:
+        super().__init__(options)
+        self.register_buffer("cosines", _orthonormal_dct(options.n_mfcc, options.n_mels), persistent=False)
+
+    def _decibel(self, waveform: Tensor) -> Tensor:
+        decibel = super()._decibel(waveform)
+        with torch.autocast(waveform.device.type, enabled=False):
+            return torch.matmul(self.cosines, decibel)
+
+
+def _orthonormal_dct(n_out: int, n_in: int) -> Tensor:
+    """The first `n_out` rows of the orthonormal DCT-II of size `n_in`."""
+    phase = torch.outer(torch.arange(n_out, dtype=torch.float64), torch.arange(n_in, dtype=torch.float64) + 0.5)
+    rows = torch.cos(phase * (math.pi / n_in)) * math.sqrt(2.0 / n_in)
+    rows[0] *= math.sqrt(0.5)
+    return rows.float()
+
+
+def build_front_end(options: FeatureOptions) -> LogMel:
+    """The layer that `options` describe."""
+    return Mfcc(options) if options.kind == "mfcc" else LogMel(options)

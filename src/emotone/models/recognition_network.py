@@ -1,0 +1,122 @@
+"""The whole learnt system: waveform -> features -> normalisation -> network -> logits.
+
+One module holds all that is learnt or measured on training speakers, so that what is trained is what is exported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from emotone.features.front_end import FeatureOptions, build_front_end
+from emotone.features.spectrogram import length_mask
+from emotone.models.residual import ResidualNetwork, ResidualOptions
+
+FeatureAugmentation = Callable[[Tensor, Tensor], Tensor]
+"""Changes normalised features (batch, n_bands, n_frames), given the valid frames (batch,)."""
+
+
+class NormalisationOptions(BaseModel):
+    """How features are normalised; the recipe's table `[normalisation]`.
+
+    Attributes:
+        centre: what is subtracted from each utterance first, measured on that utterance alone: "none"; its "level" (one
+            mean over bands and frames, so that loudness tells nothing); or its "bands" (a mean for each band, so that
+            the microphone tells nothing).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    centre: Literal["none", "level", "bands"] = "level"
+
+
+class Normaliser(nn.Module):
+    """Centres each utterance by itself, then scales each band by statistics of the training speakers.
+
+    Shape:
+        features (batch, n_bands, n_frames), counts (batch,) -> the same, zero past each utterance's end
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, options: NormalisationOptions, n_bands: int) -> None:
+        super().__init__()
+        self.options = options
+        self.register_buffer("mean", torch.zeros(n_bands))
+        self.register_buffer("scale", torch.ones(n_bands))
+
+    def centred(self, features: Tensor, counts: Tensor) -> Tensor:
+        """Features without the utterance's own level, zero past its end."""
+        mask = length_mask(counts, features.shape[2])[:, None, :].to(features.dtype)
+        if self.options.centre == "none":
+            return features * mask
+        own = (features * mask).sum(2, keepdim=True) / mask.sum(2, keepdim=True)
+        if self.options.centre == "level":
+            own = own.mean(1, keepdim=True)
+        return (features - own) * mask
+
+    def forward(self, features: Tensor, counts: Tensor) -> Tensor:
+        """Normalised features."""
+        mask = length_mask(counts, features.shape[2])[:, None, :].to(features.dtype)
+        return (self.centred(features, counts) - self.mean[:, None]) * self.scale[:, None] * mask
+
+    def fit(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Measure mean and standard deviation of each band over all valid frames of the training utterances.
+
+        Args:
+            batches: pairs of features (batch, n_bands, n_frames) and counts (batch,), before normalisation.
+        """
+        total = torch.zeros(self.mean.shape[0], dtype=torch.float64)
+        square, n_frames = total.clone(), 0
+        for features, counts in batches:
+            centred = self.centred(features, counts).double()
+            total += centred.sum((0, 2)).cpu()
+            square += centred.square().sum((0, 2)).cpu()
+            n_frames += int(counts.sum())
+        mean = total / n_frames
+        deviation = torch.sqrt(torch.clamp(square / n_frames - mean.square(), min=1e-6))
+        self.mean.copy_(mean)
+        self.scale.copy_(1.0 / deviation)
+
+
+class RecognitionNetwork(nn.Module):
+    """Waveform in, logits and an embedding out.
+
+    Args:
+        features: the front end's settings.
+        normalisation: the normaliser's settings.
+        model: the network's settings.
+        n_classes: emotions.
+    Shape:
+        waveform (batch, n_samples), lengths (batch,) -> logits (batch, n_classes), embedding (batch, d)
+    """
+
+    def __init__(
+        self,
+        features: FeatureOptions,
+        normalisation: NormalisationOptions,
+        model: ResidualOptions,
+        *,
+        n_classes: int,
+    ) -> None:
+        super().__init__()
+        self.front_end = build_front_end(features)
+        self.normaliser = Normaliser(normalisation, features.n_bands)
+        self.network = ResidualNetwork(model, n_bands=features.n_bands, n_classes=n_classes)
+
+    def forward(
+        self, waveform: Tensor, lengths: Tensor, augment: FeatureAugmentation | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits and embedding; `augment` changes the normalised features during training."""
+        with torch.no_grad():
+            features, counts = self.front_end(waveform, lengths)
+            features = self.normaliser(features, counts)
+            if augment is not None:
+                features = augment(features, counts)
+        logits, embedding = self.network(features, counts)
+        return logits, embedding

@@ -1,0 +1,412 @@
+"""The training loop: AdamW, one-cycle schedule, choice of the epoch on validation speakers, exact resumption.
+
+Conventions: an epoch is one pass over the training part; UAR is on the validation part, from the averaged weights where
+averaging is on. A run that is killed resumes from its last whole epoch and ends with the same bits, since every random
+number follows from (seed, fold, epoch, utterance or step).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from emotone.errors import CheckpointError, TrainingError
+from emotone.evaluation.metrics import accuracy, unweighted_average_recall
+from emotone.features.augmentation import AugmentationOptions, derived_seed
+from emotone.files import write_text
+from emotone.models.recognition_network import RecognitionNetwork
+from emotone.training.batches import Indices, LabelledWaveforms, scoring_batches, training_batches
+from emotone.training.checkpoint import Checkpoint, optimiser_parts, restore_optimiser, snapshot
+from emotone.training.losses import LossOptions, balanced_class_weights, focal_loss
+
+NORMALISATION_UTTERANCES = 1024
+"""The normaliser's statistics settle long before so many utterances; more only cost time."""
+
+
+class TrainingOptions(BaseModel):
+    """Settings of the optimiser and of stopping; the recipe's table `[training]`.
+
+    Attributes:
+        epochs: at most so many.
+        batch_size: utterances in a batch.
+        crop_s: longest stretch taken of an utterance while training, seconds; 0 for no limit.
+        learning_rate: the highest of the schedule.
+        schedule: "one_cycle" rises linearly and falls with a cosine to zero; "constant" stays after the rise.
+        warm_up: share of all steps over which the rate rises.
+        weight_decay: AdamW's, on weights of more than one dimension.
+        clip_norm: largest norm of the gradient; 0 for no limit.
+        average: decay of the exponential moving average of the weights per step; 0 switches it off.
+        patience: stop after so many epochs without a better validation UAR; 0 never stops early.
+        precision: "no", "bf16" or "fp16" on a GPU; a CPU always uses float32.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(40, ge=1)
+    batch_size: int = Field(32, ge=2)
+    crop_s: float = Field(4.0, ge=0)
+    learning_rate: float = Field(2e-3, gt=0)
+    schedule: Literal["one_cycle", "constant"] = "one_cycle"
+    warm_up: float = Field(0.15, ge=0, le=1)
+    weight_decay: float = Field(0.02, ge=0)
+    clip_norm: float = Field(5.0, ge=0)
+    average: float = Field(0.98, ge=0, lt=1)
+    patience: int = Field(0, ge=0)
+    precision: Literal["no", "bf16", "fp16"] = "no"
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One line of the history."""
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    validation_accuracy: float
+    validation_uar: float
+    learning_rate: float
+    seconds: float
+    clips_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Who learns and who chooses the epoch, as indices into the corpus."""
+
+    train: Indices
+    validation: Indices
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedNetwork:
+    """What training gave.
+
+    Attributes:
+        network: with the weights of the best epoch, in evaluation mode.
+        history: one record an epoch.
+        best_epoch: counted from 1.
+        seconds: of training, over all resumptions.
+    """
+
+    network: RecognitionNetwork
+    history: tuple[EpochRecord, ...]
+    best_epoch: int
+    seconds: float
+
+
+Progress = Callable[[EpochRecord, int], None]
+
+
+def learning_rate_at(step: int, n_steps: int, options: TrainingOptions) -> float:
+    """The learning rate of a step, counted from 0; a pure function, so that nothing need be remembered.
+
+    >>> learning_rate_at(0, 100, TrainingOptions(learning_rate=1.0, warm_up=0.1))
+    0.1
+    """
+    rising = max(1, round(options.warm_up * n_steps))
+    if step < rising:
+        return options.learning_rate * (step + 1) / rising
+    if options.schedule == "constant":
+        return options.learning_rate
+    passed = (step - rising) / max(1, n_steps - rising)
+    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, passed)))
+
+
+def train(
+    network: RecognitionNetwork,
+    data: LabelledWaveforms,
+    part: Part,
+    *,
+    options: TrainingOptions,
+    loss: LossOptions,
+    augmentation: AugmentationOptions,
+    seed: int,
+    fold: int,
+    run_key: str,
+    folder: Path,
+    accelerator: Accelerator | None = None,
+    workers: int = 0,
+    progress: Progress | None = None,
+) -> TrainedNetwork:
+    """Train one network on one split, resuming where an earlier attempt stopped.
+
+    Args:
+        network: freshly initialised; it is changed.
+        data: the whole corpus.
+        part: who learns and who chooses the epoch.
+        options: optimiser and stopping.
+        loss: focal loss and class weights.
+        augmentation: what is changed.
+        seed: of the run.
+        fold: of the run.
+        run_key: identifies recipe, folds and seed; a checkpoint with another key is refused.
+        folder: for checkpoint.safetensors and history.csv.
+        accelerator: device and precision; made from `options` where None.
+        workers: threads that prepare batches ahead.
+        progress: called with each epoch's record and the number of epochs.
+    Raises:
+        TrainingError: a part is empty, or the loss is no longer finite.
+        CheckpointError: the folder holds another run's checkpoint.
+    """
+    return _Run(
+        network, data, part, options, loss, augmentation, seed, fold, run_key, folder, accelerator, workers, progress
+    ).to_the_end()
+
+
+def score(network: RecognitionNetwork, data: LabelledWaveforms, indices: Indices) -> NDArray[np.float64]:
+    """Logits of whole utterances, shape (len(indices), n_classes)."""
+    device = next(network.parameters()).device
+    network.eval()
+    logits = np.zeros((len(indices), data.n_classes))
+    with torch.no_grad():
+        for members, waveform, lengths in scoring_batches(data, indices):
+            out, _ = network(waveform.to(device), lengths.to(device))
+            logits[members] = out.double().cpu().numpy()
+    return logits
+
+
+class _Run:
+    """The state of one training run; made, run to the end, thrown away."""
+
+    def __init__(
+        self,
+        network: RecognitionNetwork,
+        data: LabelledWaveforms,
+        part: Part,
+        options: TrainingOptions,
+        loss: LossOptions,
+        augmentation: AugmentationOptions,
+        seed: int,
+        fold: int,
+        run_key: str,
+        folder: Path,
+        accelerator: Accelerator | None,
+        workers: int,
+        progress: Progress | None,
+    ) -> None:
+        if len(part.train) < 2 or len(part.validation) < 1:
+            raise TrainingError(
+                f"got {len(part.train)} training and {len(part.validation)} validation utterances; "
+                "expected at least 2 and 1: use more speakers, or another protocol"
+            )
+        self.data, self.part, self.options, self.loss = data, part, options, loss
+        self.augmentation, self.seed, self.fold, self.run_key = augmentation, seed, fold, run_key
+        self.folder, self.workers, self.progress = folder, workers, progress
+        self.accelerator = accelerator or make_accelerator(options)
+        # Convolutions on a CPU run about 1.4 times as fast with channels last (benchmarks/training.py).
+        network.to(self.accelerator.device)
+        self.plain = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from its stubs
+        self.optimiser: Any = torch.optim.AdamW(_decayed_groups(self.plain, options), lr=options.learning_rate)
+        self.history: list[EpochRecord] = []
+        self.best_uar, self.best_loss, self.best_epoch = -1.0, math.inf, 0
+        self.step, self.seconds = 0, 0.0
+        self.average: dict[str, Tensor] = {}
+        self.best: dict[str, Tensor] = {}
+        counts = torch.bincount(torch.from_numpy(data.targets[part.train]), minlength=data.n_classes)
+        self.class_weights = (
+            balanced_class_weights(counts).to(self.accelerator.device) if loss.class_weights == "balanced" else None
+        )
+
+    @property
+    def checkpoint_path(self) -> Path:
+        return self.folder / "checkpoint.safetensors"
+
+    def to_the_end(self) -> TrainedNetwork:
+        if self.checkpoint_path.exists():
+            self._resume()
+        else:
+            self._fit_normaliser()
+            self.average = snapshot(self.plain) if self.options.average else {}
+        self.model, self.optimiser = self.accelerator.prepare(self.plain, self.optimiser)
+        while len(self.history) < self.options.epochs and not self._out_of_patience():
+            self._epoch()
+        self.plain.load_state_dict(self.best)
+        self.plain.eval()
+        return TrainedNetwork(self.plain, tuple(self.history), self.best_epoch, self.seconds)
+
+    def _fit_normaliser(self) -> None:
+        generator = np.random.Generator(np.random.PCG64(derived_seed(self.seed, self.fold, "normaliser")))
+        chosen = generator.permutation(self.part.train)[:NORMALISATION_UTTERANCES]
+        device = self.accelerator.device
+        with torch.no_grad():
+            self.plain.normaliser.fit(
+                self.plain.front_end(waveform.to(device), lengths.to(device))
+                for _, waveform, lengths in scoring_batches(self.data, chosen)
+            )
+
+    def _epoch(self) -> None:
+        began = time.perf_counter()
+        epoch, options, device = len(self.history), self.options, self.accelerator.device
+        n_batches = math.ceil(len(self.part.train) / options.batch_size / self.accelerator.num_processes)
+        n_steps = n_batches * options.epochs
+        self.model.train()
+        losses, clips, rate = torch.zeros((), device=device), 0, 0.0
+        for position, batch in enumerate(
+            training_batches(
+                self.data,
+                self.part.train,
+                batch_size=options.batch_size,
+                crop_s=options.crop_s,
+                augmentation=self.augmentation,
+                seed=self.seed,
+                fold=self.fold,
+                epoch=epoch,
+                rank=self.accelerator.process_index,
+                world=self.accelerator.num_processes,
+                workers=self.workers,
+            )
+        ):
+            rate = learning_rate_at(epoch * n_batches + position, n_steps, options)
+            for group in self.optimiser.param_groups:
+                group["lr"] = rate
+            # Dropout's numbers follow from the step alone, so that a resumed epoch draws the same ones.
+            torch.manual_seed(derived_seed(self.seed, self.fold, epoch, "dropout", position))
+            with self.accelerator.autocast():
+                logits, _ = self.model(batch.waveform.to(device), batch.lengths.to(device), batch.masks)
+            value = focal_loss(
+                logits.float(),
+                batch.targets.to(device),
+                gamma=self.loss.gamma,
+                class_weights=self.class_weights,
+                label_smoothing=self.loss.label_smoothing,
+            )
+            self.optimiser.zero_grad(set_to_none=True)
+            self.accelerator.backward(value)
+            if options.clip_norm:
+                self.accelerator.clip_grad_norm_(self.model.parameters(), options.clip_norm)
+            self.optimiser.step()
+            self.step += 1
+            self._average_weights()
+            losses += value.detach() * len(batch.lengths)
+            clips += len(batch.lengths)
+        trained_s = time.perf_counter() - began
+        mean_loss = float(losses) / max(1, clips)
+        if not math.isfinite(mean_loss):
+            raise TrainingError(
+                f"the training loss is {mean_loss} in epoch {epoch + 1}; lower training.learning_rate or clip_norm"
+            )
+        self._validate(mean_loss, rate, clips / trained_s * self.accelerator.num_processes, began)
+
+    def _average_weights(self) -> None:
+        if not self.average:
+            return
+        # Early averages would remember the random start; the decay grows until it reaches the recipe's.
+        decay = min(self.options.average, (1 + self.step) / (10 + self.step))
+        weights = self.plain.state_dict()
+        floating = [name for name, tensor in self.average.items() if tensor.is_floating_point()]
+        torch._foreach_lerp_([self.average[n] for n in floating], [weights[n] for n in floating], 1 - decay)
+        for name, tensor in self.average.items():
+            if not tensor.is_floating_point():
+                tensor.copy_(weights[name])
+
+    def _validate(self, train_loss: float, rate: float, clips_per_second: float, began: float) -> None:
+        own = snapshot(self.plain)
+        if self.average:
+            self.plain.load_state_dict(self.average)
+        logits = score(self.plain, self.data, self.part.validation)
+        truth = self.data.targets[self.part.validation]
+        prediction = logits.argmax(1)
+        value = float(focal_loss(torch.from_numpy(logits), torch.from_numpy(truth), gamma=0.0))
+        uar = unweighted_average_recall(truth, prediction, self.data.n_classes)
+        # Equal UARs are common on few speakers; the lower loss decides between them.
+        if (uar, -value) > (self.best_uar, -self.best_loss):
+            self.best_uar, self.best_loss, self.best_epoch = uar, value, len(self.history) + 1
+            self.best = snapshot(self.plain)
+        self.plain.load_state_dict(own)
+        seconds = time.perf_counter() - began
+        self.seconds += seconds
+        record = EpochRecord(
+            epoch=len(self.history) + 1,
+            train_loss=train_loss,
+            validation_loss=value,
+            validation_accuracy=accuracy(truth, prediction, self.data.n_classes),
+            validation_uar=uar,
+            learning_rate=rate,
+            seconds=seconds,
+            clips_per_second=clips_per_second,
+        )
+        self.history.append(record)
+        if self.accelerator.is_main_process:
+            self._save()
+        self.accelerator.wait_for_everyone()
+        if self.progress is not None:
+            self.progress(record, self.options.epochs)
+
+    def _out_of_patience(self) -> bool:
+        return bool(self.options.patience) and len(self.history) - self.best_epoch >= self.options.patience
+
+    def _save(self) -> None:
+        moments, optimiser_step = optimiser_parts(self.plain, self.optimiser.optimizer)
+        state = {
+            "run_key": self.run_key,
+            "history": [asdict(record) for record in self.history],
+            "best": [self.best_uar, self.best_loss, self.best_epoch],
+            "step": self.step,
+            "optimiser_step": optimiser_step,
+            "seconds": self.seconds,
+        }
+        parts = {"model": snapshot(self.plain), "average": self.average, "best": self.best, **moments}
+        Checkpoint(parts, state).write(self.checkpoint_path)
+        write_history(self.folder / "history.csv", self.history)
+
+    def _resume(self) -> None:
+        checkpoint = Checkpoint.read(self.checkpoint_path)
+        state = checkpoint.state
+        if state.get("run_key") != self.run_key:
+            raise CheckpointError(
+                f"{self.checkpoint_path} belongs to another run (other recipe, folds, seed or corpus); "
+                "choose another output folder, or delete it to start again"
+            )
+        try:
+            self.plain.load_state_dict(checkpoint.parts["model"])
+            device = self.accelerator.device
+            self.average = {name: t.to(device) for name, t in checkpoint.parts.get("average", {}).items()}
+            self.best = {name: t.to(device) for name, t in checkpoint.parts["best"].items()}
+            self.history = [EpochRecord(**record) for record in state["history"]]
+            self.best_uar, self.best_loss, self.best_epoch = state["best"]
+            self.step, self.seconds = state["step"], state["seconds"]
+            restore_optimiser(self.plain, self.optimiser, checkpoint.parts, state["optimiser_step"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(f"{self.checkpoint_path} does not fit this network: {error}") from error
+
+
+def make_accelerator(options: TrainingOptions, device: str | None = None) -> Accelerator:
+    """Accelerate's view of device and precision; a CPU always computes in float32.
+
+    Args:
+        options: for the precision.
+        device: "cpu" keeps off the GPU; None takes what is there.
+    """
+    on_cpu = device == "cpu" or not torch.cuda.is_available()
+    return Accelerator(cpu=device == "cpu", mixed_precision="no" if on_cpu else options.precision)
+
+
+def write_history(path: Path, history: list[EpochRecord]) -> None:
+    """The history as CSV, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(EpochRecord.__slots__), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(record) for record in history)
+    write_text(path, text.getvalue())
+
+
+def _decayed_groups(network: RecognitionNetwork, options: TrainingOptions) -> list[dict[str, Any]]:
+    weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    return [
+        {"params": weights, "weight_decay": options.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]

@@ -1,0 +1,94 @@
+"""Focal loss for many classes, with hard or soft targets.
+
+Conventions: `logits` (batch, n_classes); `targets` either class indices (batch,) or probabilities (batch, n_classes).
+
+References:
+    Lin, Goyal, Girshick, He, Dollár (2017): Focal Loss for Dense Object Detection, ICCV.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+
+class LossOptions(BaseModel):
+    """Settings of the loss; the recipe's table `[loss]`.
+
+    Attributes:
+        gamma: the focusing exponent; 0 is cross-entropy.
+        class_weights: "none"; or "balanced", n / (n_classes * n_c), counted on the training part.
+        label_smoothing: share of the target spread evenly over all classes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gamma: float = Field(2.0, ge=0)
+    class_weights: Literal["none", "balanced"] = "none"
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+
+
+def soft_targets(targets: Tensor, n_classes: int, label_smoothing: float = 0.0) -> Tensor:
+    """Class indices (batch,) as probabilities (batch, n_classes), smoothed.
+
+    >>> soft_targets(torch.tensor([1]), 2, 0.1).tolist()
+    [[0.05..., 0.949...]]
+    """
+    if targets.dim() == 1:
+        targets = torch.nn.functional.one_hot(targets, n_classes).to(torch.get_default_dtype())
+    return targets * (1 - label_smoothing) + label_smoothing / n_classes
+
+
+def focal_loss(
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    gamma: float = 2.0,
+    class_weights: Tensor | None = None,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Focal loss, -sum_c w_c y_c (1 - p_c)^gamma log p_c, averaged over the batch.
+
+    With hard targets this is Lin et al.'s equation 5 over a softmax. With weights the average is weighted too, as in
+    torch's cross-entropy, so that gamma = 0 equals it.
+
+    Args:
+        logits: shape (batch, n_classes).
+        targets: class indices (batch,), or probabilities (batch, n_classes) from mixup or smoothing.
+        gamma: the focusing exponent, at least 0.
+        class_weights: shape (n_classes,), or None.
+        label_smoothing: share of the target spread evenly over all classes.
+    Returns:
+        a scalar.
+    References:
+        Lin et al. (2017), equations 4 and 5; the averaging over samples is theirs divided by the batch.
+    """
+    n_classes = logits.shape[1]
+    hard = targets.dim() == 1
+    weights = (
+        torch.ones(n_classes, dtype=logits.dtype, device=logits.device) if class_weights is None else class_weights
+    )
+    soft = soft_targets(targets, n_classes, label_smoothing).to(logits.dtype)
+    log_p = torch.log_softmax(logits, dim=1)
+    # 1 - p by expm1 keeps its digits where p is nearly 1; the floor keeps the power's gradient finite at p = 1.
+    complement = torch.clamp(-torch.expm1(log_p), min=torch.finfo(logits.dtype).tiny)
+    modulation = complement.pow(gamma) if gamma else torch.ones_like(log_p)
+    per_sample = -(soft * weights * modulation * log_p).sum(1)
+    if class_weights is None:
+        return per_sample.mean()
+    norm = weights[targets].sum() if hard else (soft * weights).sum()
+    return per_sample.sum() / norm
+
+
+def balanced_class_weights(counts: Tensor) -> Tensor:
+    """Weights n / (n_classes * n_c) for each class; a class without utterances gets 0.
+
+    >>> balanced_class_weights(torch.tensor([3, 1])).tolist()
+    [0.666..., 2.0]
+    """
+    counts = counts.to(torch.get_default_dtype())
+    weights = counts.sum() / (len(counts) * counts)
+    return torch.where(counts > 0, weights, torch.zeros_like(weights))
