@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from emotone.corpora.check import CorpusReport
 
 app = typer.Typer(
-    name="corpora", help="Corpora: what there is, and whether a folder holds one whole.", no_args_is_help=True
+    name="corpora",
+    help="Corpora: what there is, and whether a folder holds one whole.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 SHOWN = 20
