@@ -28,6 +28,7 @@ COMMANDS = {
     "crossval": "emotone.cli.crossval:crossval",
     "report": "emotone.cli.report:report",
     "export": "emotone.cli.export:export",
+    "evaluate": "emotone.cli.evaluate:evaluate",
 }
 
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from emotone.corpora import Corpus, protocol_folds, read_corpus
 from emotone.emotions import FOUR_CLASSES
-from emotone.errors import CorpusError, MissingExtraError, RecipeError
+from emotone.errors import CorpusError, MissingExtraError, RecipeError, TrainingError
 
 try:
     from emotone.experiments.cross_validation import Plan, command_line, cross_validate
@@ -97,6 +97,22 @@ def start_run(
         results = cross_validate(plan, jobs=jobs, listener=display)
     print(results.headline())
     console.print(f"emotone report {folder}   # tables, confusion matrix, curves, reliability", style="dim")
+
+
+def fold_weights(run: Path) -> Path:
+    """The weights in a run folder that holds one fold, in a fold's folder, or the file itself.
+
+    Raises:
+        TrainingError: no weights there, or several.
+    """
+    found = (
+        [run]
+        if run.is_file()
+        else sorted({*run.glob("model.safetensors"), *run.glob("seed-*/fold-*/model.safetensors")})
+    )
+    if len(found) != 1:
+        raise TrainingError(f"got {run} with {len(found)} trained folds; expected one: name the fold's folder")
+    return found[0]
 
 
 def default_store() -> Path:

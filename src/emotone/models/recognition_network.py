@@ -109,14 +109,38 @@ class RecognitionNetwork(nn.Module):
         self.normaliser = Normaliser(normalisation, features.n_bands)
         self.network = ResidualNetwork(model, n_bands=features.n_bands, n_classes=n_classes)
 
-    def forward(
-        self, waveform: Tensor, lengths: Tensor, augment: FeatureAugmentation | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Logits and embedding; `augment` changes the normalised features during training."""
+    def features(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised features (batch, n_bands, n_frames) and frame counts (batch,); nothing here is learnt."""
         with torch.no_grad():
             features, counts = self.front_end(waveform, lengths)
-            features = self.normaliser(features, counts)
-            if augment is not None:
-                features = augment(features, counts)
+            return self.normaliser(features, counts), counts
+
+    def judge(self, features: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and embedding of normalised features."""
         logits, embedding = self.network(features, counts)
         return logits, embedding
+
+    def forward(
+        self,
+        waveform: Tensor | None,
+        lengths: Tensor,
+        augment: FeatureAugmentation | None = None,
+        features: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Logits and embedding.
+
+        Args:
+            waveform: shape (batch, n_samples), zero past each utterance's end; or None where `features` are given.
+            lengths: samples of each, or frames of each where `features` are given.
+            augment: changes the normalised features during training.
+            features: normalised features computed before, shape (batch, n_bands, n_frames).
+        """
+        if features is None:
+            if waveform is None:
+                raise ValueError("got neither waveform nor features; expected one of them")
+            features, counts = self.features(waveform, lengths)
+        else:
+            counts = lengths
+        if augment is not None:
+            features = augment(features, counts)
+        return self.judge(features, counts)

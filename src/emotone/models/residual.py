@@ -157,6 +157,7 @@ class ResidualNetwork(nn.Module):
         self.embed = nn.Sequential(nn.Linear(pooled, options.embedding), nn.BatchNorm1d(options.embedding), nn.ReLU())
         self.embedding_dropout = nn.Dropout(options.dropout)
         self.classify = nn.Linear(options.embedding, n_classes)
+        self.embedding_size = options.embedding
         _initialise(self)
 
     def forward(self, features: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:

@@ -57,12 +57,14 @@ class Batch:
     """One training batch.
 
     Attributes:
-        waveform: shape (batch, n_samples), float32, zero past each utterance's end.
+        members: index of each utterance in the corpus, shape (batch,).
+        waveform: shape (batch, n_samples), float32, zero past each utterance's end; empty where not asked for.
         lengths: samples of each, shape (batch,).
         targets: soft labels, shape (batch, n_classes).
         masks: where SpecAugment hides each utterance.
     """
 
+    members: Indices
     waveform: Tensor
     lengths: Tensor
     targets: Tensor
@@ -105,6 +107,7 @@ def training_batches(
     rank: int = 0,
     world: int = 1,
     workers: int = 0,
+    with_waveforms: bool = True,
 ) -> Iterator[Batch]:
     """The augmented batches of one epoch.
 
@@ -120,6 +123,7 @@ def training_batches(
         rank: which share of the batches to yield, of `world` (several processes).
         world: how many shares.
         workers: threads that prepare batches ahead; they change the speed, never the content.
+        with_waveforms: False leaves the waveforms out, where features are cached.
     """
     order_seed = derived_seed(seed, fold, epoch, "order")
     jobs = list(enumerate(epoch_order(data.waveforms.lengths, indices, batch_size, order_seed)))
@@ -129,6 +133,10 @@ def training_batches(
     def prepare(job: tuple[int, Indices]) -> Batch:
         number, members = job
         generators = [utterance_generator(seed, fold, epoch, data.names[index]) for index in members]
+        if not with_waveforms:
+            targets = soft_targets(torch.from_numpy(data.targets[members]), data.n_classes)
+            masks = FeatureMasks.draw(augmentation, generators)
+            return Batch(members, torch.empty(0), torch.empty(0), targets, masks)
         cut = [_crop(data.waveforms, index, crop_s, g) for index, g in zip(members, generators, strict=True)]
         rate = data.waveforms.sample_rate
         changed = [augment_waveform(w, augmentation, g, sample_rate=rate) for w, g in zip(cut, generators, strict=True)]
@@ -139,7 +147,7 @@ def training_batches(
             share = float(generator.beta(augmentation.mixup, augmentation.mixup))
             order = torch.from_numpy(generator.permutation(len(members)))
             waveform, lengths, targets = mix(waveform, lengths, targets, share=share, order=order)
-        return Batch(waveform, lengths, targets, FeatureMasks.draw(augmentation, generators))
+        return Batch(members, waveform, lengths, targets, FeatureMasks.draw(augmentation, generators))
 
     if not workers:
         yield from map(prepare, jobs)

@@ -30,6 +30,7 @@ from emotone.files import write_text
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training.batches import Indices, LabelledWaveforms, scoring_batches, training_batches
 from emotone.training.checkpoint import Checkpoint, optimiser_parts, restore_optimiser, snapshot
+from emotone.training.feature_cache import FeatureCache
 from emotone.training.losses import LossOptions, balanced_class_weights, focal_loss
 
 NORMALISATION_UTTERANCES = 1024
@@ -166,12 +167,27 @@ def train(
     ).to_the_end()
 
 
-def score(network: RecognitionNetwork, data: LabelledWaveforms, indices: Indices) -> NDArray[np.float64]:
-    """Logits of whole utterances, shape (len(indices), n_classes)."""
+def score(
+    network: RecognitionNetwork, data: LabelledWaveforms, indices: Indices, cache: FeatureCache | None = None
+) -> NDArray[np.float64]:
+    """Logits of whole utterances, shape (len(indices), n_classes).
+
+    Args:
+        network: trained; it is put into evaluation mode.
+        data: the whole corpus.
+        indices: whom to score, shape (n,).
+        cache: their features, where they were computed before.
+    """
     device = next(network.parameters()).device
     network.eval()
     logits = np.zeros((len(indices), data.n_classes))
     with torch.no_grad():
+        if cache is not None:
+            for start in range(0, len(indices), 64):
+                features, counts = cache(indices[start : start + 64])
+                out, _ = network(None, counts.to(device), None, features.to(device))
+                logits[start : start + 64] = out.double().cpu().numpy()
+            return logits
         for members, waveform, lengths in scoring_batches(data, indices):
             out, _ = network(waveform.to(device), lengths.to(device))
             logits[members] = out.double().cpu().numpy()
@@ -213,6 +229,7 @@ class _Run:
         self.history: list[EpochRecord] = []
         self.best_uar, self.best_loss, self.best_epoch = -1.0, math.inf, 0
         self.step, self.seconds = 0, 0.0
+        self.cache: FeatureCache | None = None
         self.average: dict[str, Tensor] = {}
         self.best: dict[str, Tensor] = {}
         counts = torch.bincount(torch.from_numpy(data.targets[part.train]), minlength=data.n_classes)
@@ -230,6 +247,9 @@ class _Run:
         else:
             self._fit_normaliser()
             self.average = snapshot(self.plain) if self.options.average else {}
+        everyone = np.concatenate([self.part.train, self.part.validation])
+        if FeatureCache.pays(self.plain, self.augmentation, self.options.crop_s, len(everyone)):
+            self.cache = FeatureCache(self.plain, self.data, everyone)
         self.model, self.optimiser = self.accelerator.prepare(self.plain, self.optimiser)
         while len(self.history) < self.options.epochs and not self._out_of_patience():
             self._epoch()
@@ -267,6 +287,7 @@ class _Run:
                 rank=self.accelerator.process_index,
                 world=self.accelerator.num_processes,
                 workers=self.workers,
+                with_waveforms=self.cache is None,
             )
         ):
             rate = learning_rate_at(epoch * n_batches + position, n_steps, options)
@@ -275,7 +296,11 @@ class _Run:
             # Dropout's numbers follow from the step alone, so that a resumed epoch draws the same ones.
             torch.manual_seed(derived_seed(self.seed, self.fold, epoch, "dropout", position))
             with self.accelerator.autocast():
-                logits, _ = self.model(batch.waveform.to(device), batch.lengths.to(device), batch.masks)
+                if self.cache is None:
+                    logits, _ = self.model(batch.waveform.to(device), batch.lengths.to(device), batch.masks)
+                else:
+                    features, counts = self.cache(batch.members)
+                    logits, _ = self.model(None, counts.to(device), batch.masks, features.to(device))
             value = focal_loss(
                 logits.float(),
                 batch.targets.to(device),
@@ -290,8 +315,8 @@ class _Run:
             self.optimiser.step()
             self.step += 1
             self._average_weights()
-            losses += value.detach() * len(batch.lengths)
-            clips += len(batch.lengths)
+            losses += value.detach() * len(batch.members)
+            clips += len(batch.members)
         trained_s = time.perf_counter() - began
         mean_loss = float(losses) / max(1, clips)
         if not math.isfinite(mean_loss):
@@ -316,7 +341,7 @@ class _Run:
         own = snapshot(self.plain)
         if self.average:
             self.plain.load_state_dict(self.average)
-        logits = score(self.plain, self.data, self.part.validation)
+        logits = score(self.plain, self.data, self.part.validation, self.cache)
         truth = self.data.targets[self.part.validation]
         prediction = logits.argmax(1)
         value = float(focal_loss(torch.from_numpy(logits), torch.from_numpy(truth), gamma=0.0))

@@ -1,0 +1,51 @@
+"""`emotone evaluate`: score a model file, untouched, on a corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emotone.cli.crossval import CorpusFolder, CorpusName
+
+
+def evaluate(
+    corpus: CorpusName,
+    directory: CorpusFolder,
+    model: Annotated[Path | None, typer.Option("--model", help="A model file; by default the shipped one.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="Folder; by default runs/CORPUS-MODEL.")] = None,
+    speakers: Annotated[
+        str | None, typer.Option("--speakers", help="Only these speakers, comma-separated, such as a test part.")
+    ] = None,
+) -> None:
+    """Score a model file on a corpus it has not seen, through the very recognizer that users call.
+
+    Classes that the model does not know are left out, and counted. A corpus that the model was trained on is refused
+    unless --speakers names the ones held out.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from emotone import load
+    from emotone.cli.training_run import command_line
+    from emotone.corpora import read_corpus
+    from emotone.experiments.untouched import evaluate_untouched
+
+    recognizer = load(model)
+    task = read_corpus(corpus, directory).with_classes(recognizer.metadata.labels)
+    if speakers is not None:
+        wanted = {speaker.strip() for speaker in speakers.split(",")}
+        task = task.where(lambda utterance: utterance.speaker in wanted, reason="not among --speakers")
+    console = Console(stderr=True)
+    for reason, count in task.dropped.items():
+        console.print(f"left out: {count} ({reason})", style="dim", highlight=False)
+    results = evaluate_untouched(
+        recognizer,
+        task,
+        output or Path("runs") / f"{task.name}-{recognizer.metadata.name}",
+        chosen_speakers=speakers is not None,
+        command=command_line(),
+        progress=lambda items: track(items, "recognising", console=console),
+    )
+    print(results.headline())

@@ -1,0 +1,52 @@
+"""`emotone export`: weights of a run -> one model file that needs no PyTorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="A run folder, a fold's folder, or a model.safetensors.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.")] = Path("model.onnx"),
+    name: Annotated[str | None, typer.Option("--name", help="Of the model; by default the output's name.")] = None,
+    licence: Annotated[str, typer.Option("--licence", help="Of the model file.")] = "MIT",
+    unsure: Annotated[
+        float, typer.Option("--unsure", min=0, max=1, help="A highest probability below this is called unsure.")
+    ] = 0.5,
+    scores: Annotated[
+        list[Path] | None,
+        typer.Option("--scores", help="A results.json to write into the file; the run's own is taken anyway."),
+    ] = None,
+    note: Annotated[str, typer.Option("--note", help="Stands beside the run's own scores.")] = "",
+) -> None:
+    """Write one ONNX file: waveform in, calibrated probabilities out, with labels, recipe, licences and scores inside.
+
+    It is checked against PyTorch first, and not written if the two differ by more than 1e-4.
+    """
+    from emotone.cli.training_run import fold_weights
+    from emotone.evaluation.results import Results
+    from emotone.experiments.model_card import score_of, training_corpora
+    from emotone.training.export import export_model, read_weights
+
+    path = fold_weights(run)
+    weights = read_weights(path)
+    measured = []
+    own = path.parent.parent.parent / "results.json"
+    if own.is_file():
+        measured.append(score_of(Results.read(own), note=note))
+    measured += [score_of(Results.read(extra), note="untouched: no utterance of it was seen") for extra in scores or []]
+    difference = export_model(
+        weights,
+        output,
+        name=name or output.stem,
+        corpora=training_corpora(weights.about),
+        scores=measured,
+        licence=licence,
+        unsure_threshold=unsure,
+    )
+    print(
+        f"{output}: {output.stat().st_size / 1e6:.1f} MB, {', '.join(weights.labels)}; within {difference:.0e} of PyTorch"
+    )

@@ -1,0 +1,101 @@
+"""Scoring an exported model file on recordings it has never met, through the recognizer that users call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from emotone.corpora import Corpus, Utterance
+from emotone.corpora.folds import fold_hash
+from emotone.errors import CorpusError, SpeakerLeakError
+from emotone.evaluation.predictions import Predictions
+from emotone.evaluation.results import FoldInfo, Results
+from emotone.evaluation.summary import summarise
+from emotone.listening.recognizer import Recognizer
+
+PROTOCOL = "untouched: all speakers, nothing trained or chosen on this corpus"
+HELD_OUT_PROTOCOL = "held-out speakers of a corpus the model was trained on"
+
+Progress = Callable[[Sequence[Utterance]], Iterable[Utterance]]
+
+
+def evaluate_untouched(
+    recognizer: Recognizer,
+    corpus: Corpus,
+    folder: Path,
+    *,
+    chosen_speakers: bool = False,
+    command: str = "",
+    progress: Progress = iter,
+) -> Results:
+    """Score a model file on a corpus and write predictions.csv and results.json.
+
+    Args:
+        recognizer: with the model file.
+        corpus: as a task over (some of) the model's classes.
+        folder: where the two files go.
+        chosen_speakers: the corpus was cut to speakers that the caller says were held out.
+        command: as it stands in the results.
+        progress: wraps the utterances, to show how far it is.
+    Raises:
+        SpeakerLeakError: the model was trained on this corpus and no held-out speakers were named.
+        CorpusError: nothing is left to score.
+    """
+    metadata = recognizer.metadata
+    trained_on = {entry.name for entry in metadata.corpora if entry.role.startswith("train")}
+    if corpus.name in trained_on and not chosen_speakers:
+        raise SpeakerLeakError(
+            f"the model {metadata.name} was trained on {corpus.name}; name the speakers that were held out (--speakers)"
+        )
+    if not corpus.utterances:
+        raise CorpusError(f"no utterance of {corpus.name} is left to score; check the classes and the speakers")
+    began = time.perf_counter()
+    probabilities = np.array(
+        [
+            [recognition.probabilities[label] for label in corpus.classes]
+            for recognition in (recognizer(utterance.path) for utterance in progress(corpus.utterances))
+        ]
+    )
+    predictions = Predictions(
+        labels=corpus.classes,
+        utterances=tuple(utterance.id for utterance in corpus.utterances),
+        speakers=tuple(utterance.speaker for utterance in corpus.utterances),
+        sexes=tuple(utterance.sex or "" for utterance in corpus.utterances),
+        folds=np.zeros(len(corpus.utterances), dtype=np.int64),
+        truth=np.asarray(corpus.targets(), dtype=np.int64),
+        # The temperature is inside the file already; log probabilities are logits of temperature 1.
+        logits=np.log(np.maximum(probabilities, 1e-12)),
+        temperatures=np.ones(len(corpus.utterances)),
+    )
+    info = FoldInfo(
+        fold=0,
+        seed=0,
+        test_speakers=list(corpus.speakers),
+        validation_speakers=[],
+        best_epoch=0,
+        epochs_run=0,
+        temperature=1.0,
+        seconds=round(time.perf_counter() - began, 1),
+        n_parameters=0,
+        validation_uar=0.0,
+    )
+    results = summarise(
+        {0: predictions},
+        fold_info=[info],
+        corpus=corpus.name,
+        protocol=HELD_OUT_PROTOCOL if chosen_speakers else PROTOCOL,
+        fold_hash=fold_hash(corpus, PROTOCOL, []),
+        speaker_independent=True,
+        sentences_shared=corpus.sentences_shared and chosen_speakers,
+        recipe_name=str(metadata.recipe.get("name", metadata.name)),
+        recipe=dict(metadata.recipe),
+        command=command,
+        device="cpu (ONNX Runtime)",
+        kind="untouched",
+    )
+    predictions.write(folder / "predictions.csv")
+    results.write(folder / "results.json")
+    return results

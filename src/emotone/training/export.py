@@ -1,0 +1,247 @@
+"""From weights to a model file: one ONNX graph, waveform in, calibrated probabilities and embedding out.
+
+The graph is the network that was trained, features included, with the temperature and the softmax behind it. It is
+checked before it is written: ONNX Runtime must agree with PyTorch on waveforms of many lengths, alone and padded.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import io
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from emotone import __version__
+from emotone.errors import CheckpointError, ModelFileError
+from emotone.features.augmentation import derived_seed
+from emotone.features.front_end import FeatureOptions
+from emotone.files import write_bytes
+from emotone.model_file import INPUTS, OUTPUTS, ModelMetadata, Score, TrainingCorpus, with_metadata
+from emotone.models.recognition_network import NormalisationOptions, RecognitionNetwork
+from emotone.models.residual import ResidualOptions
+from emotone.training.batches import pad
+from emotone.training.checkpoint import Checkpoint
+
+TOLERANCE = 1e-4
+"""Largest difference between PyTorch's and ONNX Runtime's probabilities that an export may show."""
+
+OPSET = 18
+LONGEST_WINDOW_S = 10.0
+"""A network of any length judges at most so much at once; longer recordings are cut into windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedWeights:
+    """Weights as a run leaves them, and what is known of them.
+
+    Attributes:
+        network: in evaluation mode.
+        labels: in the order of the outputs.
+        temperature: fitted on validation speakers.
+        about: recipe, corpus, protocol, fold, seed.
+        sha: SHA-256 of the file.
+    """
+
+    network: RecognitionNetwork
+    labels: tuple[str, ...]
+    temperature: float
+    about: dict[str, Any]
+    sha: str
+
+
+class CalibratedNetwork(nn.Module):
+    """The graph of a model file.
+
+    Shape:
+        waveform (batch, n_samples), lengths (batch,) -> probabilities (batch, n_classes), embedding (batch, d)
+    """
+
+    def __init__(self, network: RecognitionNetwork, temperature: float) -> None:
+        super().__init__()
+        self.network = network
+        self.temperature = temperature
+
+    def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Calibrated probabilities and the embedding."""
+        logits, embedding = self.network(waveform, lengths)
+        return torch.softmax(logits / self.temperature, dim=1), embedding
+
+
+def read_weights(path: Path) -> TrainedWeights:
+    """Read a run's model.safetensors.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or not one of ours.
+    """
+    checkpoint = Checkpoint.read(path)
+    about = checkpoint.state
+    try:
+        recipe = about["recipe"]
+        network = RecognitionNetwork(
+            FeatureOptions.model_validate(recipe["features"]),
+            NormalisationOptions.model_validate(recipe["normalisation"]),
+            ResidualOptions.model_validate(recipe["model"]),
+            n_classes=len(about["labels"]),
+        )
+        network.load_state_dict(checkpoint.parts["model"])
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{path} holds no network of this version: {error}") from error
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return TrainedWeights(network.eval(), tuple(about["labels"]), float(about["temperature"]), about, digest)
+
+
+def export_model(
+    weights: TrainedWeights,
+    output: str | os.PathLike[str],
+    *,
+    name: str,
+    corpora: Sequence[TrainingCorpus],
+    scores: Sequence[Score] = (),
+    licence: str = "",
+    unsure_threshold: float = 0.5,
+) -> float:
+    """Write a model file, after checking it against PyTorch.
+
+    Args:
+        weights: from `read_weights`.
+        output: the .onnx file to write.
+        name: of the model.
+        corpora: all it has seen, with their licences.
+        scores: measured, for its metadata.
+        licence: of the model file.
+        unsure_threshold: a highest probability below this is called unsure.
+    Returns:
+        the largest difference between PyTorch's and ONNX Runtime's probabilities.
+    Raises:
+        ModelFileError: the two do not agree to `TOLERANCE`; nothing is written.
+        OutputError: the file cannot be written.
+    """
+    options = weights.network.front_end.options
+    fixed_s = options.fixed_frames * options.hop_length / options.sample_rate
+    content = build_graph(weights.network, weights.temperature)
+    difference = largest_difference(content, weights.network, weights.temperature)
+    if difference > TOLERANCE:
+        raise ModelFileError(
+            f"ONNX Runtime and PyTorch differ by {difference:.1e}, expected at most {TOLERANCE}; nothing was written"
+        )
+    metadata = ModelMetadata(
+        name=name,
+        labels=weights.labels,
+        sample_rate=options.sample_rate,
+        window_s=fixed_s or LONGEST_WINDOW_S,
+        min_samples=options.win_length,
+        embedding_dim=int(weights.network.network.embedding_size),
+        temperature=weights.temperature,
+        unsure_threshold=unsure_threshold,
+        recipe=weights.about["recipe"],
+        corpora=tuple(corpora),
+        scores=tuple(scores),
+        licence=licence,
+        weights_sha=weights.sha,
+        emotone_version=__version__,
+        created=datetime.datetime.now(datetime.UTC).date().isoformat(),
+    )
+    write_bytes(output, with_metadata(content, metadata))
+    return difference
+
+
+def build_graph(network: RecognitionNetwork, temperature: float) -> bytes:
+    """The ONNX graph of a network, in one piece and without source paths.
+
+    Raises:
+        ModelFileError: the exporter's graph is not valid ONNX.
+    """
+    network = network.cpu().eval()
+    method = network.front_end.spectrogram.method
+    network.front_end.spectrogram.prepare_export()
+    try:
+        batch, samples = torch.export.Dim("batch", min=1, max=4096), torch.export.Dim("n_samples", min=16)
+        example = (torch.randn(3, network.front_end.options.sample_rate), torch.tensor([16_000, 9_000, 12_000]))
+        with _quiet(), torch.no_grad():
+            program = torch.onnx.export(
+                CalibratedNetwork(network, temperature),
+                example,
+                input_names=list(INPUTS),
+                output_names=list(OUTPUTS),
+                dynamic_shapes={"waveform": {0: batch, 1: samples}, "lengths": {0: batch}},
+                opset_version=OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+    finally:
+        network.front_end.spectrogram.method = method
+    if program is None:
+        raise ModelFileError("the exporter gave no graph")
+    buffer = io.BytesIO()
+    onnx.save(_anonymous(program.model_proto), buffer)
+    content = buffer.getvalue()
+    onnx.checker.check_model(onnx.load_from_string(content))
+    return content
+
+
+def largest_difference(content: bytes, network: RecognitionNetwork, temperature: float) -> float:
+    """The largest difference of probabilities between ONNX Runtime and PyTorch over many lengths."""
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    module = CalibratedNetwork(network, temperature).eval()
+    options = network.front_end.options
+    generator = np.random.Generator(np.random.PCG64(derived_seed("export")))
+    worst = 0.0
+    for sizes in ([options.win_length], [16_000], [48_000, 31_111], [7_001, 96_000, 96_001, 160_000]):
+        sounds = [_speech_like(size, options.sample_rate, generator) for size in sizes]
+        waveform, lengths = pad(sounds)
+        with torch.no_grad():
+            expected, _ = module(waveform, lengths)
+        got = session.run([OUTPUTS[0]], {INPUTS[0]: waveform.numpy(), INPUTS[1]: lengths.numpy()})[0]
+        worst = max(worst, float(np.abs(got - expected.numpy()).max()))
+    return worst
+
+
+def _speech_like(n_samples: int, sample_rate: int, generator: np.random.Generator) -> np.ndarray[Any, Any]:
+    time = np.arange(n_samples) / sample_rate
+    pitch = 120 * (1 + 0.1 * np.sin(2 * np.pi * 3 * time))
+    voice = np.sign(np.sin(2 * np.pi * np.cumsum(pitch) / sample_rate)) * (0.5 + 0.5 * np.sin(2 * np.pi * 4 * time))
+    return (0.1 * voice + 0.01 * generator.standard_normal(n_samples)).astype(np.float32)
+
+
+def _anonymous(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph without what the exporter notes of its machine: source lines, stack traces, module names."""
+    model.producer_name, model.producer_version = "emotone", __version__
+    del model.metadata_props[:]
+    graphs = [model.graph, *model.functions]
+    for graph in graphs:
+        del graph.metadata_props[:]
+        graph.doc_string = ""
+        for node in graph.node:
+            del node.metadata_props[:]
+            node.doc_string = ""
+    for value in [*model.graph.input, *model.graph.output, *model.graph.value_info, *model.graph.initializer]:
+        del value.metadata_props[:]
+        value.doc_string = ""
+    return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's progress and deprecation notes off the user's screen."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
