@@ -30,7 +30,7 @@ def list_corpora() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from emotone.corpora import iemocap
+    from emotone.corpora import crema_d, iemocap
     from emotone.corpora.check import RELEASES
 
     table = Table("name", "recordings", "speakers", "classes", "licence", "a file of it")
@@ -41,7 +41,10 @@ def list_corpora() -> None:
     iemocap_row = ("iemocap", sum(iemocap.COUNTS.values()), iemocap.N_SPEAKERS, 4, iemocap.LICENCE, iemocap.LAYOUT)
     for row in sorted([*rows, iemocap_row]):
         table.add_row(*map(str, row))
-    table.add_row("crema-d-imbalanced", "2254", "91", "4", "ODbL-1.0", "cut from crema-d to IEMOCAP's proportions")
+    imbalanced = sum(crema_d.IMBALANCED_COUNTS.values())
+    table.add_row(
+        "crema-d-imbalanced", str(imbalanced), "91", "4", "ODbL-1.0", "cut from crema-d to IEMOCAP's proportions"
+    )
     table.add_row("open-four", "5234", "101", "4", "ODbL-1.0 AND CC0-1.0", "the folders crema-d and emodb side by side")
     table.add_row("manifest", "-", "-", "-", "-", "a table of your own: CSV, TSV, JSONL or Parquet")
     Console().print(table)
@@ -67,7 +70,8 @@ def check_corpus(
     from emotone.corpora.check import check
 
     columns = (TextColumn("decoding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quick) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=quick or not console.is_terminal) as progress:
         task = progress.add_task("decoding", total=None)
 
         def advance(done: int, total: int) -> None:

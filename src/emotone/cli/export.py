@@ -47,6 +47,5 @@ def export(
         licence=licence,
         unsure_threshold=unsure,
     )
-    print(
-        f"{output}: {output.stat().st_size / 1e6:.1f} MB, {', '.join(weights.labels)}; within {difference:.0e} of PyTorch"
-    )
+    size_mb = output.stat().st_size / 1e6
+    print(f"{output}: {size_mb:.1f} MB, {', '.join(weights.labels)}; within {difference:.0e} of PyTorch")

@@ -172,7 +172,11 @@ def _inventory(name: str, directory: str | os.PathLike[str]) -> _Inventory:
     there = set(found.recordings) | set(found.empty)
     official = _official_ids(release, there)
     folder = Path(directory)
-    extra = [*sorted(there - official), *(str(path.relative_to(folder)) for path in (*found.unnamed, *found.twins))]
+    extra = [
+        *sorted(there - official),
+        *(path.relative_to(folder).as_posix() for path in found.unnamed),
+        *(f"{twin.path.relative_to(folder).as_posix()} (a second {twin.id})" for twin in found.twins),
+    ]
     return _Inventory(
         corpus=corpus,
         stretches={key: (recording.path, None, None) for key, recording in found.recordings.items()},

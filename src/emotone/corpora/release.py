@@ -115,7 +115,7 @@ class Survey:
     recordings: Mapping[str, Recording]
     empty: Mapping[str, Path] = field(default_factory=dict)
     unnamed: tuple[Path, ...] = ()
-    twins: tuple[Path, ...] = ()
+    twins: tuple[Recording, ...] = ()
     absent: tuple[str, ...] = ()
 
 
@@ -176,7 +176,7 @@ def survey(directory: str | os.PathLike[str], release: Release) -> Survey:
     recordings: dict[str, Recording] = {}
     empty: dict[str, Path] = {}
     unnamed: list[Path] = []
-    twins: list[Path] = []
+    twins: list[Recording] = []
     # The folder's own name counts, so that a speaker's or an emotion's folder alone is readable too.
     root = folder.resolve().name
     for path in audio_files(folder):
@@ -187,7 +187,7 @@ def survey(directory: str | os.PathLike[str], release: Release) -> Survey:
         name = match["id"].replace("/", "_")
         name = release.aliases.get(name, name)
         if name in recordings or name in empty:
-            twins.append(path)
+            twins.append(Recording(name, path, match))
         elif path.stat().st_size == 0:
             empty[name] = path
         else:
