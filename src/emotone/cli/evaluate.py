@@ -28,8 +28,8 @@ def evaluate(
     from rich.progress import track
 
     from emotone import load
-    from emotone.cli.training_run import command_line
     from emotone.corpora import read_corpus
+    from emotone.experiments.cross_validation import command_line
     from emotone.experiments.untouched import evaluate_untouched
 
     recognizer = load(model)

@@ -105,11 +105,8 @@ def fold_weights(run: Path) -> Path:
     Raises:
         TrainingError: no weights there, or several.
     """
-    found = (
-        [run]
-        if run.is_file()
-        else sorted({*run.glob("model.safetensors"), *run.glob("seed-*/fold-*/model.safetensors")})
-    )
+    patterns = ("model.safetensors", "seed-*/fold-*/model.safetensors")
+    found = [run] if run.is_file() else [path for pattern in patterns for path in run.glob(pattern)]
     if len(found) != 1:
         raise TrainingError(f"got {run} with {len(found)} trained folds; expected one: name the fold's folder")
     return found[0]

@@ -9,39 +9,23 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from emotone.audio import load_audio
-from emotone.corpora import crema_d, emodb, emovo, iemocap, manifest, nemo, ravdess, savee, tess, urdu
-from emotone.corpora.release import Release, Survey, Trap, survey, unreadable
+from emotone.corpora.inventory import CHECKED_NAMES, RELEASES, Inventory, Stretch, take_inventory
+from emotone.corpora.release import Trap, unreadable
 from emotone.corpora.utterance import Corpus
-from emotone.errors import AudioError, CorpusError
+from emotone.errors import AudioError
+
+__all__ = ["CHECKED_NAMES", "RELEASES", "CorpusReport", "check"]
 
 SAMPLE_RATE = 16_000
 SILENCE_LEVEL = 1e-4
 """Below this peak (-80 dB of full scale) a recording is silent; lossy codecs leave a little noise on zeros."""
-
-_RELEASES: dict[str, tuple[Release, Callable[..., Corpus]]] = {
-    "crema-d": (crema_d.RELEASE, crema_d.read),
-    "emodb": (emodb.RELEASE, emodb.read),
-    "emovo": (emovo.RELEASE, emovo.read),
-    "nemo": (nemo.RELEASE, nemo.read),
-    "ravdess": (ravdess.RELEASE, ravdess.read),
-    "savee": (savee.RELEASE, savee.read),
-    "tess": (tess.RELEASE, tess.read),
-    "urdu": (urdu.RELEASE, urdu.read),
-}
-
-RELEASES = {name: release for name, (release, _) in _RELEASES.items()}
-"""The official releases whose recordings lie one a file, by name."""
-
-CHECKED_NAMES = (*sorted((*_RELEASES, "iemocap")), "manifest")
-"""Every name that `check` knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +83,6 @@ class _Sound:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Inventory:
-    """What is there by name: the stretches to decode (id -> path, start, end), and what the names alone tell."""
-
-    corpus: Corpus
-    stretches: Mapping[str, tuple[Path, float | None, float | None]]
-    n_official: int | None = None
-    official: Mapping[str, int] | None = None
-    missing: Sequence[str] = ()
-    extra: Sequence[str] = ()
-    empty: Sequence[str] = ()
-    differences: Sequence[str] = ()
-    traps: Sequence[Trap] = ()
-
-
 def check(
     name: str,
     directory: str | os.PathLike[str],
@@ -132,7 +101,7 @@ def check(
         CorpusError: no such name, or (as a subclass) nothing of the corpus there.
     """
     try:
-        found = _inventory(name, directory)
+        found = take_inventory(name, directory)
     except OSError as error:
         raise unreadable(name, error) from error
     sounds = {} if quick else _decode(found.stretches, progress)
@@ -158,106 +127,7 @@ def check(
     )
 
 
-def _inventory(name: str, directory: str | os.PathLike[str]) -> _Inventory:
-    if name == "iemocap":
-        return _iemocap(directory)
-    if name == "manifest":
-        return _manifest(Path(directory))
-    if name not in _RELEASES:
-        hint = {"crema-d-imbalanced": "; it is cut from crema-d, check that", "open-four": "; check crema-d and emodb"}
-        raise CorpusError(f"cannot check {name!r}{hint.get(name, '')}; expected one of {', '.join(CHECKED_NAMES)}")
-    release, read = _RELEASES[name]
-    found = survey(directory, release)
-    corpus = read(directory)
-    there = set(found.recordings) | set(found.empty)
-    official = _official_ids(release, there)
-    folder = Path(directory)
-    extra = [
-        *sorted(there - official),
-        *(path.relative_to(folder).as_posix() for path in found.unnamed),
-        *(f"{twin.path.relative_to(folder).as_posix()} (a second {twin.id})" for twin in found.twins),
-    ]
-    return _Inventory(
-        corpus=corpus,
-        stretches={key: (recording.path, None, None) for key, recording in found.recordings.items()},
-        n_official=release.n_files,
-        official=release.counts,
-        missing=sorted(official - there),
-        extra=extra,
-        empty=sorted(found.empty),
-        differences=_differences(release, found, len(official), corpus),
-        traps=release.traps,
-    )
-
-
-def _official_ids(release: Release, there: Collection[str]) -> frozenset[str]:
-    if release.official_ids is not None:
-        return release.official_ids()
-    return release.ids_by_comparison(there) if release.ids_by_comparison is not None else frozenset(there)
-
-
-def _differences(release: Release, found: Survey, n_known: int, corpus: Corpus) -> list[str]:
-    said = []
-    if n_known != release.n_files:
-        said.append(f"{n_known} of {release.n_files} official names can be told from the files that are there")
-    for reason, count in corpus.dropped.items():
-        if reason.startswith("no row in"):
-            said.append(f"{count} recordings have {reason}")
-    return said
-
-
-def _iemocap(directory: str | os.PathLike[str]) -> _Inventory:
-    root = iemocap.find_root(directory)
-    recordings = iemocap.find_recordings(root)
-    labelled = list(iemocap.turns(root))
-    names = {turn.id for turn in labelled}
-    there = {name: path for name, path in sorted(recordings.items()) if name in names}
-    empty = [name for name, path in there.items() if path.stat().st_size == 0]
-    said = []
-    for session, official in iemocap.IMPROVISED_COUNTS.items():
-        turns = [turn for turn in labelled if turn.session == session and turn.style == "improvised"]
-        counts = Counter(turn.emotion for turn in turns) + Counter({"all turns": len(turns)})
-        said += [
-            f"{session}, improvised, {label}: {counts[label]}, official {count}"
-            for label, count in official.items()
-            if counts[label] != count
-        ]
-    everything = Counter(turn.emotion for turn in labelled)
-    said += [
-        f"all data, {label}: {everything[label]}, official {count}"
-        for label, count in iemocap.COUNTS.items()
-        if everything[label] != count
-    ]
-    return _Inventory(
-        corpus=iemocap.read(directory, style="both", four_class=False),
-        stretches={name: (path, None, None) for name, path in there.items() if name not in empty},
-        n_official=sum(iemocap.COUNTS.values()),
-        official=iemocap.COUNTS,
-        missing=sorted(names - set(recordings)),
-        extra=sorted(set(recordings) - names),
-        empty=empty,
-        differences=said,
-    )
-
-
-def _manifest(path: Path) -> _Inventory:
-    utterances = manifest.rows(path)
-    corpus = manifest.read(path)
-    usable = {utterance.id for utterance in corpus.utterances}
-    unusable = [utterance for utterance in utterances if utterance.id not in usable]
-    return _Inventory(
-        corpus=corpus,
-        stretches={
-            utterance.id: (utterance.path, utterance.start_s, utterance.end_s) for utterance in corpus.utterances
-        },
-        missing=[utterance.id for utterance in unusable if not utterance.path.is_file()],
-        empty=[utterance.id for utterance in unusable if utterance.path.is_file()],
-    )
-
-
-def _decode(
-    stretches: Mapping[str, tuple[Path, float | None, float | None]], progress: Callable[[int, int], None] | None
-) -> dict[str, _Sound]:
+def _decode(stretches: Mapping[str, Stretch], progress: Callable[[int, int], None] | None) -> dict[str, _Sound]:
     sounds: dict[str, _Sound] = {}
     # FFmpeg decodes without the interpreter's lock, so threads help.
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
@@ -268,7 +138,7 @@ def _decode(
     return sounds
 
 
-def _hear(stretch: tuple[Path, float | None, float | None]) -> _Sound:
+def _hear(stretch: Stretch) -> _Sound:
     path, start_s, end_s = stretch
     try:
         waveform = load_audio(
@@ -293,7 +163,7 @@ def _known(traps: Iterable[Trap], kind: str, group: Collection[str]) -> bool:
     return any(trap.kind == kind and set(group) <= set(trap.ids) for trap in traps)
 
 
-def _met(found: _Inventory, observed: list[Collection[str]] | None) -> list[str]:
+def _met(found: Inventory, observed: list[Collection[str]] | None) -> list[str]:
     """The traps that were seen; in a quick check those whose recordings are all there."""
     said = []
     for trap in found.traps:
