@@ -20,7 +20,7 @@ HEAVY = ("torch", "scipy", "pyarrow", "matplotlib", "sklearn", "librosa", "accel
 def modules_after(code: str) -> set[str]:
     """The top-level modules that a fresh interpreter holds after running `code`."""
     script = f"import json, sys\n{code}\nprint('\\n' + json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=240)
     return {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
 
 

@@ -124,7 +124,7 @@ def test_an_output_that_cannot_be_written_has_its_own_status(clip: str, model: l
 def emotone(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = shutil.which("emotone", path=str(Path(sys.executable).parent))
     assert command is not None
-    return subprocess.run([command, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([command, *arguments], capture_output=True, text=True, timeout=240, check=False)
 
 
 def test_the_installed_command_runs(clip: str, model: list[str]) -> None:
@@ -140,7 +140,7 @@ def test_a_reader_that_goes_away_is_no_traceback(clip: str, model: list[str]) ->
         assert process.stderr is not None
         process.stdout.close()
         err = process.stderr.read()
-        assert process.wait(timeout=60) == 141
+        assert process.wait(timeout=240) == 141
     assert err == ""
 
 
