@@ -115,3 +115,6 @@ def shipped_model() -> Path:
     if not path.is_file():
         pytest.skip("no shipped model yet: src/emotone/weights/default.onnx is absent")
     return path
+
+
+pytest_plugins = ("voices",)
