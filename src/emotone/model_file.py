@@ -37,11 +37,13 @@ class TrainingCorpus:
         name: such as "crema-d".
         licence: of its recordings, as an SPDX identifier where there is one.
         role: what it was used for, such as "training" or "chose the recipe".
+        held_out: its speakers that neither trained the model nor chose anything for it; only they may score it.
     """
 
     name: str
     licence: str
     role: str
+    held_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -252,8 +254,9 @@ def _build(kind: type[_Entry], content: Any) -> _Entry:
         if name not in content and one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
     ]
     _require(not missing, f"keys {missing} are missing in {kind.__name__}")
-    if isinstance(content.get("labels"), list):
-        content = {**content, "labels": tuple(content["labels"])}
+    for name in ("labels", "held_out"):
+        if isinstance(content.get(name), list):
+            content = {**content, name: tuple(content[name])}
     return kind(**content)
 
 

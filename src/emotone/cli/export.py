@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -28,22 +29,27 @@ def export(
     """
     from emotone.cli.training_run import fold_weights
     from emotone.evaluation.results import Results
+    from emotone.experiments.cross_validation import read_fold_info
     from emotone.experiments.model_card import score_of, training_corpora
     from emotone.training.export import export_model, read_weights
 
     path = fold_weights(run)
     weights = read_weights(path)
-    measured = []
+    fold = path.parent / "fold.json"
+    held_out = read_fold_info(path.parent)["test_speakers"] if fold.is_file() else []
     own = path.parent.parent.parent / "results.json"
-    if own.is_file():
-        measured.append(score_of(Results.read(own), note=note))
-    measured += [score_of(Results.read(extra), note="untouched: no utterance of it was seen") for extra in scores or []]
+    results = [(own, note)] if own.is_file() else []
+    results += [(extra, "untouched: no utterance of it was seen") for extra in scores or []]
+    measured = [score_of(Results.read(file), note=remark) for file, remark in results]
+    for (file, _), score in zip(results, measured, strict=True):
+        if score is None:
+            print(f"left out: {file} has no interval (one speaker)", file=sys.stderr)
     difference = export_model(
         weights,
         output,
         name=name or output.stem,
-        corpora=training_corpora(weights.about),
-        scores=measured,
+        corpora=training_corpora(weights.about, held_out),
+        scores=[score for score in measured if score is not None],
         licence=licence,
         unsure_threshold=unsure,
     )

@@ -134,7 +134,11 @@ class RunDisplay:
             console=console,
         )
         self.decoding: TaskID | None = None
-        total = len(plan.seeds) * len(plan.fold_numbers) * plan.recipe.training.epochs
+        self.n_epochs = {
+            fold: plan.recipe.training.n_epochs(len(plan.folds.folds[fold].indices(plan.corpus).train))
+            for fold in plan.fold_numbers
+        }
+        total = len(plan.seeds) * sum(self.n_epochs.values())
         self.training = self.progress.add_task("training", total=total, state="", start=False)
 
     def __enter__(self) -> RunDisplay:
@@ -166,7 +170,7 @@ class RunDisplay:
 
     def fold_done(self, seed: int, fold: int, info: dict[str, Any], fresh: bool) -> None:
         """A line for the fold; epochs that were not needed are taken off the bar."""
-        epochs = self.plan.recipe.training.epochs
+        epochs = self.n_epochs[fold]
         self.progress.update(self.training, advance=(epochs - info["epochs_run"]) if fresh else epochs)
         self.console.print(
             f"seed {seed} fold {fold} {'done' if fresh else 'was done before'}: epoch {info['best_epoch']} chosen, "

@@ -57,6 +57,8 @@ class Plan:
         threads: of PyTorch in each process; 0 leaves PyTorch's own choice.
         command: how the run was started, as it stands in the results.
         looks: how many times these test folds have been looked at so far, where somebody counts.
+    Raises:
+        TrainingError: a fold number outside the protocol, or no seed.
     """
 
     corpus: Corpus
@@ -71,6 +73,14 @@ class Plan:
     threads: int = 0
     command: str = ""
     looks: int | None = None
+
+    def __post_init__(self) -> None:
+        outside = [fold for fold in self.fold_numbers if not 0 <= fold < len(self.folds.folds)]
+        if outside or not self.fold_numbers or not self.seeds:
+            raise TrainingError(
+                f"got folds {list(self.fold_numbers)} and seeds {list(self.seeds)}; "
+                f"{self.folds.protocol} has folds 0 to {len(self.folds.folds) - 1}, and one seed is needed"
+            )
 
     @property
     def fold_numbers(self) -> tuple[int, ...]:
@@ -133,16 +143,10 @@ def cross_validate(plan: Plan, *, jobs: int = 1, listener: Listener | None = Non
     Returns:
         the results, which also stand in results.json.
     Raises:
-        TrainingError: a fold number outside the protocol, or the folder holds another run.
+        TrainingError: the folder holds another run.
         EmotoneError: whatever a fold raises; the folds that are done stay done.
     """
     listener = listener or SilentListener()
-    outside = [fold for fold in plan.fold_numbers if not 0 <= fold < len(plan.folds.folds)]
-    if outside or not plan.fold_numbers or not plan.seeds:
-        raise TrainingError(
-            f"got folds {list(plan.fold_numbers)} and seeds {list(plan.seeds)}; "
-            f"{plan.folds.protocol} has folds 0 to {len(plan.folds.folds) - 1}, and one seed is needed"
-        )
     _claim_folder(plan)
     todo = [(seed, fold) for seed in plan.seeds for fold in plan.fold_numbers if not _is_done(plan, seed, fold)]
     for seed in plan.seeds:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from emotone.errors import EvaluationError
 from emotone.evaluation.results import Results
 from emotone.model_file import Score, TrainingCorpus
 
@@ -14,23 +14,32 @@ _PARTS = {
 """Merged corpora, and what they are made of."""
 
 
-def training_corpora(about: dict[str, Any]) -> tuple[TrainingCorpus, ...]:
-    """The corpora that a run's weights have seen, with their licences."""
-    parts = _PARTS.get(about["corpus"], ((about["corpus"], about.get("licence", "unstated")),))
-    return tuple(TrainingCorpus(name, licence, "training") for name, licence in parts)
+def training_corpora(about: dict[str, Any], test_speakers: Sequence[str]) -> tuple[TrainingCorpus, ...]:
+    """The corpora that a run's weights have seen, with their licences and the speakers that were held out.
 
-
-def score_of(results: Results, *, note: str = "") -> Score:
-    """A result as it stands in a model file.
-
-    Raises:
-        EvaluationError: it has no interval, because a single speaker was tested.
+    Args:
+        about: what the weights say of themselves.
+        test_speakers: of the run's fold; in a merged corpus they are prefixed with the part's name.
     """
+    parts = _PARTS.get(about["corpus"])
+    if parts is None:
+        return (TrainingCorpus(about["corpus"], about.get("licence", "unstated"), "training", tuple(test_speakers)),)
+    return tuple(
+        TrainingCorpus(
+            name,
+            licence,
+            "training",
+            tuple(speaker.removeprefix(f"{name}/") for speaker in test_speakers if speaker.startswith(f"{name}/")),
+        )
+        for name, licence in parts
+    )
+
+
+def score_of(results: Results, *, note: str = "") -> Score | None:
+    """A result as it stands in a model file; None where a single speaker was tested, so that there is no interval."""
     interval = results.pooled.uar_interval
     if interval is None:
-        raise EvaluationError(
-            f"the score on {results.corpus} has no interval (one speaker); it cannot stand in a model file"
-        )
+        return None
     return Score(
         corpus=results.corpus,
         protocol=results.protocol,

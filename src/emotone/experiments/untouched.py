@@ -27,7 +27,7 @@ def evaluate_untouched(
     corpus: Corpus,
     folder: Path,
     *,
-    chosen_speakers: bool = False,
+    speakers: Sequence[str] = (),
     command: str = "",
     progress: Progress = iter,
 ) -> Results:
@@ -37,19 +37,28 @@ def evaluate_untouched(
         recognizer: with the model file.
         corpus: as a task over (some of) the model's classes.
         folder: where the two files go.
-        chosen_speakers: the corpus was cut to speakers that the caller says were held out.
+        speakers: score only these; none for all. On a corpus the model was trained on, none means all held-out ones.
         command: as it stands in the results.
         progress: wraps the utterances, to show how far it is.
     Raises:
-        SpeakerLeakError: the model was trained on this corpus and no held-out speakers were named.
+        SpeakerLeakError: the model was trained on this corpus, and a named speaker (or every one) was not held out.
         CorpusError: nothing is left to score.
     """
     metadata = recognizer.metadata
-    trained_on = {entry.name for entry in metadata.corpora if entry.role.startswith("train")}
-    if corpus.name in trained_on and not chosen_speakers:
-        raise SpeakerLeakError(
-            f"the model {metadata.name} was trained on {corpus.name}; name the speakers that were held out (--speakers)"
-        )
+    seen = [entry for entry in metadata.corpora if entry.name == corpus.name]
+    wanted = set(speakers) or set(corpus.speakers)
+    if seen:
+        held_out = {speaker for entry in seen for speaker in entry.held_out}
+        leaks = sorted((set(speakers) - held_out) if speakers else (() if held_out else corpus.speakers))
+        if leaks:
+            raise SpeakerLeakError(
+                f"the model {metadata.name} was trained on {corpus.name}; speakers {', '.join(leaks[:8])} were "
+                f"not held out, only {', '.join(sorted(held_out)) or 'none'} may score it"
+            )
+        wanted &= held_out
+    corpus = corpus.where(
+        lambda utterance: utterance.speaker in wanted, reason="speaker not asked for, or not held out"
+    )
     if not corpus.utterances:
         raise CorpusError(f"no utterance of {corpus.name} is left to score; check the classes and the speakers")
     began = time.perf_counter()
@@ -86,10 +95,10 @@ def evaluate_untouched(
         {0: predictions},
         fold_info=[info],
         corpus=corpus.name,
-        protocol=HELD_OUT_PROTOCOL if chosen_speakers else PROTOCOL,
+        protocol=HELD_OUT_PROTOCOL if seen else PROTOCOL,
         fold_hash=fold_hash(corpus, PROTOCOL, []),
         speaker_independent=True,
-        sentences_shared=corpus.sentences_shared and chosen_speakers,
+        sentences_shared=corpus.sentences_shared and bool(seen),
         recipe_name=str(metadata.recipe.get("name", metadata.name)),
         recipe=dict(metadata.recipe),
         command=command,

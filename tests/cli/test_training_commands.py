@@ -1,0 +1,110 @@
+"""The whole way on the command line: manifest -> crossval -> report -> export -> predict and evaluate."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from emotone.cli.main import run
+from emotone.corpora import Corpus
+
+RECIPE = """
+summary = "for tests"
+[features]
+n_mels = 24
+hop_length = 256
+[normalisation]
+centre = "none"
+[model]
+stem_channels = 4
+stages = [{ channels = 8 }, { channels = 12 }]
+embedding = 16
+[training]
+epochs = 12
+batch_size = 8
+learning_rate = 0.01
+average = 0.9
+"""
+
+
+@pytest.fixture(scope="module")
+def workplace(voices: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("commands")
+    (folder / "small.toml").write_text(RECIPE, encoding="utf-8")
+    with (folder / "voices.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "emotion", "speaker", "id", "sex"])
+        writer.writerows([u.path, u.emotion, u.speaker, u.id, u.sex] for u in voices.utterances)
+    return folder
+
+
+def command(folder: Path, *words: str) -> int:
+    return run([*words, "--recipe", str(folder / "small.toml"), "--store", str(folder / "store"), "--threads", "1"])
+
+
+def test_from_a_manifest_to_a_prediction(
+    workplace: Path, voices: Corpus, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workplace)
+    assert command(workplace, "crossval", "manifest", "voices.csv", "--folds", "0,1", "--output", "cv") == 0
+    headline = capsys.readouterr().out
+    for part in ("group-k", "SI", "n = 24", "UAR", "["):
+        assert part in headline
+    results = json.loads((workplace / "cv" / "results.json").read_text())
+    assert results["fold_hash"]
+    assert results["pooled"]["uar_interval"]
+    assert run(["report", "cv"]) == 0
+    assert (workplace / "cv" / "report.html").read_text().count("<html") == 1
+
+    assert command(workplace, "train", "manifest", "voices.csv", "--fold", "0", "--output", "one") == 0
+    assert run(["export", "one", "--output", "mine.onnx", "--licence", "CC0-1.0"]) == 0
+    assert "one speaker" in capsys.readouterr().err
+
+    clip = next(u for u in voices.utterances if u.speaker == "s4" and u.emotion == "sadness").path
+    assert run(["predict", str(clip), "--model", "mine.onnx", "--format", "json"]) == 0
+    assert "sadness" in capsys.readouterr().out
+    evaluate = ["evaluate", "manifest", "voices.csv", "--model", "mine.onnx", "--output", "scored"]
+    assert run(evaluate) == 0
+    assert "held-out speakers" in (shown := capsys.readouterr().out)
+    assert "1 speaker" in shown
+    assert run([*evaluate, "--speakers", "s0,s1,s2,s3,s4"]) != 0
+    assert "not held out" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_run_of_several_folds_cannot_be_exported_by_accident(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["export", str(workplace / "cv"), "--output", str(workplace / "x.onnx")]) != 0
+    assert "name the fold's folder" in capsys.readouterr().err
+    assert not (workplace / "x.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["crossval", "no-such-corpus", "."], "unknown corpus"),
+        (["crossval", "emodb", "no-such-folder"], "no-such-folder"),
+        (["crossval", "manifest", "voices.csv", "--protocol", "emodb-10"], "emodb-10"),
+        (["crossval", "manifest", "voices.csv", "--folds", "one"], "--folds"),
+        (["crossval", "manifest", "voices.csv", "--folds", "9"], "folds"),
+        (["crossval", "manifest", "voices.csv", "--set", "loss.gama=1"], "gama"),
+        (["crossval", "manifest", "voices.csv", "--device", "tpu"], "--device"),
+        (["crossval", "manifest", "voices.csv", "--classes", "anger,angst"], "angst"),
+        (["crossval", "manifest", "voices.csv", "--tracker", "paper"], "--tracker"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_a_status(
+    workplace: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(workplace)
+    assert command(workplace, *words, "--output", "refused") not in (0, None)
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert "Traceback" not in shown
