@@ -9,7 +9,7 @@
 #   make clean     remove all that these targets made
 #
 # PYTHON=python3.12      another interpreter
-# TORCH_INDEX=URL        another index for torch, such as https://download.pytorch.org/whl/cpu (a tenth of the download)
+# TORCH_INDEX=URL        an index that holds CPU wheels of torch (a tenth of the download)
 
 PYTHON ?= python3
 VENV ?= .venv

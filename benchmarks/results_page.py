@@ -1,4 +1,4 @@
-"""Write docs/results.md from the result files in docs/results/: no figure on that page is typed by hand.
+"""Write docs/results.md, and the scores in README.md, from the result files in docs/results/: no figure on that page is typed by hand.
 
 python benchmarks/results_page.py                 # the page, from docs/results/*.json
 python benchmarks/results_page.py RUN [RUN ...]   # first copy each run's results.json into docs/results/
@@ -17,6 +17,8 @@ from emotone.evaluation.significance import mcnemar, speaker_permutation
 REPO = Path(__file__).resolve().parents[1]
 RESULTS = REPO / "docs" / "results"
 PAGE = REPO / "docs" / "results.md"
+README = REPO / "README.md"
+MARKS = ("<!-- scores -->\n", "<!-- end of scores -->")
 
 HEAD = """# Results
 
@@ -128,6 +130,24 @@ def comparison(softmax: str, focal: str, name: str) -> str:
     )
 
 
+def readme() -> str:
+    """README.md with the scores of today between its marks."""
+    rows = [
+        Row("emodb-default", "EmoDB, 7 classes, leave one speaker out: a model trained for each fold"),
+        Row("open-four-default", "CREMA-D and EmoDB, 4 classes, 20 held-out speakers: the shipped model"),
+        Row("ravdess-untouched", "RAVDESS, 4 classes, never seen: the shipped model"),
+        Row("nemo-untouched", "nEMO (Polish), 4 classes; chose the recipe, never trained on: the shipped model"),
+    ]
+    lines = ["| corpus and protocol (all SI) | n | UAR | accuracy |", "|---|---|---|---|"]
+    for row in rows:
+        label, accuracy, uar, n, *_ = row.cells()
+        lines.append(f"| {label} | {n} | {uar} | {accuracy} |")
+    text = README.read_text(encoding="utf-8")
+    before, _, rest = text.partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    return before + MARKS[0] + "\n".join(lines) + "\n" + MARKS[1] + after
+
+
 def page() -> str:
     """The whole page."""
     emodb = Row("emodb-default", "default recipe")
@@ -196,7 +216,8 @@ def main(runs: list[str]) -> None:
         if run.name.startswith("imbalanced") and predictions:
             concatenate([Predictions.read(path) for path in predictions]).write(RESULTS / f"{run.name}.predictions.csv")
     PAGE.write_text(page(), encoding="utf-8")
-    print(PAGE.relative_to(REPO))
+    README.write_text(readme(), encoding="utf-8")
+    print(PAGE.relative_to(REPO), README.relative_to(REPO))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ def results_page() -> ModuleType:
 
 def test_no_figure_on_the_page_was_typed_by_hand(results_page: ModuleType) -> None:
     assert (REPO / "docs" / "results.md").read_text(encoding="utf-8") == results_page.page()
+    assert (REPO / "README.md").read_text(encoding="utf-8") == results_page.readme()
 
 
 def test_what_was_not_run_says_so(results_page: ModuleType) -> None:

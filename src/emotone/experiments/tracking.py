@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -43,7 +44,7 @@ def open_tracker(name: str | None, folder: Path) -> Iterator[Tracker]:
         with _tensorboard(folder / "tensorboard") as tracker:
             yield tracker
     elif name == "mlflow":
-        with _mlflow(folder / "mlflow") as tracker:
+        with _mlflow(folder) as tracker:
             yield tracker
     else:
         raise RecipeError(f"got --tracker {name!r}; expected tensorboard or mlflow")
@@ -83,7 +84,9 @@ def _mlflow(folder: Path) -> Iterator[Tracker]:
     except ImportError as error:
         raise MissingExtraError("--tracker mlflow", "track") from error
     folder.mkdir(parents=True, exist_ok=True)
-    client = MlflowClient(tracking_uri=folder.resolve().as_uri())
+    # MLflow's own variable names a server; without one, a database beside the run (its plain files are deprecated).
+    database = f"sqlite:///{folder.resolve() / 'mlflow.db'}"
+    client = MlflowClient(tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or database)
     found = client.get_experiment_by_name("emotone")
     experiment = client.create_experiment("emotone") if found is None else found.experiment_id
     runs: dict[tuple[int, int], str] = {}
