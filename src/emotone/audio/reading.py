@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import Literal
 
@@ -59,7 +59,7 @@ def load_audio(
         AudioNotFoundError: no such file.
         NotAudioError: a folder, empty, no audio format we know; `NoAudioStreamError` for a container without sound.
         AudioTruncatedError: `truncated` is "error", or nothing at all could be read.
-        AudioSamplesError: NaN or infinite samples.
+        AudioSamplesError: NaN, infinite samples, or floats far beyond full scale (8).
         AudioTooShortError: shorter than `min_duration_s`, or `start_s` lies behind the end.
         SampleRateError: the recording's or the wanted rate is outside 4 kHz to 192 kHz.
         ValueError: an impossible option.
@@ -99,6 +99,7 @@ def stream_audio(
     channels: Literal["mix", "split"] = "mix",
     block_s: float = 10.0,
     truncated: Literal["warn", "error"] = "warn",
+    opened: Callable[[AudioInfo], None] | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """A recording as blocks of equal length but for the last, in constant memory.
 
@@ -111,6 +112,7 @@ def stream_audio(
         channels: "mix" averages them, "split" keeps them apart.
         block_s: length of a block; it has round(block_s * sample_rate) samples.
         truncated: as for `load_audio`.
+        opened: told what the recording says of itself before the first block; a stream cannot be probed besides.
     Yields:
         shape (n_samples,) if mixed, (n_channels, n_samples) if split.
     Raises:
@@ -121,7 +123,7 @@ def stream_audio(
     block_length = round(block_s * sample_rate)
     if block_length < 1:
         raise ValueError(f"block_s={block_s} is less than one sample at {sample_rate} Hz")
-    return _stream(source, sample_rate, channels, block_length, truncated)
+    return _stream(source, sample_rate, channels, block_length, truncated, opened)
 
 
 def _stream(
@@ -130,10 +132,13 @@ def _stream(
     channels: Literal["mix", "split"],
     block_length: int,
     truncated: Literal["warn", "error"],
+    opened: Callable[[AudioInfo], None] | None,
 ) -> Iterator[NDArray[np.float32]]:
     waiting: list[NDArray[np.float32]] = []
     n_waiting = n_given = 0
     with open_recording(source) as recording:
+        if opened is not None:
+            opened(recording.info)
         for block in _resampled(recording, sample_rate, channels, truncated):
             waiting.append(block)
             n_waiting += block.shape[1]

@@ -35,8 +35,8 @@ def as_table(recognitions: Sequence[Recognition], *, width: int | None = None, c
     for label in _labels(recognitions):
         table.add_column(label, justify="right")
     for one in recognitions:
-        verdict = Text(one.emotion, style="bold")
-        if one.unsure:
+        verdict = Text(one.emotion or "no speech", style="bold")
+        if one.unsure and one.emotion:
             verdict = Text(f"{one.emotion} (unsure)", style="yellow")
         shares = (
             Text(f"{share:.2f}", style="bold" if label == one.emotion else "dim")

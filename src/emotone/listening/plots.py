@@ -74,7 +74,7 @@ def plot_recognition(
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    colour = COLOURS.get(recognition.emotion, _OTHER)
+    colour = COLOURS.get(recognition.emotion or "", _OTHER)
     layout = ConstrainedLayoutEngine(w_pad=0.2, h_pad=0.1)
     figure = Figure(figsize=(11, 5.6), dpi=140, facecolor="white", layout=layout)
     grid = figure.add_gridspec(2, 2, width_ratios=(2.5, 1), height_ratios=(1, 1.5))
@@ -114,7 +114,9 @@ def log_spectrogram(waveform: npt.NDArray[np.float32], sample_rate: int) -> tupl
 
 
 def _title(figure: Any, recognition: Recognition, colour: str) -> None:
-    verdict = f"perhaps {recognition.emotion}" if recognition.unsure else recognition.emotion
+    verdict = recognition.emotion or "no speech"
+    if recognition.unsure and recognition.emotion:
+        verdict = f"perhaps {verdict}"
     figure.suptitle(verdict, x=0.03, ha="left", fontsize=24, fontweight="bold", color=colour)
     name = printable(PurePath(recognition.source).name)
     detail = f"{name} · {recognition.duration_s:.1f} s"

@@ -11,28 +11,75 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from emotone.listening.segments import Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Every window of a recording, one row each, channel by channel.
+
+    Attributes:
+        start_s: where each window begins, shape (n,).
+        end_s: where it ends, shape (n,).
+        probabilities: shape (n, n_classes); NaN where nobody speaks.
+        speech: share of the window with speech, shape (n,), in [0, 1].
+        channel: shape (n,); -1 where channels were mixed.
+    """
+
+    start_s: npt.NDArray[np.float64]
+    end_s: npt.NDArray[np.float64]
+    probabilities: npt.NDArray[np.float32]
+    speech: npt.NDArray[np.float32]
+    channel: npt.NDArray[np.int16]
+
+    def __len__(self) -> int:
+        return len(self.start_s)
+
+    @property
+    def times(self) -> npt.NDArray[np.float64]:
+        """The middle of each window, shape (n,)."""
+        return (self.start_s + self.end_s) / 2
+
+
+def _no_timeline() -> Timeline:
+    none = np.zeros(0)
+    return Timeline(none, none, np.zeros((0, 0), np.float32), none.astype(np.float32), none.astype(np.int16))
+
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """One recording, judged as a whole.
+    """One recording, judged as a whole and over time.
 
     Attributes:
         source: where the sound came from, as given; `<waveform>` and the like where it has no name.
-        emotion: the most probable label.
-        probabilities: of each label, in the order of the model's outputs.
-        unsure: True where the highest probability is under the threshold.
+        emotion: the most probable label; None where nobody speaks in the whole recording.
+        probabilities: of each label, in the order of the model's outputs; for a recording longer than the model judges
+            at once, the mean over its windows by their share of speech; empty where nobody speaks.
+        unsure: True where the highest probability is under the threshold, and where nobody speaks.
         duration_s: of the sound, at the model's sample rate.
         embedding: shape (d,), what the model made of the sound before it decided; kept out of comparisons.
+        segments: in the order of their times; those of all channels where channels were split.
+        timeline: the windows behind the segments.
+        channels: one for each channel where channels were split, else none.
+        labels: of the model, in the order of its outputs.
+        narrow_band: True where the recording has the band of a telephone or less.
+        note: what a reader should know besides, such as why it is narrow-band.
     """
 
     source: str
-    emotion: str
+    emotion: str | None
     probabilities: Mapping[str, float]
     unsure: bool
     duration_s: float
     embedding: npt.NDArray[np.float32] = field(compare=False, repr=False)
+    segments: tuple[Segment, ...] = field(default=(), repr=False)
+    timeline: Timeline = field(default_factory=_no_timeline, compare=False, repr=False)
+    channels: tuple[Recognition, ...] = field(default=(), repr=False)
+    labels: tuple[str, ...] = ()
+    narrow_band: bool = False
+    note: str = ""
 
     @property
     def confidence(self) -> float:
-        """The highest probability."""
-        return self.probabilities[self.emotion]
+        """The highest probability; 0 where nobody speaks."""
+        return max(self.probabilities.values(), default=0.0)

@@ -6,18 +6,20 @@ Conventions: `waveform (n_samples,)` mono float32 in [-1, 1] at the model's samp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from emotone.errors import AudioTooShortError, ModelFileError
+from emotone.errors import AudioError, AudioTooShortError, ModelFileError
+from emotone.listening.options import TimelineOptions
+from emotone.listening.reading import Reading
 from emotone.listening.recognition import Recognition
-from emotone.listening.sources import Source, Waveform, name_of, read_source
+from emotone.listening.sources import Source, Waveform
 from emotone.model_file import INPUTS, OUTPUTS, ModelMetadata, read_metadata, read_model_file
 
 # Enough to fill the vector units; more only costs memory.
@@ -87,28 +89,70 @@ class Recognizer:
         """Of the waveforms it judges, in Hz; sources of other rates are resampled."""
         return self.metadata.sample_rate
 
-    def __call__(self, source: Source, sample_rate: int | None = None) -> Recognition:
-        """Judge one recording as a whole.
+    def __call__(
+        self,
+        source: Source,
+        sample_rate: int | None = None,
+        *,
+        channels: Literal["mix", "split"] = "mix",
+        options: TimelineOptions | None = None,
+    ) -> Recognition:
+        """Judge one recording of any length, as a whole and over time.
+
+        What the model can judge at once is judged at once; in a longer recording speech is found first, and windows
+        slide over it.
 
         Args:
             source: path, bytes or file object of any audio format; or a waveform, float in [-1, 1] or int16, of shape
                 (n_samples,) or (n_channels, n_samples); or (waveform, sample rate).
             sample_rate: of a bare waveform, in Hz.
+            channels: "mix" averages them; "split" judges each on its own, as the two sides of a call.
+            options: how to cut and join; None for the defaults.
         Raises:
             AudioError: the source is no sound, too short, or damaged.
+            ValueError: an impossible option, or one that does not fit the model.
         """
-        waveform = self._read(source, sample_rate)
-        probabilities, embeddings = self._judge([waveform])
-        shares = {label: float(share) for label, share in zip(self.labels, probabilities[0], strict=True)}
-        emotion = max(shares, key=shares.__getitem__)
-        return Recognition(
-            source=name_of(source),
-            emotion=emotion,
-            probabilities=shares,
-            unsure=shares[emotion] < self.unsure_threshold,
-            duration_s=len(waveform) / self.sample_rate,
-            embedding=embeddings[0],
-        )
+        return Reading(self, source, sample_rate, channels=channels, options=options).recognition()
+
+    def batch(
+        self,
+        sources: Iterable[Source],
+        *,
+        channels: Literal["mix", "split"] = "mix",
+        options: TimelineOptions | None = None,
+        on_error: Callable[[Source, AudioError], None] | None = None,
+    ) -> Iterator[Recognition]:
+        """Judge many recordings, in their order; clips share batches, so this is faster than one call after another.
+
+        Memory does not grow with their number: results come as soon as their batch is judged.
+
+        Args:
+            sources: each as for a call.
+            channels: as for a call.
+            options: as for a call.
+            on_error: told of each source that cannot be used, which is then left out; None to raise the error.
+        Raises:
+            AudioError: a source is no sound, too short, or damaged, and there is no `on_error`.
+            ValueError: an impossible option, or one that does not fit the model.
+        """
+        waiting: list[Reading] = []
+        for source in sources:
+            try:
+                waiting.append(Reading(self, source, channels=channels, options=options))
+            except AudioError as error:
+                if on_error is None:
+                    raise
+                on_error(source, error)
+            if sum(len(one.clips) for one in waiting) >= _BATCH or len(waiting) >= _BATCH:
+                yield from self._judged(waiting)
+                waiting = []
+        yield from self._judged(waiting)
+
+    def _judged(self, readings: Sequence[Reading]) -> Iterator[Recognition]:
+        clips = [clip for one in readings for clip in one.clips]
+        judged = iter(zip(*self.judge(clips), strict=True))
+        for one in readings:
+            yield one.recognition([next(judged) for _ in one.clips])
 
     def probabilities(self, waveforms: Sequence[Waveform]) -> npt.NDArray[np.float32]:
         """Probabilities of many waveforms, in batches.
@@ -120,7 +164,7 @@ class Recognizer:
         Raises:
             AudioTooShortError: one is shorter than the model can judge; the message says which.
         """
-        return self._judge(waveforms)[0]
+        return self.judge(waveforms)[0]
 
     def embed(self, source: Source, sample_rate: int | None = None) -> npt.NDArray[np.float32]:
         """The embedding of one recording: what the model made of it before it decided.
@@ -129,18 +173,23 @@ class Recognizer:
             source: as for a call.
             sample_rate: of a bare waveform, in Hz.
         Returns:
-            shape (d,); for a recording longer than the model's window, the mean over its windows.
+            shape (d,); for a recording longer than the model judges at once, the mean over its windows by their share
+            of speech, zero where nobody speaks.
         Raises:
             AudioError: the source is no sound, too short, or damaged.
         """
-        embedding: npt.NDArray[np.float32] = self._judge([self._read(source, sample_rate)])[1][0]
-        return embedding
+        return self(source, sample_rate).embedding
 
-    def _read(self, source: Source, sample_rate: int | None) -> Waveform:
-        return read_source(source, sample_rate, wanted_rate=self.sample_rate, min_samples=self.metadata.min_samples)
+    def judge(self, waveforms: Sequence[Waveform]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """What the model says of whole waveforms, in batches; of one longer than its window, the mean over windows.
 
-    def _judge(self, waveforms: Sequence[Waveform]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Probabilities and embeddings of whole waveforms, each the mean over its windows."""
+        Args:
+            waveforms: as for `probabilities`.
+        Returns:
+            probabilities, shape (len(waveforms), n_classes), and embeddings, shape (len(waveforms), d).
+        Raises:
+            AudioTooShortError: one is shorter than the model can judge; the message says which.
+        """
         windows: list[Waveform] = []
         owners: list[int] = []
         for index, waveform in enumerate(waveforms):

@@ -1,4 +1,4 @@
-"""Whatever a caller holds -> one mono waveform at the model's sample rate.
+"""Whatever a caller holds -> blocks at the model's sample rate.
 
 Conventions: `waveform (n_samples,)` is float32 in [-1, 1]; a waveform of several channels is `(n_channels, n_samples)`.
 """
@@ -6,13 +6,14 @@ Conventions: `waveform (n_samples,)` is float32 in [-1, 1]; a waveform of severa
 from __future__ import annotations
 
 import os
-from typing import Any, BinaryIO, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from emotone.audio import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Resampler, load_audio
-from emotone.errors import AudioSamplesError, AudioTooShortError, NotAudioError, SampleRateError
+from emotone.audio import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, AudioInfo, Resampler, stream_audio
+from emotone.errors import AudioSamplesError, NotAudioError, SampleRateError
 
 Waveform: TypeAlias = npt.NDArray[np.float32]
 Source: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | npt.NDArray[Any] | tuple[npt.NDArray[Any], int]
@@ -33,16 +34,24 @@ def name_of(source: Source) -> str:
     return name if isinstance(name, str) else "<stream>"
 
 
-def read_source(source: Source, sample_rate: int | None, *, wanted_rate: int, min_samples: int) -> Waveform:
-    """One mono waveform at `wanted_rate`, of any source.
+def source_blocks(
+    source: Source,
+    sample_rate: int | None,
+    *,
+    wanted_rate: int,
+    channels: Literal["mix", "split"] = "mix",
+    opened: Callable[[AudioInfo], None] | None = None,
+) -> Iterator[Waveform]:
+    """Any source as blocks at `wanted_rate`, in memory that does not grow with the length of a file.
 
     Args:
         source: path, bytes or file object of any audio format; or a waveform, or (waveform, sample rate).
         sample_rate: of a bare waveform, in Hz; for all else it is read from the source.
         wanted_rate: in Hz.
-        min_samples: fewest samples, at `wanted_rate`, that make sense.
-    Returns:
-        shape (n_samples,), float32, finite.
+        channels: "mix" averages them, "split" keeps them apart.
+        opened: told what a file says of itself, before the first block; not called for waveforms.
+    Yields:
+        shape (1, n_samples) if mixed, (n_channels, n_samples) if split; float32, finite.
     Raises:
         AudioError: the source is no sound, is too short or too damaged, or its rate is missing or impossible.
     """
@@ -54,13 +63,10 @@ def read_source(source: Source, sample_rate: int | None, *, wanted_rate: int, mi
             raise SampleRateError(f"two sample rates given, {stated} and {sample_rate}; give one")
         sample_rate = stated
     if isinstance(source, np.ndarray):
-        waveform = _from_array(source, sample_rate, wanted_rate)
-        if len(waveform) < min_samples:
-            raise AudioTooShortError(
-                f"{len(waveform)} samples at {wanted_rate} Hz ({len(waveform) / wanted_rate:.3f} s); "
-                f"the model needs at least {min_samples} ({min_samples / wanted_rate:.3f} s)"
-            )
-        return waveform
+        waveforms = _from_array(source, sample_rate, wanted_rate, channels)
+        for start in range(0, waveforms.shape[1], 10 * wanted_rate):
+            yield waveforms[:, start : start + 10 * wanted_rate]
+        return
     if sample_rate is not None:
         raise SampleRateError("sample_rate goes with a bare waveform; files and bytes say their own")
     if not (isinstance(source, str | os.PathLike | bytes) or hasattr(source, "read")):
@@ -68,26 +74,55 @@ def read_source(source: Source, sample_rate: int | None, *, wanted_rate: int, mi
             f"a source of type {type(source).__name__}; expected a path, bytes, a file opened in binary mode, "
             "a NumPy waveform, or (waveform, sample_rate)"
         )
-    return load_audio(source, sample_rate=wanted_rate, min_duration_s=min_samples / wanted_rate)
+    for block in stream_audio(source, sample_rate=wanted_rate, channels=channels, opened=opened):
+        yield block if channels == "split" else block[None]
 
 
-def _from_array(array: npt.NDArray[Any], sample_rate: int | None, wanted_rate: int) -> Waveform:
+def as_block(array: npt.NDArray[Any]) -> Waveform:
+    """A block of a live stream, checked.
+
+    Args:
+        array: float in [-1, 1] or int16, shape (n_samples,) or (n_channels, n_samples), any n; channels are averaged.
+    Returns:
+        shape (n_samples,), float32, finite.
+    Raises:
+        AudioError: another shape or type, or samples that are not finite or far beyond full scale.
+    """
+    if array.ndim not in (1, 2) or (array.ndim == 2 and not len(array)):
+        raise NotAudioError(f"a block of shape {array.shape}; expected (n_samples,) or (n_channels, n_samples)")
+    samples = _finite(_as_float(array))
+    return samples if samples.ndim == 1 else np.asarray(samples.mean(axis=0), dtype=np.float32)
+
+
+def _from_array(
+    array: npt.NDArray[Any], sample_rate: int | None, wanted_rate: int, channels: Literal["mix", "split"]
+) -> Waveform:
+    """Shape (1 or n_channels, n_samples)."""
     if sample_rate is None:
         raise SampleRateError("a bare waveform needs its rate: recognizer(waveform, sample_rate=...)")
     if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
         raise SampleRateError(f"sample_rate = {sample_rate}; expected {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz")
-    waveform = _mono(_as_float(array))
-    if not np.isfinite(waveform).all():
+    waveforms = _finite(_in_rows(_as_float(array)))
+    if channels == "mix":
+        waveforms = np.asarray(waveforms.mean(axis=0, keepdims=True), dtype=np.float32)
+    if sample_rate == wanted_rate:
+        return waveforms
+    resampled = []
+    for waveform in waveforms:
+        resampler = Resampler(int(sample_rate), wanted_rate)
+        resampled.append(np.concatenate([resampler.push(waveform), resampler.finish()]))
+    return np.stack(resampled)
+
+
+def _finite(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    if not np.isfinite(samples).all():
         raise AudioSamplesError("the waveform holds NaN or infinite samples; expected finite ones in [-1, 1]")
-    loudest = float(np.max(np.abs(waveform), initial=0.0))
+    loudest = float(np.max(np.abs(samples), initial=0.0))
     if loudest > _LOUDEST_FLOAT:
         raise AudioSamplesError(
             f"floating-point samples up to {loudest:.0f}; expected [-1, 1]: divide 16-bit values by 32768"
         )
-    if sample_rate == wanted_rate:
-        return waveform
-    resampler = Resampler(int(sample_rate), wanted_rate)
-    return np.concatenate([resampler.push(waveform), resampler.finish()])
+    return samples
 
 
 def _as_float(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -100,9 +135,9 @@ def _as_float(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     raise AudioSamplesError(f"a waveform of {array.dtype}; expected floating point in [-1, 1], or int16")
 
 
-def _mono(array: npt.NDArray[np.float32]) -> Waveform:
+def _in_rows(array: npt.NDArray[np.float32]) -> Waveform:
     if array.ndim == 1:
-        return np.ascontiguousarray(array)
+        return np.ascontiguousarray(array)[None]
     if array.ndim != 2:
         raise NotAudioError(f"a waveform of shape {array.shape}; expected (n_samples,) or (n_channels, n_samples)")
     n_channels, n_samples = array.shape
@@ -111,4 +146,4 @@ def _mono(array: npt.NDArray[np.float32]) -> Waveform:
             f"a waveform of shape {array.shape}; expected (n_channels, n_samples); "
             "transpose one of (n_samples, n_channels)"
         )
-    return np.asarray(array.mean(axis=0), dtype=np.float32)
+    return array

@@ -1,0 +1,190 @@
+"""One recording on its way through a recognizer: its blocks into timelines, its timelines into a `Recognition`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from emotone.audio import AudioInfo
+from emotone.errors import AudioTooShortError
+from emotone.listening.bandwidth import BandMeter, narrow_band_note
+from emotone.listening.options import TimelineOptions
+from emotone.listening.recognition import Recognition, Timeline
+from emotone.listening.segments import Segment, as_shares
+from emotone.listening.sources import Source, Waveform, name_of, source_blocks
+from emotone.listening.timeline import Judge, StreamingTimeline, Window
+from emotone.listening.voice_activity import STRETCHES_AT_ONCE
+
+Judged = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+
+
+class Reading:
+    """A recording that was read to its end; one that is no more than a clip still waits to be judged.
+
+    Args:
+        recognizer: whose model judges.
+        source: as for a recognizer.
+        sample_rate: of a bare waveform, in Hz.
+        channels: "mix" averages them, "split" keeps them apart.
+        options: how to cut and join.
+    Raises:
+        AudioError: the source is no sound, too short, or damaged.
+        ValueError: the options do not fit the model.
+    """
+
+    def __init__(
+        self,
+        recognizer: Judge,
+        source: Source,
+        sample_rate: int | None = None,
+        *,
+        channels: Literal["mix", "split"] = "mix",
+        options: TimelineOptions | None = None,
+    ) -> None:
+        if channels not in ("mix", "split"):
+            raise ValueError(f"channels = {channels!r}; expected 'mix' or 'split'")
+        self.name = name_of(source)
+        self._recognizer, self._split = recognizer, channels == "split"
+        self._stated_rate = source[1] if isinstance(source, tuple) and len(source) == 2 else sample_rate
+        self._info: AudioInfo | None = None
+        metadata = recognizer.metadata
+        self._meter = BandMeter(metadata.sample_rate)
+        self._sides: list[_Side] = []
+        blocks = source_blocks(
+            source, sample_rate, wanted_rate=metadata.sample_rate, channels=channels, opened=self._open
+        )
+        for block in blocks:
+            if not self._sides:
+                self._sides = [
+                    _Side(recognizer, options, row if self._split else None, n_sides=len(block))
+                    for row in range(len(block))
+                ]
+            self._meter.push(block[0] if len(block) == 1 else block.mean(axis=0))
+            for side, waveform in zip(self._sides, block, strict=True):
+                side.push(waveform)
+        n_samples = self._sides[0].n_samples if self._sides else 0
+        if n_samples < metadata.min_samples:
+            raise AudioTooShortError(
+                f"{self.name}: {n_samples} samples at {metadata.sample_rate} Hz "
+                f"({n_samples / metadata.sample_rate:.4f} s); the model needs at least {metadata.min_samples} "
+                f"({metadata.min_samples / metadata.sample_rate:.3f} s)"
+            )
+        for side in self._sides:
+            side.end_long()
+
+    def _open(self, info: AudioInfo) -> None:
+        self._info = info
+
+    @property
+    def clips(self) -> list[Waveform]:
+        """What still waits to be judged: the sound of each channel of a clip, none for a longer recording."""
+        return [side.clip for side in self._sides if side.clip is not None]
+
+    def recognition(self, judged: Sequence[Judged] | None = None) -> Recognition:
+        """What is recognised.
+
+        Args:
+            judged: probabilities and embedding of each of `clips`; None to have them judged now.
+        """
+        if judged is None:
+            judged = [] if not self.clips else list(zip(*self._recognizer.judge(self.clips), strict=True))
+        for side, one in zip(self._sides, judged, strict=False):
+            side.end_clip(one)
+        note = narrow_band_note(self._info, self._stated_rate, self._meter)
+        channels = tuple(self._recognition([side], note) for side in self._sides) if self._split else ()
+        return self._recognition(self._sides, note, channels)
+
+    def _recognition(self, sides: Sequence[_Side], note: str, channels: tuple[Recognition, ...] = ()) -> Recognition:
+        labels = self._recognizer.metadata.labels
+        weights = np.array([side.timeline.weight for side in sides])
+        spoken = [side.timeline for side in sides if side.timeline.weight]
+        shares: dict[str, float] = {}
+        embedding = np.zeros(self._recognizer.metadata.embedding_dim, dtype=np.float32)
+        if spoken:
+            weights = weights[weights > 0.0]
+            shares = as_shares(labels, np.average([one.probabilities for one in spoken], axis=0, weights=weights))
+            embedding = np.average([one.embedding for one in spoken], axis=0, weights=weights).astype(np.float32)
+        emotion = max(shares, key=shares.__getitem__) if shares else None
+        segments = [segment for side in sides for segment in side.segments]
+        return Recognition(
+            source=self.name,
+            emotion=emotion,
+            probabilities=shares,
+            unsure=emotion is None or shares[emotion] < self._recognizer.unsure_threshold,
+            duration_s=sides[0].timeline.duration_s,
+            embedding=embedding,
+            segments=tuple(sorted(segments, key=lambda one: (one.start_s, one.channel or 0))),
+            timeline=_joined([side.rows() for side in sides], len(labels)),
+            channels=channels,
+            labels=labels,
+            narrow_band=bool(note),
+            note=note,
+        )
+
+
+class _Side:
+    """One channel: its timeline and what came of it."""
+
+    def __init__(
+        self, recognizer: Judge, options: TimelineOptions | None, channel: int | None, *, n_sides: int
+    ) -> None:
+        self._metadata, self._channel = recognizer.metadata, channel
+        self._windows: list[tuple[int, int, float, npt.NDArray[np.float32] | None]] = []
+        self.segments: list[Segment] = []
+        self.n_samples = 0
+        # All sides together take the memory of one.
+        self.timeline = StreamingTimeline(
+            recognizer,
+            options,
+            channel=channel,
+            on_window=self._keep,
+            stretches=max(2, STRETCHES_AT_ONCE // n_sides),
+        )
+        self.clip: Waveform | None = None
+
+    def push(self, waveform: Waveform) -> None:
+        self.n_samples += len(waveform)
+        self.segments += self.timeline.push(waveform)
+
+    def end_long(self) -> None:
+        self.clip = self.timeline.clip
+        if self.clip is None:
+            self.segments += self.timeline.finish()
+
+    def end_clip(self, judged: Judged) -> None:
+        self.segments += self.timeline.finish(judged)
+        self.clip = None
+
+    def rows(self) -> Timeline:
+        rate, n_windows = self._metadata.sample_rate, len(self._windows)
+        probabilities = np.full((n_windows, len(self._metadata.labels)), np.nan, dtype=np.float32)
+        for row, (_, _, _, shares) in zip(probabilities, self._windows, strict=True):
+            if shares is not None:
+                row[:] = shares
+        return Timeline(
+            start_s=np.array([start for start, *_ in self._windows], dtype=np.float64) / rate,
+            end_s=np.array([end for _, end, *_ in self._windows], dtype=np.float64) / rate,
+            probabilities=probabilities,
+            speech=np.array([speech for _, _, speech, _ in self._windows], dtype=np.float32),
+            channel=np.full(n_windows, -1 if self._channel is None else self._channel, dtype=np.int16),
+        )
+
+    def _keep(self, window: Window) -> None:
+        # A row of a batch would keep the whole batch alive.
+        shares = None if window.probabilities is None else window.probabilities.copy()
+        self._windows.append((window.start, window.end, window.speech, shares))
+
+
+def _joined(parts: Sequence[Timeline], n_classes: int) -> Timeline:
+    if len(parts) == 1:
+        return parts[0]
+    return Timeline(
+        np.concatenate([one.start_s for one in parts]),
+        np.concatenate([one.end_s for one in parts]),
+        np.concatenate([one.probabilities for one in parts]).reshape(-1, n_classes),
+        np.concatenate([one.speech for one in parts]),
+        np.concatenate([one.channel for one in parts]),
+    )

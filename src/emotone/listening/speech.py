@@ -1,0 +1,148 @@
+"""From probabilities of speech to stretches of speech and of none.
+
+Conventions: positions are in frames of the detector; a stretch is [start, end). What is known grows from the left and
+never changes: a stretch may be told in several parts, always the same ones once joined, however the frames were cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emotone.listening.options import TimelineOptions
+from emotone.listening.voice_activity import FRAME, FRAME_S, SAMPLE_RATE, STRETCHES_AT_ONCE, VoiceActivity
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Frames [start, end), all with speech or all without."""
+
+    start: int
+    end: int
+    speech: bool
+
+
+class SpeechStretches:
+    """Speech begins at `threshold`, lasts through pauses shorter than `min_silence_s`, and is no speech if too short.
+
+    Args:
+        threshold: of the probability that begins speech; it goes on down to 0.15 less.
+        min_speech_s: shorter sounds are none.
+        min_silence_s: shorter pauses are none.
+        pad_s: what a stretch of speech gets on both sides, since the detector hears first sounds late.
+    """
+
+    def __init__(self, *, threshold: float, min_speech_s: float, min_silence_s: float, pad_s: float) -> None:
+        self._begins, self._goes_on = threshold, max(threshold - 0.15, 0.01)
+        self._min_speech = max(1, round(min_speech_s / FRAME_S))
+        self._pad = round(pad_s / FRAME_S)
+        # Padded neighbours must not overlap.
+        self._min_silence = max(1, round(min_silence_s / FRAME_S), 2 * self._pad)
+        self._frame = 0
+        self._told = 0
+        self._speaking = False
+        self._candidate: int | None = None
+        self._last = 0
+
+    def push(self, probabilities: Iterable[float]) -> list[Stretch]:
+        """What the next frames make known."""
+        found: list[Stretch] = []
+        for probability in probabilities:
+            self._step(probability, found)
+            self._frame += 1
+        if self._speaking:
+            self._tell(self._last + 1, True, found)
+        else:
+            quiet_until = (self._frame if self._candidate is None else self._candidate) - self._pad
+            # A silence at the very beginning must be as long as any other.
+            if self._told or quiet_until >= self._min_silence:
+                self._tell(quiet_until, False, found)
+        return found
+
+    def finish(self, end: int) -> list[Stretch]:
+        """The rest, up to frame `end`."""
+        found: list[Stretch] = []
+        if self._speaking:
+            spoken_until = self._last + 1 + self._pad
+            self._tell(end if end - spoken_until < self._min_silence else spoken_until, True, found)
+        self._tell(end, False, found)
+        return found
+
+    def _step(self, probability: float, found: list[Stretch]) -> None:
+        frame = self._frame
+        if self._speaking:
+            if probability >= self._goes_on:
+                self._last = frame
+            elif frame - self._last >= self._min_silence:
+                self._tell(self._last + 1 + self._pad, True, found)
+                self._speaking = False
+        else:
+            if self._candidate is None and probability >= self._begins:
+                self._candidate = frame
+            elif probability < self._goes_on:
+                self._candidate = None
+            if self._candidate is not None and frame + 1 - self._candidate >= self._min_speech:
+                quiet_until = self._candidate - self._pad
+                if self._told or quiet_until >= self._min_silence:
+                    self._tell(quiet_until, False, found)
+                self._speaking, self._candidate, self._last = True, None, frame
+
+    def _tell(self, end: int, speech: bool, found: list[Stretch]) -> None:
+        if end > self._told:
+            found.append(Stretch(self._told, end, speech))
+            self._told = end
+
+
+class Hearing:
+    """Which samples of a stream have speech, as far as it is known.
+
+    Args:
+        options: how speech is told from silence.
+        sample_rate: of the stream, in Hz.
+        stretches: of 32 s, to look through at once; 1 decides every frame the moment it is whole.
+    Raises:
+        ModelFileError: the detector is not there.
+    """
+
+    def __init__(self, options: TimelineOptions, sample_rate: int, *, stretches: int = STRETCHES_AT_ONCE) -> None:
+        self.voice = VoiceActivity(sample_rate, stretches=stretches) if options.vad else None
+        self._threshold = options.speech_threshold
+        self._frame = FRAME * sample_rate / SAMPLE_RATE
+        self._found = SpeechStretches(
+            threshold=options.speech_threshold,
+            min_speech_s=options.min_speech_s,
+            min_silence_s=options.min_silence_s,
+            pad_s=options.pad_s,
+        )
+        self._voiced = np.zeros(0, dtype=bool)
+        self._first = 0
+
+    def stretches(
+        self, probabilities: npt.NDArray[np.float32] | None, n_samples: int, *, last: bool
+    ) -> list[tuple[int, bool]]:
+        """What the next frames make known: up to which sample there is speech, or none."""
+        if probabilities is None:
+            return [(n_samples, True)]
+        self._voiced = np.concatenate([self._voiced, probabilities >= self._threshold])
+        found = self._found.push(probabilities.tolist())
+        if last:
+            found += self._found.finish(self._first + len(self._voiced))
+        return [(min(n_samples, round(one.end * self._frame)), one.speech) for one in found]
+
+    def is_known(self, end: int) -> bool:
+        """Whether all whole frames up to sample `end` are decided."""
+        return self.voice is None or self._first + len(self._voiced) >= int(end / self._frame)
+
+    def share(self, start: int, end: int) -> float:
+        """Share of the whole frames within [start, end) that have speech; of earlier ones, nothing is asked again."""
+        if self.voice is None:
+            return 1.0
+        first, behind = int(np.ceil(start / self._frame)), int(end / self._frame)
+        inside = self._voiced[first - self._first : behind - self._first]
+        share = float(inside.mean()) if len(inside) else 0.0
+        # The last window is moved back, but never before the one before it.
+        self._voiced, self._first = self._voiced[first - self._first :], first
+        return share

@@ -1,0 +1,308 @@
+"""Emotion over time: windows over a stream of blocks of any size, in memory that does not grow with it.
+
+Conventions: a stream is mono float32 at the model's sample rate. Windows stand on a grid of `hop_s` that starts with
+the stream; the last one is moved back so that it ends with it. Nothing depends on how the stream is cut into blocks. A
+stream that is no longer than `TimelineOptions.clip_samples` is a clip: judged once, as a whole, as by the model alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from emotone.errors import AudioTooShortError
+from emotone.listening.options import TimelineOptions
+from emotone.listening.segments import Segment, SegmentJoiner, as_shares
+from emotone.listening.sources import Waveform
+from emotone.listening.speech import Hearing
+from emotone.listening.voice_activity import STRETCHES_AT_ONCE
+from emotone.model_file import ModelMetadata
+
+# Windows without speech wait for their turn behind those that wait for a batch; there is no end to them in silence.
+_MOST_WAITING = 256
+
+
+class Judge(Protocol):
+    """What a timeline asks of a recognizer.
+
+    Attributes:
+        metadata: of its model.
+        unsure_threshold: a highest probability below this is called unsure.
+    """
+
+    metadata: ModelMetadata
+    unsure_threshold: float
+
+    def judge(self, waveforms: Sequence[Waveform]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Probabilities (n, n_classes) and embeddings (n, d)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One window of a timeline.
+
+    Attributes:
+        start: first sample.
+        end: behind the last sample.
+        speech: share of the window with speech, in [0, 1].
+        probabilities: shape (n_classes,); None where nobody speaks.
+        embedding: shape (d,); None where nobody speaks.
+    """
+
+    start: int
+    end: int
+    speech: float
+    probabilities: npt.NDArray[np.float32] | None
+    embedding: npt.NDArray[np.float32] | None
+
+
+class StreamingTimeline:
+    """Segments of one channel, as they become final: `push` blocks, then `finish`.
+
+    Args:
+        recognizer: whose model judges.
+        options: how to cut and join.
+        channel: to write into the segments.
+        on_window: called with each window once it is judged, in their order.
+        stretches: of 32 s, to gather before speech is looked for in all of them at once; 1 judges every window the
+            moment it is whole, as a live stream wants it. Memory grows with them, by 2 MB each.
+    Raises:
+        ValueError: the options do not fit the model.
+        ModelFileError: the voice activity detector is not there.
+    """
+
+    def __init__(
+        self,
+        recognizer: Judge,
+        options: TimelineOptions | None = None,
+        *,
+        channel: int | None = None,
+        on_window: Callable[[Window], None] | None = None,
+        stretches: int = STRETCHES_AT_ONCE,
+    ) -> None:
+        options = options or TimelineOptions()
+        metadata = recognizer.metadata
+        self._recognizer, self._options, self._metadata = recognizer, options, metadata
+        self._channel, self._on_window = channel, on_window
+        self._stretches, self._prompt = stretches, stretches == 1
+        self._window, self._hop = options.window_samples(metadata), options.hop_samples(metadata)
+        self._clip = options.clip_samples(metadata)
+        self._rate = metadata.sample_rate
+        self._n_samples = 0
+        self._blocks: deque[tuple[int, Waveform]] = deque()
+        # Whether a stream is more than a clip shows only after a while; its windows and segments wait until then.
+        self._is_clip = True
+        self._withheld: list[Segment] = []
+        self._hearing: Hearing | None = None
+        self._next_window = 0
+        self._waiting: list[tuple[int, int, float, Waveform | None]] = []
+        self._n_to_judge = 0
+        self._covering: deque[Window] = deque()
+        self._next_cell = 0
+        self._joiner = SegmentJoiner(
+            metadata.labels,
+            metadata.sample_rate,
+            unsure_threshold=recognizer.unsure_threshold,
+            min_segment=min(round(options.min_segment_s * metadata.sample_rate), self._hop),
+            channel=channel,
+        )
+        self._reset_sums()
+
+    @property
+    def duration_s(self) -> float:
+        """Of all that was pushed."""
+        return self._n_samples / self._rate
+
+    @property
+    def weight(self) -> float:
+        """Seconds of speech that the means are over, as windows count them; 0 where nobody spoke."""
+        return self._weight
+
+    @property
+    def probabilities(self) -> npt.NDArray[np.float32] | None:
+        """The mean over all windows so far, by their share of speech, shape (n_classes,); None where nobody spoke."""
+        return (self._sum / self._weight).astype(np.float32) if self._weight else None
+
+    @property
+    def embedding(self) -> npt.NDArray[np.float32] | None:
+        """Likewise, shape (d,)."""
+        return (self._embeddings / self._weight).astype(np.float32) if self._weight else None
+
+    def push(self, block: Waveform) -> list[Segment]:
+        """The segments that became final with this block.
+
+        Args:
+            block: mono float32 at the model's rate, shape (n_samples,), any n.
+        """
+        if not len(block):
+            return []
+        self._keep(block)
+        if self._is_clip and self._n_samples > self._clip:
+            self._is_clip = False
+            if not self._prompt:
+                block = np.concatenate([one for _, one in self._blocks])
+        if self._is_clip and not self._prompt:
+            return []
+        self._withheld += self._listen(block)
+        if self._is_clip:
+            return []
+        final, self._withheld = self._withheld, []
+        return final
+
+    @property
+    def clip(self) -> Waveform | None:
+        """All that was pushed, shape (n_samples,), as long as it is no more than a clip; None once it is more."""
+        return self._read(0, self._n_samples) if self._is_clip and self._blocks else None
+
+    def finish(self, judged: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None = None) -> list[Segment]:
+        """The rest.
+
+        Args:
+            judged: probabilities and embedding of `clip`, where a caller judged many clips at once.
+        Raises:
+            AudioTooShortError: the whole stream is shorter than the model can judge.
+        """
+        if self._is_clip:
+            return self._judge_clip(judged)
+        hearing = self._hearing_now()
+        self._hear(hearing.voice.finish() if hearing.voice else None, last=True)
+        self._cut_windows(last=True)
+        self._judge_waiting()
+        self._end_cells()
+        return self._withheld + self._joiner.advance(last=True)
+
+    def _listen(self, block: Waveform) -> list[Segment]:
+        hearing = self._hearing_now()
+        self._hear(hearing.voice.push(block) if hearing.voice else None, last=False)
+        self._cut_windows(last=False)
+        if self._prompt or self._n_to_judge >= self._options.batch or len(self._waiting) >= _MOST_WAITING:
+            self._judge_waiting()
+        self._forget()
+        return self._joiner.advance()
+
+    def _hearing_now(self) -> Hearing:
+        # Made late: a clip needs no detector, and to load one would double the time a clip takes.
+        if self._hearing is None:
+            self._hearing = Hearing(self._options, self._rate, stretches=self._stretches)
+        return self._hearing
+
+    def _hear(self, probabilities: npt.NDArray[np.float32] | None, *, last: bool) -> None:
+        for end, speech in self._hearing_now().stretches(probabilities, self._n_samples, last=last):
+            self._joiner.add_speech(end, speech)
+
+    def _cut_windows(self, *, last: bool) -> None:
+        hearing = self._hearing_now()
+        while True:
+            start = self._next_window * self._hop
+            end = start + self._window
+            if end > self._n_samples:
+                break
+            if not last and not hearing.is_known(end):
+                return
+            self._cut(start, end)
+        # The last window of the grid may end before the stream does; one more ends with it.
+        covered = (self._next_window - 1) * self._hop + self._window
+        if last and covered < self._n_samples:
+            self._cut(self._n_samples - self._window, self._n_samples)
+
+    def _cut(self, start: int, end: int) -> None:
+        speech = self._hearing_now().share(start, end)
+        sound = self._read(start, end) if speech > 0.0 else None
+        self._waiting.append((start, end, speech, sound))
+        self._n_to_judge += sound is not None
+        self._next_window += 1
+        if self._n_to_judge >= self._options.batch:
+            self._judge_waiting()
+
+    def _judge_waiting(self) -> None:
+        sounds = [sound for *_, sound in self._waiting if sound is not None]
+        judged = iter(zip(*self._recognizer.judge(sounds), strict=True)) if sounds else iter(())
+        for start, end, speech, sound in self._waiting:
+            probabilities, embedding = next(judged) if sound is not None else (None, None)
+            self._add_window(Window(start, end, speech, probabilities, embedding))
+        self._waiting, self._n_to_judge = [], 0
+
+    def _add_window(self, window: Window) -> None:
+        if window.probabilities is not None and window.embedding is not None:
+            weight = window.speech * (window.end - window.start) / self._rate
+            self._weight += weight
+            self._sum += weight * window.probabilities
+            self._embeddings += weight * window.embedding
+        self._covering.append(window)
+        # No later window reaches back into the cell that this one begins.
+        self._end_cell()
+        if self._on_window:
+            self._on_window(window)
+
+    def _end_cell(self) -> None:
+        start = self._next_cell * self._hop
+        end = start + self._hop
+        while self._covering and self._covering[0].end <= start:
+            self._covering.popleft()
+        mass = np.zeros(len(self._metadata.labels))
+        total = 0.0
+        for window in self._covering:
+            overlap = min(end, window.end) - max(start, window.start)
+            if window.probabilities is not None and overlap > 0:
+                mass += overlap * window.speech * window.probabilities
+                total += overlap * window.speech
+        self._joiner.add_cell(end, mass / total if total else None)
+        self._next_cell += 1
+
+    def _end_cells(self) -> None:
+        while self._next_cell * self._hop < self._n_samples:
+            self._end_cell()
+
+    def _judge_clip(self, judged: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None) -> list[Segment]:
+        n_samples, least = self._n_samples, self._metadata.min_samples
+        if n_samples < least:
+            raise AudioTooShortError(
+                f"{n_samples} samples at {self._rate} Hz ({n_samples / self._rate:.3f} s); "
+                f"the model needs at least {least} ({least / self._rate:.3f} s)"
+            )
+        if judged is None:
+            of_batch, embeddings = self._recognizer.judge([self._read(0, n_samples)])
+            judged = of_batch[0], embeddings[0]
+        probabilities, embedding = judged
+        # A live stream has judged windows by now; the clip as a whole knows better.
+        self._reset_sums()
+        self._weight = n_samples / self._rate
+        self._sum += self._weight * probabilities
+        self._embeddings += self._weight * embedding
+        if self._on_window:
+            self._on_window(Window(0, n_samples, 1.0, probabilities, embedding))
+        shares = as_shares(self._metadata.labels, probabilities)
+        emotion = max(shares, key=shares.__getitem__)
+        unsure = shares[emotion] < self._recognizer.unsure_threshold
+        return [Segment(0.0, self.duration_s, emotion, shares, unsure, channel=self._channel)]
+
+    def _reset_sums(self) -> None:
+        self._weight = 0.0
+        self._sum = np.zeros(len(self._metadata.labels))
+        self._embeddings = np.zeros(self._metadata.embedding_dim)
+
+    def _keep(self, block: Waveform) -> None:
+        # Blocks of a few samples are joined to seconds. A copy, since callers may use their block again.
+        at, block = self._n_samples, np.array(block, dtype=np.float32)
+        self._n_samples += len(block)
+        if self._blocks and len(self._blocks[-1][1]) < self._rate:
+            at, start = self._blocks.pop()
+            block = np.concatenate([start, block])
+        self._blocks.append((at, block))
+
+    def _read(self, start: int, end: int) -> Waveform:
+        return np.concatenate(
+            [block[max(0, start - at) : end - at] for at, block in self._blocks if at < end and at + len(block) > start]
+        )
+
+    def _forget(self) -> None:
+        """Drop what no window needs any more: the next one, the last one, and a clip's beginning."""
+        needed = 0 if self._is_clip else min(self._next_window * self._hop, self._n_samples - self._window)
+        while self._blocks and self._blocks[0][0] + len(self._blocks[0][1]) <= needed:
+            self._blocks.popleft()
