@@ -6,7 +6,7 @@ EmotoneError
 │   ├── NotAudioError             a folder, an empty file, or bytes that are no audio we know
 │   │   └── NoAudioStreamError    a container without sound (a silent video, a picture)
 │   ├── AudioTruncatedError       fewer samples than the container declares
-│   ├── AudioSamplesError         NaN or infinite samples
+│   ├── AudioSamplesError         NaN, infinite or absurdly loud samples
 │   ├── AudioTooShortError        shorter than one analysis window
 │   └── SampleRateError           outside 4 kHz to 192 kHz
 ├── CorpusError (ValueError)
@@ -54,7 +54,7 @@ class AudioTruncatedError(AudioError):
 
 
 class AudioSamplesError(AudioError):
-    """The decoded samples contain NaN or infinity."""
+    """The decoded samples contain NaN or infinity, or floats far beyond full scale."""
 
 
 class AudioTooShortError(AudioError):

@@ -1,8 +1,9 @@
 """Any recording -> float32 samples at one sample rate.
 
-Conventions: a waveform is float32, nominally in [-1, 1] (floats beyond it are kept as they are), shape (n_samples,) for
-one channel and (n_channels, n_samples) for several; rates are in Hz, times in seconds. Content decides what a file is,
-never its name. Samples stand one after the other: gaps in a container's timestamps are not filled.
+Conventions: a waveform is float32, nominally in [-1, 1] (floats a little beyond it are kept as they are, those beyond
+8 refused), shape (n_samples,) for one channel and (n_channels, n_samples) for several; rates are in Hz, times in
+seconds. Content decides what a file is, never its name. Samples stand one after the other: gaps in a container's
+timestamps are not filled.
 """
 
 from emotone.audio.decoding import AudioInfo, AudioTruncatedWarning

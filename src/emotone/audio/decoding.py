@@ -17,17 +17,15 @@ from numpy.typing import NDArray
 
 from emotone.audio.lengths import caf_samples, cut_in, flac_samples, mp3_declares_length, wav_samples
 from emotone.audio.resampling import check_sample_rate
+from emotone.audio.samples import check_samples, samples_of
 from emotone.audio.signatures import demuxer_of
 from emotone.audio.source import AudioSource, SourceFile, open_source
-from emotone.errors import AudioError, AudioSamplesError, AudioTruncatedError, NoAudioStreamError, NotAudioError
+from emotone.errors import AudioError, AudioTruncatedError, NoAudioStreamError, NotAudioError
 
 _EXACT = frozenset({"wav", "flac", "aiff", "caf"})
 """Containers that declare their length in samples; the others round to frames or to their clock."""
 
 _SLACK_S = 0.1
-
-_SCALES = {"u8": 128.0, "s16": 32_768.0, "s32": 2_147_483_648.0, "flt": 1.0, "dbl": 1.0}
-"""Full scale of FFmpeg's sample formats; powers of two, so that integers of up to 24 bits come out exactly."""
 
 
 class AudioTruncatedWarning(UserWarning):
@@ -126,6 +124,8 @@ def _audio_stream(container: InputContainer, label: str) -> AudioStream:
     stream = container.streams.best("audio")
     if not isinstance(stream, AudioStream):
         kinds = sorted({stream.type for stream in container.streams})
+        if "audio" in kinds:
+            raise NotAudioError(f"{label}: its audio stream has no channels, no rate or no decoder; it may be damaged")
         raise NoAudioStreamError(f"{label}: holds no sound (only {', '.join(kinds) or 'no streams at all'})")
     context = stream.codec_context
     if context is None:
@@ -198,7 +198,7 @@ def native_blocks(
     """Decoded samples with their sample rate, shape (1, n) if mixed, (n_channels, n) if split.
 
     Raises:
-        AudioSamplesError: NaN or infinity.
+        AudioSamplesError: NaN, infinity, or far beyond full scale.
         AudioTruncatedError: truncated or damaged, and `truncated` is "error" or nothing at all could be read.
         AudioError: the number of channels changes, and they are to be kept apart.
     """
@@ -207,17 +207,13 @@ def native_blocks(
     for frame in _frames(recording, tally):
         check_sample_rate(frame.sample_rate, f"{label}: from {tally.read / info.sample_rate:.3f} s on, it")
         n_channels = len(frame.layout.channels) or info.n_channels
-        samples = _samples(frame, n_channels, mix=channels == "mix")
+        samples = samples_of(frame, n_channels, mix=channels == "mix", label=label)
         if channels == "split" and len(samples) != info.n_channels:
             raise AudioError(
                 f"{label}: {info.n_channels} channels become {n_channels} at {tally.read / info.sample_rate:.3f} s; "
                 "mix them to one (channels='mix')"
             )
-        if not np.isfinite(samples).all():
-            at_s = (tally.read + int(np.argmin(np.isfinite(samples).all(axis=0)))) / info.sample_rate
-            raise AudioSamplesError(
-                f"{label}: NaN or infinite sample at {at_s:.3f} s; repair or leave out the recording"
-            )
+        check_samples(samples, tally.read / info.sample_rate, info.sample_rate, label)
         tally.read += samples.shape[1] * info.sample_rate / frame.sample_rate
         yield frame.sample_rate, samples
     _judge(recording, tally, truncated)
@@ -253,32 +249,6 @@ def _frames(recording: Recording, tally: _Tally) -> Iterator[av.AudioFrame]:
 def _is_partial_sample(packet: Packet[AudioStream], recording: Recording) -> bool:
     """A few bytes after the last whole sample of PCM lose nothing that a declared length would not tell of."""
     return recording.info.codec.startswith("pcm_") and packet.size < 8 * recording.info.n_channels
-
-
-def _samples(frame: av.AudioFrame, n_channels: int, mix: bool) -> NDArray[np.float32]:
-    """Float32 samples of a frame, shape (1 or n_channels, n)."""
-    name = frame.format.name
-    data = frame.to_ndarray()
-    rows = (
-        [data[i] for i in range(n_channels)]
-        if frame.format.is_planar
-        else [data[0, i::n_channels] for i in range(n_channels)]
-    )
-    scale = _SCALES[name.removesuffix("p")]
-    samples = np.empty((1 if mix else n_channels, frame.samples), np.float32)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for i, row in enumerate(rows):
-            if mix and i:
-                samples[0] += row
-            else:
-                samples[i] = row
-        if name.startswith("u8"):
-            samples -= np.float32(scale * (n_channels if mix else 1))
-        if scale != 1.0:
-            samples *= np.float32(1.0 / scale)
-        if mix and n_channels > 1:
-            samples /= np.float32(n_channels)
-    return samples
 
 
 def _judge(recording: Recording, tally: _Tally, truncated: Literal["warn", "error"]) -> None:

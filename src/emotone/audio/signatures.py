@@ -27,6 +27,9 @@ but the byte order mark of UTF-16 text (FF FE) looks like it."""
 _FRAMES_IN_A_ROW = 4
 """Consistent MPEG frame headers that make a stream; one turns up anywhere by chance."""
 
+_MAX_TAGS = 64
+"""ID3v2 tags before the audio; taggers write one, careless ones a few. Endless ones would take endless time."""
+
 
 def demuxer_of(file: SourceFile) -> str:
     """FFmpeg's name of the demuxer for a file.
@@ -50,7 +53,10 @@ def demuxer_of(file: SourceFile) -> str:
 def id3_length(file: SourceFile) -> int:
     """Bytes of the ID3v2 tags before the audio, 0 without."""
     start = 0
-    while (tag := file.at(start, 10))[:3] == b"ID3" and len(tag) == 10:
+    for _ in range(_MAX_TAGS):
+        tag = file.at(start, 10)
+        if tag[:3] != b"ID3" or len(tag) < 10:
+            break
         size = 0
         for byte in tag[6:10]:
             size = size << 7 | byte & 0x7F

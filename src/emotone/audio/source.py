@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import select
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,9 @@ AudioSource = str | os.PathLike[str] | bytes | BinaryIO
 
 _HEAD = 1 << 16
 """Bytes kept of the start: enough for every signature and for the headers of a stream that cannot seek."""
+
+_PIPE_WAIT_S = 2.0
+"""How long a named pipe may stay without a writer. Opened plainly, one without would block for ever."""
 
 
 class SourceFile:
@@ -130,7 +135,9 @@ def open_source(source: AudioSource) -> Iterator[SourceFile]:
 
 def _open_path(path: str | os.PathLike[str]) -> BinaryIO:
     try:
-        return Path(path).open("rb")
+        if stat.S_ISFIFO(Path(path).stat().st_mode):
+            return _open_pipe(path)
+        file = Path(path).open("rb")  # noqa: SIM115 - the caller closes it
     except (FileNotFoundError, NotADirectoryError):
         raise AudioNotFoundError(f"{path}: no such file") from None
     except IsADirectoryError:
@@ -139,6 +146,24 @@ def _open_path(path: str | os.PathLike[str]) -> BinaryIO:
         raise AudioNotFoundError(f"{path!r}: not a possible file name ({error})") from None
     except OSError as error:
         raise AudioError(f"{path}: cannot be opened: {error.strerror}") from error
+    if file.isatty():
+        file.close()
+        raise NotAudioError(f"{path}: is a terminal, expected a recording")
+    return file
+
+
+def _open_pipe(path: str | os.PathLike[str]) -> BinaryIO:
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        poll.poll(1000 * _PIPE_WAIT_S)
+        # From here on a read waits while there is a writer, and ends at once where there is none.
+        os.set_blocking(handle, True)
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
 
 
 def _not_empty(file: BinaryIO, label: str) -> SourceFile:

@@ -1,0 +1,84 @@
+"""A decoder's samples as float32 in [-1, 1], and the refusal of those that are no sound."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from emotone.errors import AudioSamplesError, NotAudioError
+
+_SCALES = {"u8": 128.0, "s16": 32_768.0, "s32": 2_147_483_648.0, "flt": 1.0, "dbl": 1.0}
+"""Full scale of FFmpeg's sample formats; powers of two, so that integers of up to 24 bits come out exactly."""
+
+
+_LOUDEST = 8.0
+"""Decoders of lossy formats overshoot full scale a little; samples scaled as integers overshoot by thousands, and
+larger ones still overflow the model's powers."""
+
+
+def samples_of(frame: av.AudioFrame, n_channels: int, mix: bool, label: str) -> NDArray[np.float32]:
+    """Float32 samples of a frame.
+
+    Args:
+        frame: as decoded.
+        n_channels: of the frame.
+        mix: whether to average them.
+        label: how messages call the recording.
+    Returns:
+        shape (1, n) if mixed, (n_channels, n) if not.
+    Raises:
+        NotAudioError: samples of a format that is not read.
+    """
+    name = frame.format.name
+    if name.removesuffix("p") not in _SCALES:
+        raise NotAudioError(
+            f"{label}: holds samples of format {name}, expected {', '.join(_SCALES)}; convert it to 24 bits or float"
+        )
+    data = frame.to_ndarray()
+    rows = (
+        [data[i] for i in range(n_channels)]
+        if frame.format.is_planar
+        else [data[0, i::n_channels] for i in range(n_channels)]
+    )
+    scale = _SCALES[name.removesuffix("p")]
+    samples = np.empty((1 if mix else n_channels, frame.samples), np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for i, row in enumerate(rows):
+            if mix and i:
+                samples[0] += row
+            else:
+                samples[i] = row
+        if name.startswith("u8"):
+            samples -= np.float32(scale * (n_channels if mix else 1))
+        if scale != 1.0:
+            samples *= np.float32(1.0 / scale)
+        if mix and n_channels > 1:
+            samples /= np.float32(n_channels)
+    return samples
+
+
+def check_samples(samples: NDArray[np.float32], start_s: float, rate: int, label: str) -> None:
+    """Refuse NaN, infinity and absurd loudness.
+
+    Args:
+        samples: shape (n_channels, n).
+        start_s: where they stand in the recording.
+        rate: in Hz.
+        label: how messages call the recording.
+    Raises:
+        AudioSamplesError: with the first place.
+    """
+    # One pass for all three: NaN and infinity fail the comparison as well.
+    if not samples.size or max(-samples.min(), samples.max()) <= _LOUDEST:
+        return
+    bad = ~np.isfinite(samples)
+    if bad.any():
+        at_s = start_s + int(np.argmax(bad.any(axis=0))) / rate
+        raise AudioSamplesError(f"{label}: NaN or infinite sample at {at_s:.3f} s; repair or leave out the recording")
+    loud = np.abs(samples).max(axis=0)
+    at_s = start_s + int(np.argmax(loud > _LOUDEST)) / rate
+    raise AudioSamplesError(
+        f"{label}: a sample of {float(loud.max()):.3g} at {at_s:.3f} s, expected [-1, 1] for floating-point samples; "
+        "scale the recording (divide 16-bit values by 32768)"
+    )
