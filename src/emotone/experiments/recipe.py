@@ -12,13 +12,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from emotone.errors import RecipeError
 from emotone.features.augmentation import AugmentationOptions
 from emotone.features.front_end import FeatureOptions
 from emotone.models.recognition_network import NormalisationOptions
 from emotone.models.residual import ResidualOptions
+from emotone.models.systems import ModelOptions, require_fit
 from emotone.training.loop import TrainingOptions
 from emotone.training.losses import LossOptions
 
@@ -33,7 +34,7 @@ class Recipe(BaseModel):
         features: the front end.
         normalisation: of the features.
         augmentation: during training.
-        model: the network.
+        model: of which system the network is, and its settings; the residual network where `system` is not named.
         loss: the loss.
         training: optimiser, schedule, stopping.
     """
@@ -46,9 +47,14 @@ class Recipe(BaseModel):
     features: FeatureOptions = FeatureOptions()
     normalisation: NormalisationOptions = NormalisationOptions()
     augmentation: AugmentationOptions = AugmentationOptions()
-    model: ResidualOptions = ResidualOptions()
+    model: ModelOptions = ResidualOptions()
     loss: LossOptions = LossOptions()
     training: TrainingOptions = TrainingOptions()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Recipe:
+        require_fit(self.features, self.model)
+        return self
 
 
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:

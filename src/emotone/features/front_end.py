@@ -76,7 +76,21 @@ class FeatureOptions(BaseModel):
         return self.sample_rate / self.hop_length
 
 
-class LogMel(nn.Module):
+class FrontEnd(nn.Module):
+    """Waveform in, features out.
+
+    Attributes:
+        options: its settings.
+        spectrogram: the layer that everything else is made of; a front end that does not listen has none.
+    Shape:
+        waveform (batch, n_samples), lengths (batch,) -> features (batch, n_bands, n_frames), n_frames (batch,)
+    """
+
+    options: FeatureOptions
+    spectrogram: Spectrogram
+
+
+class LogMel(FrontEnd):
     """Log-mel spectrogram, power scale, in dB.
 
     Shape:
@@ -142,6 +156,6 @@ def _orthonormal_dct(n_out: int, n_in: int) -> Tensor:
     return rows.float()
 
 
-def build_front_end(options: FeatureOptions) -> LogMel:
+def build_front_end(options: FeatureOptions) -> FrontEnd:
     """The layer that `options` describe."""
     return Mfcc(options) if options.kind == "mfcc" else LogMel(options)

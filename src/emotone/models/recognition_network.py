@@ -12,9 +12,9 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from emotone.features.front_end import FeatureOptions, build_front_end
+from emotone.features.front_end import FeatureOptions
 from emotone.features.spectrogram import length_mask
-from emotone.models.residual import ResidualNetwork, ResidualOptions
+from emotone.models.systems import ModelOptions, build_parts
 
 FeatureAugmentation = Callable[[Tensor, Tensor], Tensor]
 """Changes normalised features (batch, n_bands, n_frames), given the valid frames (batch,)."""
@@ -90,8 +90,10 @@ class RecognitionNetwork(nn.Module):
     Args:
         features: the front end's settings.
         normalisation: the normaliser's settings.
-        model: the network's settings.
+        model: the settings of one of the systems.
         n_classes: emotions.
+    Raises:
+        ValueError: the settings do not fit one another.
     Shape:
         waveform (batch, n_samples), lengths (batch,) -> logits (batch, n_classes), embedding (batch, d)
     """
@@ -100,14 +102,14 @@ class RecognitionNetwork(nn.Module):
         self,
         features: FeatureOptions,
         normalisation: NormalisationOptions,
-        model: ResidualOptions,
+        model: ModelOptions,
         *,
         n_classes: int,
     ) -> None:
         super().__init__()
-        self.front_end = build_front_end(features)
-        self.normaliser = Normaliser(normalisation, features.n_bands)
-        self.network = ResidualNetwork(model, n_bands=features.n_bands, n_classes=n_classes)
+        self.front_end, n_bands, network = build_parts(features, model, n_classes)
+        self.normaliser = Normaliser(normalisation, n_bands)
+        self.network = network
 
     def features(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised features (batch, n_bands, n_frames) and frame counts (batch,); nothing here is learnt."""
@@ -115,9 +117,10 @@ class RecognitionNetwork(nn.Module):
             features, counts = self.front_end(waveform, lengths)
             return self.normaliser(features, counts), counts
 
-    def judge(self, features: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and embedding of normalised features."""
-        logits, embedding = self.network(features, counts)
+    def judge(self, features: Tensor, counts: Tensor, phonemes: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Logits and embedding of normalised features (and of phonemes, where the network needs them)."""
+        inputs = (features, counts, phonemes) if self.network.needs_phonemes else (features, counts)
+        logits, embedding = self.network(*inputs)
         return logits, embedding
 
     def forward(
@@ -126,14 +129,16 @@ class RecognitionNetwork(nn.Module):
         lengths: Tensor,
         augment: FeatureAugmentation | None = None,
         features: Tensor | None = None,
+        phonemes: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Logits and embedding.
+        """Logits and embedding; in training, what the network's own `training_loss` takes.
 
         Args:
             waveform: shape (batch, n_samples), zero past each utterance's end; or None where `features` are given.
             lengths: samples of each, or frames of each where `features` are given.
             augment: changes the normalised features during training.
             features: normalised features computed before, shape (batch, n_bands, n_frames).
+            phonemes: their numbers, shape (batch, longest), for a network that needs them.
         """
         if features is None:
             if waveform is None:
@@ -143,4 +148,4 @@ class RecognitionNetwork(nn.Module):
             counts = lengths
         if augment is not None:
             features = augment(features, counts)
-        return self.judge(features, counts)
+        return self.judge(features, counts, phonemes)

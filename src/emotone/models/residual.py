@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from emotone.features.spectrogram import length_mask
+from emotone.models.network import EmotionNetwork
 
 Pair = tuple[int, int]
 
@@ -129,7 +130,7 @@ class ResidualBlock(nn.Module):
         return torch.relu(inner + shortcut) * mask, counts
 
 
-class ResidualNetwork(nn.Module):
+class ResidualNetwork(EmotionNetwork):
     """Features in, logits and an embedding out.
 
     Args:

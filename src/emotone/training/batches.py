@@ -44,12 +44,21 @@ class LabelledWaveforms:
         targets: class index of each utterance, shape (n,).
         names: id of each utterance; seeds hang on it.
         n_classes: emotions.
+        phonemes: numbers of each utterance's phonemes, padded with 0, shape (n, longest); None where none are needed.
     """
 
     waveforms: StoredWaveforms
     targets: NDArray[np.int64]
     names: Sequence[str]
     n_classes: int
+    phonemes: Tensor | None = None
+
+    def phonemes_of(self, indices: Indices) -> Tensor | None:
+        """Phoneme numbers of some utterances, shape (len(indices), longest of them); None where there are none."""
+        if self.phonemes is None:
+            return None
+        rows = self.phonemes[torch.from_numpy(indices)]
+        return rows[:, : int((rows != 0).sum(1).max())]
 
 
 @dataclass(frozen=True, slots=True)

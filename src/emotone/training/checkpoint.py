@@ -72,28 +72,35 @@ class Checkpoint:
 
 
 def optimiser_parts(network: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[Parts, int]:
-    """AdamW's moments by parameter name, and its step count."""
+    """The optimiser's two moments by parameter name, and its step count."""
+    names = _moment_names(optimiser)
     first: dict[str, Tensor] = {}
     second: dict[str, Tensor] = {}
     step = 0
     for name, parameter in network.named_parameters():
         moments = optimiser.state.get(parameter)
         if moments:
-            first[name], second[name] = moments["exp_avg"], moments["exp_avg_sq"]
+            first[name], second[name] = (moments[moment] for moment in names)
             step = int(moments["step"])
     return {"first_moment": first, "second_moment": second}, step
 
 
 def restore_optimiser(network: nn.Module, optimiser: torch.optim.Optimizer, parts: Parts, step: int) -> None:
-    """Put AdamW's moments back, each in the memory layout and on the device of its parameter."""
+    """Put the moments back, each in the memory layout and on the device of its parameter."""
+    names = _moment_names(optimiser)
     first, second = parts.get("first_moment", {}), parts.get("second_moment", {})
     for name, parameter in network.named_parameters():
         if name in first:
             optimiser.state[parameter] = {
                 "step": torch.tensor(float(step)),
-                "exp_avg": torch.empty_like(parameter).copy_(first[name]),
-                "exp_avg_sq": torch.empty_like(parameter).copy_(second[name]),
+                names[0]: torch.empty_like(parameter).copy_(first[name]),
+                names[1]: torch.empty_like(parameter).copy_(second[name]),
             }
+
+
+def _moment_names(optimiser: torch.optim.Optimizer) -> tuple[str, str]:
+    """Adadelta's or AdamW's."""
+    return ("square_avg", "acc_delta") if isinstance(optimiser, torch.optim.Adadelta) else ("exp_avg", "exp_avg_sq")
 
 
 def write_weights(path: Path, network: nn.Module, about: dict[str, Any]) -> None:

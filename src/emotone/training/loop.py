@@ -1,4 +1,4 @@
-"""The training loop: AdamW, one-cycle schedule, choice of the epoch on validation speakers, exact resumption.
+"""The training loop: optimiser, one-cycle schedule, choice of the epoch on validation speakers, exact resumption.
 
 Conventions: an epoch is one pass over the training part; UAR is on the validation part, from the averaged weights where
 averaging is on. A run that is killed resumes from its last whole epoch and ends with the same bits, since every random
@@ -11,7 +11,7 @@ import csv
 import io
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor
 
 from emotone.errors import CheckpointError, TrainingError
@@ -31,7 +31,7 @@ from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training.batches import Indices, LabelledWaveforms, scoring_batches, training_batches
 from emotone.training.checkpoint import Checkpoint, optimiser_parts, restore_optimiser, snapshot
 from emotone.training.feature_cache import FeatureCache
-from emotone.training.losses import LossOptions, balanced_class_weights, focal_loss
+from emotone.training.losses import LossOptions, build_criterion, focal_loss
 
 NORMALISATION_UTTERANCES = 1024
 """The normaliser's statistics settle long before so many utterances; more only cost time."""
@@ -41,7 +41,8 @@ class TrainingOptions(BaseModel):
     """Settings of the optimiser and of stopping; the recipe's table `[training]`.
 
     Attributes:
-        epochs: at most so many.
+        epochs: so many passes over the training part.
+        min_steps: more passes where the corpus is so small that `epochs` would be fewer steps than this.
         batch_size: utterances in a batch.
         crop_s: longest stretch taken of an utterance while training, seconds; 0 for no limit.
         learning_rate: the highest of the schedule.
@@ -52,11 +53,13 @@ class TrainingOptions(BaseModel):
         average: decay of the exponential moving average of the weights per step; 0 switches it off.
         patience: stop after so many epochs without a better validation UAR; 0 never stops early.
         precision: "no", "bf16" or "fp16" on a GPU; a CPU always uses float32.
+        optimiser: "adamw" or "adadelta".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: int = Field(40, ge=1)
+    epochs: int = Field(25, ge=1)
+    min_steps: int = Field(0, ge=0)
     batch_size: int = Field(32, ge=2)
     crop_s: float = Field(4.0, ge=0)
     learning_rate: float = Field(2e-3, gt=0)
@@ -67,6 +70,23 @@ class TrainingOptions(BaseModel):
     average: float = Field(0.98, ge=0, lt=1)
     patience: int = Field(0, ge=0)
     precision: Literal["no", "bf16", "fp16"] = "no"
+    optimiser: Literal["adamw", "adadelta"] = "adamw"
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_off(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A run's key is made of its recipe: a setting that came later must not change the keys of runs without it.
+        settings: dict[str, Any] = write(self)
+        if self.optimiser == "adamw":
+            settings.pop("optimiser", None)
+        return settings
+
+    def n_epochs(self, n_utterances: int) -> int:
+        """How many epochs a training part of that size gets.
+
+        >>> TrainingOptions(epochs=25, min_steps=1000, batch_size=10).n_epochs(100)
+        100
+        """
+        return max(self.epochs, math.ceil(self.min_steps / math.ceil(n_utterances / self.batch_size)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +129,11 @@ class TrainedNetwork:
 
 
 Progress = Callable[[EpochRecord, int], None]
+
+_OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adamw": torch.optim.AdamW,
+    "adadelta": torch.optim.Adadelta,
+}
 
 
 def learning_rate_at(step: int, n_steps: int, options: TrainingOptions) -> float:
@@ -184,12 +209,15 @@ def score(
     with torch.no_grad():
         if cache is not None:
             for start in range(0, len(indices), 64):
-                features, counts = cache(indices[start : start + 64])
-                out, _ = network(None, counts.to(device), None, features.to(device))
+                members = indices[start : start + 64]
+                features, counts = cache(members)
+                phonemes = _on(device, data.phonemes_of(members))
+                out, _ = network(None, counts.to(device), None, features.to(device), phonemes)
                 logits[start : start + 64] = out.double().cpu().numpy()
             return logits
         for members, waveform, lengths in scoring_batches(data, indices):
-            out, _ = network(waveform.to(device), lengths.to(device))
+            phonemes = _on(device, data.phonemes_of(indices[members]))
+            out, _ = network(waveform.to(device), lengths.to(device), phonemes=phonemes)
             logits[members] = out.double().cpu().numpy()
     return logits
 
@@ -219,23 +247,24 @@ class _Run:
                 "expected at least 2 and 1: use more speakers, or another protocol"
             )
         self.data, self.part, self.options, self.loss = data, part, options, loss
+        self.n_epochs = options.n_epochs(len(part.train))
         self.augmentation, self.seed, self.fold, self.run_key = augmentation, seed, fold, run_key
         self.folder, self.workers, self.progress = folder, workers, progress
         self.accelerator = accelerator or make_accelerator(options)
         # Convolutions on a CPU run about 1.4 times as fast with channels last (benchmarks/training.py).
         network.to(self.accelerator.device)
         self.plain = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from its stubs
-        self.optimiser: Any = torch.optim.AdamW(_decayed_groups(self.plain, options), lr=options.learning_rate)
+        self.optimiser: Any = _OPTIMISERS[options.optimiser](
+            _decayed_groups(self.plain, options), lr=options.learning_rate
+        )
         self.history: list[EpochRecord] = []
         self.best_uar, self.best_loss, self.best_epoch = -1.0, math.inf, 0
         self.step, self.seconds = 0, 0.0
         self.cache: FeatureCache | None = None
         self.average: dict[str, Tensor] = {}
         self.best: dict[str, Tensor] = {}
-        counts = torch.bincount(torch.from_numpy(data.targets[part.train]), minlength=data.n_classes)
-        self.class_weights = (
-            balanced_class_weights(counts).to(self.accelerator.device) if loss.class_weights == "balanced" else None
-        )
+        self.class_counts = torch.bincount(torch.from_numpy(data.targets[part.train]), minlength=data.n_classes)
+        self.criterion = build_criterion(loss, self.class_counts, self.accelerator.device)
 
     @property
     def checkpoint_path(self) -> Path:
@@ -246,16 +275,28 @@ class _Run:
             self._resume()
         else:
             self._fit_normaliser()
+            phonemes = None if self.data.phonemes is None else self.data.phonemes[torch.from_numpy(self.part.train)]
+            self.plain.network.prepare(self.class_counts, phonemes, derived_seed(self.seed, self.fold, "prepare"))
             self.average = snapshot(self.plain) if self.options.average else {}
         everyone = np.concatenate([self.part.train, self.part.validation])
         if FeatureCache.pays(self.plain, self.augmentation, self.options.crop_s, len(everyone)):
             self.cache = FeatureCache(self.plain, self.data, everyone)
         self.model, self.optimiser = self.accelerator.prepare(self.plain, self.optimiser)
-        while len(self.history) < self.options.epochs and not self._out_of_patience():
+        while len(self.history) < self.n_epochs and not self._out_of_patience():
             self._epoch()
         self.plain.load_state_dict(self.best)
         self.plain.eval()
+        began = time.perf_counter()
+        self.plain.network.complete(self._training_features())
+        self.seconds += time.perf_counter() - began
         return TrainedNetwork(self.plain, tuple(self.history), self.best_epoch, self.seconds)
+
+    def _training_features(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        device = self.accelerator.device
+        for members, waveform, lengths in scoring_batches(self.data, self.part.train):
+            features, counts = self.plain.features(waveform.to(device), lengths.to(device))
+            targets = torch.from_numpy(self.data.targets[self.part.train[members]])
+            yield features, counts, targets.to(device)
 
     def _fit_normaliser(self) -> None:
         generator = np.random.Generator(np.random.PCG64(derived_seed(self.seed, self.fold, "normaliser")))
@@ -271,7 +312,7 @@ class _Run:
         began = time.perf_counter()
         epoch, options, device = len(self.history), self.options, self.accelerator.device
         n_batches = math.ceil(len(self.part.train) / options.batch_size / self.accelerator.num_processes)
-        n_steps = n_batches * options.epochs
+        n_steps = n_batches * self.n_epochs
         self.model.train()
         losses, clips, rate = torch.zeros((), device=device), 0, 0.0
         for position, batch in enumerate(
@@ -295,19 +336,16 @@ class _Run:
                 group["lr"] = rate
             # Dropout's numbers follow from the step alone, so that a resumed epoch draws the same ones.
             torch.manual_seed(derived_seed(self.seed, self.fold, epoch, "dropout", position))
+            phonemes = _on(device, self.data.phonemes_of(batch.members))
             with self.accelerator.autocast():
                 if self.cache is None:
-                    logits, _ = self.model(batch.waveform.to(device), batch.lengths.to(device), batch.masks)
+                    output = self.model(
+                        batch.waveform.to(device), batch.lengths.to(device), batch.masks, phonemes=phonemes
+                    )
                 else:
                     features, counts = self.cache(batch.members)
-                    logits, _ = self.model(None, counts.to(device), batch.masks, features.to(device))
-            value = focal_loss(
-                logits.float(),
-                batch.targets.to(device),
-                gamma=self.loss.gamma,
-                class_weights=self.class_weights,
-                label_smoothing=self.loss.label_smoothing,
-            )
+                    output = self.model(None, counts.to(device), batch.masks, features.to(device), phonemes)
+            value = self.plain.network.training_loss(output, batch.targets.to(device), self.criterion)
             self.optimiser.zero_grad(set_to_none=True)
             self.accelerator.backward(value)
             if options.clip_norm:
@@ -368,7 +406,7 @@ class _Run:
             self._save()
         self.accelerator.wait_for_everyone()
         if self.progress is not None:
-            self.progress(record, self.options.epochs)
+            self.progress(record, self.n_epochs)
 
     def _out_of_patience(self) -> bool:
         return bool(self.options.patience) and len(self.history) - self.best_epoch >= self.options.patience
@@ -408,13 +446,21 @@ class _Run:
             raise CheckpointError(f"{self.checkpoint_path} does not fit this network: {error}") from error
 
 
+def _on(device: torch.device, tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.to(device)
+
+
 def make_accelerator(options: TrainingOptions, device: str | None = None) -> Accelerator:
     """Accelerate's view of device and precision; a CPU always computes in float32.
 
     Args:
         options: for the precision.
-        device: "cpu" keeps off the GPU; None takes what is there.
+        device: "cpu" keeps off the GPU, "cuda" insists on it; None takes what is there.
+    Raises:
+        TrainingError: a GPU was insisted on, and there is none.
     """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("got device cuda, but PyTorch sees no GPU; leave --device out to use what is there")
     on_cpu = device == "cpu" or not torch.cuda.is_available()
     return Accelerator(cpu=device == "cpu", mixed_precision="no" if on_cpu else options.precision)
 

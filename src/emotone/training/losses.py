@@ -3,16 +3,19 @@
 Conventions: `logits` (batch, n_classes); `targets` either class indices (batch,) or probabilities (batch, n_classes).
 
 References:
+    Menon, Jayasumana, Rawat, Jain, Veit, Kumar (2021): Long-tail learning via logit adjustment, ICLR.
     Lin, Goyal, Girshick, He, Dollár (2017): Focal Loss for Dense Object Detection, ICCV.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor
+
+from emotone.models.network import Criterion
 
 
 class LossOptions(BaseModel):
@@ -22,6 +25,8 @@ class LossOptions(BaseModel):
         gamma: the focusing exponent; 0 is cross-entropy.
         class_weights: "none"; or "balanced", n / (n_classes * n_c), counted on the training part.
         label_smoothing: share of the target spread evenly over all classes.
+        logit_adjustment: tau of Menon et al. (2021): tau times the logarithm of each class's share of the training
+            part is added to the logits in training; 0 for none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,6 +34,15 @@ class LossOptions(BaseModel):
     gamma: float = Field(2.0, ge=0)
     class_weights: Literal["none", "balanced"] = "none"
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    logit_adjustment: float = Field(0.0, ge=0)
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_off(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A run's key is made of its recipe: a setting that came later must not change the keys of runs without it.
+        settings: dict[str, Any] = write(self)
+        if not self.logit_adjustment:
+            settings.pop("logit_adjustment", None)
+        return settings
 
 
 def soft_targets(targets: Tensor, n_classes: int, label_smoothing: float = 0.0) -> Tensor:
@@ -81,6 +95,30 @@ def focal_loss(
         return per_sample.mean()
     norm = weights[targets].sum() if hard else (soft * weights).sum()
     return per_sample.sum() / norm
+
+
+def build_criterion(options: LossOptions, counts: Tensor, device: torch.device) -> Criterion:
+    """The loss that `options` describe, as a function of logits and targets.
+
+    Args:
+        options: of the recipe.
+        counts: training utterances of each class, shape (n_classes,).
+        device: where the loss is computed.
+    """
+    weights = balanced_class_weights(counts).to(device) if options.class_weights == "balanced" else None
+    prior = torch.clamp(counts.to(torch.get_default_dtype()), min=1.0) / counts.sum()
+    adjustment = (options.logit_adjustment * torch.log(prior)).to(device) if options.logit_adjustment else None
+
+    def criterion(logits: Tensor, targets: Tensor) -> Tensor:
+        return focal_loss(
+            logits if adjustment is None else logits + adjustment,
+            targets,
+            gamma=options.gamma,
+            class_weights=weights,
+            label_smoothing=options.label_smoothing,
+        )
+
+    return criterion
 
 
 def balanced_class_weights(counts: Tensor) -> Tensor:
