@@ -29,6 +29,7 @@ COMMANDS = {
     "report": "emotone.cli.report:report",
     "export": "emotone.cli.export:export",
     "evaluate": "emotone.cli.evaluate:evaluate",
+    "serve": "emotone.cli.serve:serve",
 }
 
 

@@ -1,0 +1,93 @@
+"""`emotone serve`: the recognizer over HTTP, and its page."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emotone.errors import MissingExtraError
+
+_MIB = 1 << 20
+
+
+def serve(
+    host: Annotated[str, typer.Option(envvar="EMOTONE_HOST", help="Listen at this address.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, envvar="EMOTONE_PORT", help="Listen at this port.")] = 8000,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="EMOTONE_MODEL", help="A model file made by `emotone export`. [default: the shipped model]"
+        ),
+    ] = None,
+    data_dir: Annotated[
+        Path, typer.Option(envvar="EMOTONE_DATA_DIR", help="Keep jobs, and uploads while they are judged, here.")
+    ] = Path("emotone-data"),
+    api_keys: Annotated[
+        Path | None,
+        typer.Option(envvar="EMOTONE_API_KEYS", help="A file of hashed keys; only who holds one may call."),
+    ] = None,
+    new_key: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Print a fresh key for NAME and its line for the file; then exit."),
+    ] = None,
+    cors_origin: Annotated[
+        list[str] | None, typer.Option(help="Let web pages of this origin call, such as https://example.org.")
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None, typer.Option(help="Answer to this host name alone. [default: loopback names, or any]")
+    ] = None,
+    max_upload: Annotated[
+        int, typer.Option(min=1, envvar="EMOTONE_MAX_UPLOAD", help="MiB of a recording that is answered at once.")
+    ] = 64,
+    max_job_upload: Annotated[
+        int, typer.Option(min=1, envvar="EMOTONE_MAX_JOB_UPLOAD", help="MiB of a recording that becomes a job.")
+    ] = 2048,
+    max_duration: Annotated[
+        float, typer.Option(min=1, envvar="EMOTONE_MAX_DURATION", help="Seconds of sound that are answered at once.")
+    ] = 900.0,
+    max_running: Annotated[
+        int | None, typer.Option(min=1, help="Recordings judged at the same time. [default: the number of cores]")
+    ] = None,
+    max_waiting: Annotated[int, typer.Option(min=1, help="Requests that may wait for their turn.")] = 64,
+    timeout: Annotated[
+        float, typer.Option(min=1, help="Seconds to judge one recording that is answered at once.")
+    ] = 60.0,
+) -> None:
+    """Serve the recognizer over HTTP and WebSocket, and a page at `/`.
+
+    It listens on this machine alone unless --host says otherwise. SIGTERM ends it when what has begun is answered.
+    """
+    if find_spec("fastapi") is None or find_spec("uvicorn") is None:
+        raise MissingExtraError("emotone serve", "serve")
+    from emotone.service.access import new_key as make_key
+    from emotone.service.access import read_keys
+    from emotone.service.options import ServiceOptions
+
+    if new_key is not None:
+        key, stored = make_key(new_key)
+        print(f"key, shown this once: {key}")
+        print(f"line for the file:    {stored.name}:{stored.digest}")
+        return
+    from emotone.service.serving import serve as serve_with
+
+    given = {} if max_running is None else {"max_running": max_running}
+    serve_with(
+        ServiceOptions(
+            host=host,
+            port=port,
+            model=model,
+            data_dir=data_dir,
+            api_keys=read_keys(api_keys) if api_keys else (),
+            cors_origins=tuple(cors_origin or ()),
+            allowed_hosts=tuple(allowed_host or ()),
+            max_upload_bytes=max_upload * _MIB,
+            max_job_upload_bytes=max_job_upload * _MIB,
+            max_duration_s=max_duration,
+            max_waiting=max_waiting,
+            request_timeout_s=timeout,
+            **given,
+        )
+    )

@@ -1,0 +1,123 @@
+"""The application: everything put together."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
+
+from emotone import __version__
+from emotone.listening.recognizer import load
+from emotone.service import problems
+from emotone.service.desk import Desk
+from emotone.service.frontier import Frontier, page_policy
+from emotone.service.job_runner import JobRunner
+from emotone.service.jobs import JobStore
+from emotone.service.options import ServiceOptions
+from emotone.service.replies import ProblemReply
+from emotone.service.routes import router
+
+STATIC = Path(__file__).parent / "static"
+
+_ABOUT = """Emotion in speech, with calibrated probabilities and honest doubts.
+
+Errors are problem details (RFC 9457). A model hears how a voice sounds, not what a person feels: see the page at `/`.
+"""
+
+
+def make_desk(options: ServiceOptions) -> Desk:
+    """Load the model and open the jobs.
+
+    Raises:
+        ModelFileError: the model cannot be used.
+        OutputError: the folder for the data cannot be used.
+    """
+    recognizer = load(options.model)
+    jobs = JobStore(options.data_dir, max_queued=options.max_queued_jobs, max_attempts=options.job_attempts)
+    return Desk(options, recognizer, jobs)
+
+
+def create_app(desk: Desk) -> FastAPI:
+    """The service as an ASGI application.
+
+    Args:
+        desk: made by `make_desk`; the application closes it when it ends.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.runner.start()
+        yield
+        desk.ready = False
+        await run_in_threadpool(app.state.runner.stop)
+        await run_in_threadpool(desk.workplace.close)
+        desk.jobs.close()
+
+    # The documentation that FastAPI serves loads its scripts from elsewhere; ours stands at /docs.
+    app = FastAPI(title="emotone", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.state.desk = desk
+    app.state.runner = JobRunner(desk)
+    problems.add_handlers(app)
+    app.include_router(router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    _add_pages(app)
+    if desk.options.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=desk.options.cors_origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "X-API-Key", "Content-Type"],
+            expose_headers=["Location", "Retry-After", "X-Request-ID"],
+        )
+    app.add_middleware(Frontier)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _add_pages(app: FastAPI) -> None:
+    @app.get("/", include_in_schema=False)
+    async def page() -> HTMLResponse:
+        return _page("index.html")
+
+    @app.get("/docs", include_in_schema=False)
+    async def documentation() -> HTMLResponse:
+        return _page("api.html")
+
+    @app.get("/favicon.ico", include_in_schema=False)
+    async def icon() -> RedirectResponse:
+        return RedirectResponse("/static/icon.svg")
+
+
+def _page(name: str) -> HTMLResponse:
+    nonce = secrets.token_urlsafe(16)
+    content = (STATIC / name).read_text(encoding="utf-8").replace("{{nonce}}", nonce)
+    return HTMLResponse(content, headers={"Content-Security-Policy": page_policy(nonce), "Cache-Control": "no-store"})
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        schema = get_openapi(title="emotone", version=__version__, description=_ABOUT, routes=app.routes)
+        schemas = schema["components"]["schemas"]
+        schemas["ProblemReply"] = ProblemReply.model_json_schema()
+        # Ours are problem details, not FastAPI's own form of a validation error.
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        for path in schema["paths"].values():
+            for operation in path.values():
+                content = operation.get("responses", {}).get("422", {}).get("content", {})
+                if "application/json" in content:
+                    content.pop("application/json")
+                    content[problems.MEDIA_TYPE] = {"schema": {"$ref": "#/components/schemas/ProblemReply"}}
+        schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        schema["security"] = [{}, {"key": []}]
+        app.openapi_schema = schema
+    return app.openapi_schema

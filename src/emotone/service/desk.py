@@ -1,0 +1,178 @@
+"""What all routes of one service share: options, recognizer, places to work in, jobs and figures."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, BinaryIO, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from emotone.audio import AudioTruncatedWarning, probe_audio
+from emotone.errors import AudioError
+from emotone.listening.options import TimelineOptions
+from emotone.listening.reading import Reading
+from emotone.listening.recognizer import Recognizer
+from emotone.listening.sources import Waveform
+from emotone.service.jobs import JobStore
+from emotone.service.limits import Counter, Watch, WatchedFile, Workplace
+from emotone.service.metrics import Metrics
+from emotone.service.options import ServiceOptions
+from emotone.service.refusals import BadSettingError, TooLongError
+from emotone.service.replies import RecognitionReply, reply_of
+
+SOURCE = "recording"
+"""What every recording is called: the client's name for it is nobody's business."""
+
+_log = logging.getLogger("emotone.service")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a recording shall be judged.
+
+    Attributes:
+        channels: mixed to one, or each on its own.
+        window_s: length of a window; None for the model's own.
+        threshold: a confidence below is unsure; None for the model's own.
+    """
+
+    channels: Literal["mix", "split"] = "mix"
+    window_s: float | None = None
+    threshold: float | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """As it is kept with a job."""
+        return {"channels": self.channels, "window_s": self.window_s, "threshold": self.threshold}
+
+
+class Desk:
+    """The middle of a service.
+
+    Args:
+        options: of the service.
+        recognizer: that judges.
+        jobs: that are kept.
+    """
+
+    def __init__(self, options: ServiceOptions, recognizer: Recognizer, jobs: JobStore) -> None:
+        self.options = options
+        self.recognizer = recognizer
+        self.jobs = jobs
+        self.metrics = Metrics()
+        self.workplace = Workplace(options.max_running, options.max_waiting)
+        self.receiving = Counter("uploads", options.max_receiving)
+        self.streams = Counter("live streams", options.max_streams)
+        self.ready = True
+
+    def judge(
+        self, file: BinaryIO, wish: Wish, cancelled: threading.Event, *, max_duration_s: float, timeout_s: float
+    ) -> RecognitionReply:
+        """Judge one recording; called in a thread.
+
+        Args:
+            file: on disk, opened for reading.
+            wish: how.
+            cancelled: ends the work once it is set.
+            max_duration_s: of sound.
+            timeout_s: of work.
+        Raises:
+            AudioError: the recording cannot be used.
+            TooLongError: it is longer than allowed.
+            TimeLimitError: `cancelled` was set, or the time is over.
+        """
+        begun = monotonic()
+        watch = Watch(cancelled, timeout_s)
+        judge = _WatchedJudge(self.recognizer_with(wish.threshold), watch)
+        watched = WatchedFile(file, SOURCE, watch)
+        with _notices() as notices:
+            declared_s = _declared_length(watched)
+            if declared_s is not None and declared_s > max_duration_s:
+                raise TooLongError(_too_long(declared_s, max_duration_s))
+            reading = Reading(
+                judge, cast(BinaryIO, watched), channels=wish.channels, options=TimelineOptions(window_s=wish.window_s)
+            )
+            recognition = reading.recognition()
+        if recognition.duration_s > max_duration_s:
+            raise TooLongError(_too_long(recognition.duration_s, max_duration_s))
+        self.metrics.judging_seconds.observe(monotonic() - begun)
+        self.metrics.audio_seconds.inc(recognition.duration_s)
+        return reply_of(recognition, self.recognizer.metadata, judge.unsure_threshold, notices)
+
+    def recognizer_with(self, threshold: float | None) -> Recognizer:
+        """The recognizer with a threshold of its own; the network is shared."""
+        if threshold is None:
+            return self.recognizer
+        recognizer = copy.copy(self.recognizer)
+        recognizer.unsure_threshold = threshold
+        return recognizer
+
+    def check_wish(self, wish: Wish) -> None:
+        """Refuse a wish that the model cannot do, before a recording is read.
+
+        Raises:
+            BadSettingError: the window does not fit the model.
+        """
+        try:
+            TimelineOptions(window_s=wish.window_s).hop_samples(self.recognizer.metadata)
+        except ValueError as error:
+            raise BadSettingError(str(error)) from error
+
+
+class _WatchedJudge:
+    """A recognizer that ends when it is told to."""
+
+    def __init__(self, recognizer: Recognizer, watch: Watch) -> None:
+        self.metadata = recognizer.metadata
+        self.unsure_threshold = recognizer.unsure_threshold
+        self._recognizer = recognizer
+        self._watch = watch
+
+    def judge(self, waveforms: Sequence[Waveform]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        self._watch.check()
+        return self._recognizer.judge(waveforms)
+
+
+def _declared_length(file: WatchedFile) -> float | None:
+    """What a recording says of its length; what it is shows when it is read. The file stands at its start again."""
+    try:
+        return probe_audio(cast(BinaryIO, file)).duration_s
+    except AudioError:
+        return None
+    finally:
+        file.seek(0)
+
+
+def _too_long(duration_s: float, max_duration_s: float) -> str:
+    return f"{duration_s:.0f} s of sound; {max_duration_s:g} s are the most here"
+
+
+_collected = threading.local()
+
+
+@contextmanager
+def _notices() -> Iterator[list[str]]:
+    """What the decoder warns of in this thread; `warnings.catch_warnings` would take that of other threads too."""
+    if warnings.showwarning is not _show_warning:
+        warnings.filterwarnings("always", category=AudioTruncatedWarning)
+        warnings.showwarning = _show_warning
+    _collected.notices = []
+    try:
+        yield _collected.notices
+    finally:
+        _collected.notices = None
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    notices = getattr(_collected, "notices", None)
+    if notices is not None and isinstance(message, AudioTruncatedWarning):
+        notices.append(str(message))
+    else:
+        _log.warning("%s", message)

@@ -1,0 +1,137 @@
+"""What every request passes on its way in, and every response on its way out."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from time import monotonic
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from emotone.service.access import bearer, check_key
+from emotone.service.desk import Desk
+from emotone.service.problems import kind_of, respond_to
+from emotone.service.refusals import OriginRefusedError, RefusalError
+
+_log = logging.getLogger("emotone.access")
+
+_SAFE_HEADERS = {
+    "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "microphone=(self), camera=(), geolocation=()",
+    "cache-control": "no-store",
+}
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_WANTS_KEY = ("/v1/", "/metrics")
+
+
+def page_policy(nonce: str) -> str:
+    """The content security policy of a page: nothing but what this service sends.
+
+    wavesurfer.js writes a `<style>` (hence the nonce), decodes from blobs, and draws spectrograms in a worker.
+    """
+    return (
+        f"default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; "
+        "img-src 'self' data: blob:; "
+        "media-src blob:; connect-src 'self' blob:; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )
+
+
+class Frontier:
+    """ASGI middleware: hosts, origins, keys, headers, log and figures.
+
+    Args:
+        app: behind it.
+        desk: of the service; taken from the application's state at each request, since it is made when it starts.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        desk: Desk = scope["app"].state.desk
+        begun, status, sent = monotonic(), 500, 0
+        request_id = secrets.token_hex(8)
+
+        async def send_safely(message: Message) -> None:
+            nonlocal status, sent
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in _SAFE_HEADERS.items():
+                    headers.setdefault(name, value)
+                headers["x-request-id"] = request_id
+            elif message["type"] == "http.response.body":
+                sent += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            try:
+                scope["caller"] = admit(desk, scope, Headers(scope=scope))
+            except RefusalError as refusal:
+                desk.metrics.problems.labels(kind_of(refusal).name).inc()
+                await respond_to(refusal)(scope, receive, send_safely)
+            else:
+                await self.app(scope, receive, send_safely)
+        finally:
+            route = getattr(scope.get("route"), "path", None) or "other"
+            seconds = monotonic() - begun
+            desk.metrics.requests.labels(scope["method"], route, str(status)).inc()
+            desk.metrics.request_seconds.labels(route).observe(seconds)
+            fields: dict[str, Any] = {
+                "request": request_id,
+                "method": scope["method"],
+                "route": route,
+                "status": status,
+                "ms": round(1000 * seconds, 1),
+                "sent": sent,
+            }
+            if scope.get("caller"):
+                fields["caller"] = scope["caller"]
+            _log.info("request", extra={"fields": fields})
+
+
+def admit(desk: Desk, scope: Scope, headers: Headers, *, with_key: bool = True) -> str:
+    """Whether a request may go on, and whose it is.
+
+    Args:
+        desk: of the service.
+        scope: of the request.
+        headers: of the request.
+        with_key: whether a key must be among the headers where the service wants one.
+    Returns:
+        the name of the key's owner; empty where none is wanted.
+    Raises:
+        OriginRefusedError: another host's name, or another page's origin.
+        KeyRefusedError: no key, or a wrong one.
+    """
+    options = desk.options
+    host = headers.get("host", "")
+    if "*" not in options.hosts and _name_of(host) not in options.hosts:
+        raise OriginRefusedError(f"this service does not answer to the host {host[:80]!r}")
+    origin = headers.get("origin")
+    writes = scope["type"] == "websocket" or scope["method"] not in _READING
+    if origin and writes and origin not in options.cors_origins and urlsplit(origin).netloc != host:
+        raise OriginRefusedError(f"pages of {origin[:80]!r} may not call this service; name it with --cors-origin")
+    if not options.api_keys or not with_key or not scope["path"].startswith(_WANTS_KEY):
+        return ""
+    if scope.get("method") == "OPTIONS":
+        return ""
+    return check_key(options.api_keys, bearer(headers.get("authorization")) or headers.get("x-api-key"))
+
+
+def _name_of(host: str) -> str:
+    name, _, port = host.rpartition(":")
+    return (name if name and port.isdigit() else host).lower()

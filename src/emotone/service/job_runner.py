@@ -1,0 +1,101 @@
+"""One thread that does the jobs, one after the other, for as long as the service runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from emotone.errors import EmotoneError
+from emotone.service.desk import Desk, Wish
+from emotone.service.jobs import Job
+from emotone.service.problems import problem_of
+from emotone.service.refusals import JobNotFoundError, TimeLimitError
+
+_log = logging.getLogger("emotone.service")
+
+_TIDY_EVERY_S = 600.0
+
+
+class JobRunner:
+    """Begins with `start`, ends with `stop`: what runs then waits again for the next start.
+
+    Args:
+        desk: whose jobs and recognizer.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._cancelled = threading.Event()
+        self._current: Job | None = None
+        self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
+
+    def start(self) -> None:
+        """Do the jobs from now on."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is a new job."""
+        self._wake.set()
+
+    def cancel(self, job_id: str) -> None:
+        """End a job that was deleted, if it is the one that runs."""
+        if self._current is not None and self._current.id == job_id:
+            self._cancelled.set()
+
+    def stop(self) -> None:
+        """End soon; the job that runs is put back."""
+        self._stopping.set()
+        self._cancelled.set()
+        self._wake.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        tidied = 0.0
+        while not self._stopping.is_set():
+            if time.monotonic() - tidied > _TIDY_EVERY_S:
+                self._desk.jobs.forget_before(time.time() - self._desk.options.job_retention_s)
+                tidied = time.monotonic()
+            self._wake.clear()
+            job = self._desk.jobs.begin()
+            if job is None:
+                self._wake.wait(_TIDY_EVERY_S)
+                continue
+            self._do(job)
+
+    def _do(self, job: Job) -> None:
+        store, options = self._desk.jobs, self._desk.options
+        self._cancelled.clear()
+        self._current = job
+        # Between the two lines above the service may have begun to stop.
+        if self._stopping.is_set():
+            self._cancelled.set()
+        begun = time.monotonic()
+        try:
+            with (store.uploads / job.upload).open("rb") as file:
+                reply = self._desk.judge(
+                    file,
+                    Wish(**job.settings),
+                    self._cancelled,
+                    max_duration_s=options.max_job_duration_s,
+                    timeout_s=options.job_timeout_s,
+                )
+            store.finish(job, result=reply.model_dump_json())
+        except TimeLimitError as error:
+            if self._stopping.is_set():
+                store.put_back(job)
+            else:
+                store.finish(job, problem=problem_of(error))
+        except FileNotFoundError:
+            # Deleted while it waited for its turn.
+            store.finish(job, problem=problem_of(JobNotFoundError("the job was deleted")))
+        except EmotoneError as error:
+            store.finish(job, problem=problem_of(error))
+        except Exception as error:
+            _log.exception("job failed")
+            store.finish(job, problem=problem_of(error))
+        finally:
+            self._current = None
+        _log.info("job", extra={"fields": {"job": job.id[:6], "seconds": round(time.monotonic() - begun, 3)}})

@@ -1,0 +1,106 @@
+"""Every setting of the service, in one place.
+
+Conventions: sizes in bytes, times in seconds, as the suffixes say. The defaults suit one machine that serves itself.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+
+from emotone.service.access import ApiKey
+
+MIB = 1 << 20
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOptions:
+    """How the service listens, and what it refuses.
+
+    Attributes:
+        host: the address to listen at.
+        port: the port; 0 for any free one.
+        model: a model file; None for the shipped one.
+        data_dir: where jobs and uploads are kept; its owner alone may read it.
+        api_keys: whoever calls must hold one of these; none for everybody may call.
+        cors_origins: web origins other than its own that may call it, such as `https://example.org`.
+        allowed_hosts: host names it answers to; empty for the loopback names where it listens there, else for any.
+        max_upload_bytes: of a recording that is answered at once.
+        max_job_upload_bytes: of a recording that becomes a job.
+        max_duration_s: of a recording that is answered at once.
+        max_job_duration_s: of a recording that becomes a job.
+        max_running: recordings judged at the same time; the number of cores.
+        max_waiting: requests that may wait for their turn; the next one is told to come again.
+        max_receiving: uploads on their way at the same time.
+        max_streams: live streams at the same time.
+        max_connections: open connections.
+        request_timeout_s: to judge one recording that is answered at once.
+        job_timeout_s: to judge one recording that became a job.
+        header_timeout_s: for a client to send the whole head of a request.
+        idle_timeout_s: between two pieces of a body, or two messages of a live stream.
+        min_upload_rate: bytes per second that a client must reach once `idle_timeout_s` has gone by.
+        max_stream_s: length of a live stream.
+        max_stream_message_bytes: of one message of a live stream.
+        max_queued_jobs: jobs that wait; the next one is told to come again.
+        job_attempts: how often a job is begun before it counts as failed: one that ends the process must not do so for
+            ever.
+        job_retention_s: how long a finished job is kept.
+        drain_s: after SIGTERM, time for what has begun.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    model: Path | None = None
+    data_dir: Path = Path("emotone-data")
+    api_keys: tuple[ApiKey, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    max_upload_bytes: int = 64 * MIB
+    max_job_upload_bytes: int = 2048 * MIB
+    max_duration_s: float = 15 * 60.0
+    max_job_duration_s: float = 12 * 3600.0
+    max_running: int = field(default_factory=_cores)
+    max_waiting: int = 64
+    max_receiving: int = 128
+    max_streams: int = 16
+    max_connections: int = 512
+    request_timeout_s: float = 60.0
+    job_timeout_s: float = 2 * 3600.0
+    header_timeout_s: float = 10.0
+    idle_timeout_s: float = 15.0
+    min_upload_rate: float = 1024.0
+    max_stream_s: float = 3600.0
+    max_stream_message_bytes: int = MIB
+    max_queued_jobs: int = 100
+    job_attempts: int = 3
+    job_retention_s: float = 7 * 86_400.0
+    drain_s: float = 30.0
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Host names it answers to; `*` for any.
+
+        Names are checked where it listens on loopback alone, so that a web page cannot reach it by a name of its own
+        that it points there (DNS rebinding).
+        """
+        if self.allowed_hosts:
+            return self.allowed_hosts
+        return ("localhost", "127.0.0.1", "[::1]") if is_loopback(self.host) else ("*",)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine alone.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
+    (True, False)
+    """
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,152 @@
+"""Errors as problem details (RFC 9457): one table from the exception tree to what a client is told."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from emotone import errors
+from emotone.service import refusals
+
+MEDIA_TYPE = "application/problem+json"
+
+_log = logging.getLogger("emotone.service")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of problem.
+
+    Attributes:
+        name: the end of its type, `/problems/NAME`.
+        status: of the response.
+        title: what every problem of this kind has in common.
+        told: whether the client is told the message; else it is only logged.
+    """
+
+    name: str
+    status: int
+    title: str
+    told: bool = True
+
+
+KINDS: dict[type[errors.EmotoneError], Kind] = {
+    errors.NoAudioStreamError: Kind("no-sound", 422, "The file holds no sound"),
+    errors.NotAudioError: Kind("not-audio", 415, "The file is no audio of a known format"),
+    errors.AudioTruncatedError: Kind("truncated", 422, "The recording is cut off or damaged"),
+    errors.AudioSamplesError: Kind("bad-samples", 422, "The recording holds impossible samples"),
+    errors.AudioTooShortError: Kind("too-short", 422, "The recording is too short"),
+    errors.SampleRateError: Kind("sample-rate", 422, "The sample rate cannot be used"),
+    errors.AudioError: Kind("unusable-audio", 422, "The recording cannot be used"),
+    errors.MissingExtraError: Kind("not-installed", 501, "This installation cannot do that"),
+    refusals.BadUploadError: Kind("bad-upload", 400, "The body is no upload"),
+    refusals.BadSettingError: Kind("bad-setting", 422, "A setting does not fit the model"),
+    refusals.TooLargeError: Kind("too-large", 413, "The upload is too large"),
+    refusals.TooLongError: Kind("too-long", 413, "The recording is too long"),
+    refusals.SlowClientError: Kind("slow-client", 408, "The upload came too slowly"),
+    refusals.TimeLimitError: Kind("time-limit", 503, "The recording took too long to judge"),
+    refusals.BusyError: Kind("busy", 429, "The service is busy"),
+    refusals.KeyRefusedError: Kind("key", 401, "A key is needed"),
+    refusals.OriginRefusedError: Kind("origin", 403, "Another web page may not call this service"),
+    refusals.JobNotFoundError: Kind("no-such-job", 404, "No such job"),
+    refusals.JobNotDoneError: Kind("job-not-done", 409, "The job has no result"),
+    refusals.StreamError: Kind("bad-stream", 400, "The stream does not keep to the protocol"),
+    errors.EmotoneError: Kind("internal", 500, "The service failed", told=False),
+}
+"""The nearest class that an error has counts. What is not told is a fault of the service and names its files."""
+
+INVALID = Kind("invalid", 422, "A parameter is not understood")
+
+
+def kind_of(error: BaseException) -> Kind:
+    """What kind of problem an error is.
+
+    >>> kind_of(errors.AudioTooShortError("0.001 s")).status
+    422
+    """
+    for one in type(error).__mro__:
+        if one in KINDS:
+            return KINDS[one]
+    return KINDS[errors.EmotoneError]
+
+
+def problem(kind: Kind, detail: str, **more: Any) -> dict[str, Any]:
+    """The members of a problem.
+
+    Args:
+        kind: what it is.
+        detail: what happened this time, and what to do.
+        more: members besides those of the standard.
+    """
+    return {"type": f"/problems/{kind.name}", "title": kind.title, "status": kind.status, "detail": detail, **more}
+
+
+def problem_of(error: BaseException) -> dict[str, Any]:
+    """The problem that an error is."""
+    kind = kind_of(error)
+    return problem(kind, str(error) if kind.told else "The fault is the service's; its log says more.")
+
+
+def response_of(members: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """A problem as a response."""
+    content = json.dumps(members, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return Response(content, members["status"], headers, media_type=MEDIA_TYPE)
+
+
+def respond_to(error: errors.EmotoneError) -> Response:
+    """The response to an error of ours."""
+    kind = kind_of(error)
+    headers: dict[str, str] = {}
+    if isinstance(error, refusals.BusyError):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, refusals.KeyRefusedError):
+        headers["WWW-Authenticate"] = 'Bearer realm="emotone"'
+    if isinstance(error, refusals.TooLargeError | refusals.SlowClientError | refusals.BadUploadError):
+        # The rest of the body is not wanted; without this the server would read it to its end.
+        headers["Connection"] = "close"
+    if not kind.told:
+        _log.error("failed", exc_info=error)
+    return response_of(problem_of(error), headers)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Make every error that the application raises a problem."""
+
+    async def ours(_: Request, error: Exception) -> Response:
+        assert isinstance(error, errors.EmotoneError)  # noqa: S101
+        return respond_to(error)
+
+    async def invalid(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101
+        found = [{"where": ".".join(str(part) for part in one["loc"]), "what": one["msg"]} for one in error.errors()]
+        detail = "; ".join(f"{one['where']}: {one['what']}" for one in found)
+        return response_of(problem(INVALID, detail, errors=found))
+
+    async def plain(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101
+        title = HTTPStatus(error.status_code).phrase
+        members = {"type": "about:blank", "title": title, "status": error.status_code, "detail": str(error.detail)}
+        return response_of(members, error.headers)
+
+    async def gone(_: Request, error: Exception) -> Response:
+        return Response(status_code=400)
+
+    async def unforeseen(_: Request, error: Exception) -> Response:
+        _log.error("failed", exc_info=error)
+        return response_of(problem_of(error))
+
+    app.add_exception_handler(errors.EmotoneError, ours)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, plain)
+    app.add_exception_handler(ClientDisconnect, gone)
+    app.add_exception_handler(Exception, unforeseen)

@@ -1,0 +1,363 @@
+"""What the service answers, typed: the schemas of its OpenAPI, and the way from a recognition there and back.
+
+Conventions: times in seconds, shares in [0, 1] rounded to six places, `null` where nobody speaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from emotone.listening.recognition import Recognition, Timeline
+from emotone.listening.segments import Segment
+from emotone.model_file import ModelMetadata
+from emotone.service.jobs import Job, State
+
+_SHARES: Any = {"neutral": 0.05, "happiness": 0.08, "sadness": 0.01, "anger": 0.86}
+
+
+class SegmentReply(BaseModel):
+    """A stretch with one emotion, or without speech."""
+
+    start_s: float
+    end_s: float
+    emotion: str | None = Field(description="null where nobody speaks, or too shortly to say")
+    confidence: float = Field(description="the highest probability, 0 where there is none")
+    unsure: bool = Field(description="the confidence is under the threshold")
+    speech: bool
+    probabilities: dict[str, float]
+    channel: int | None = Field(description="from 0; null where channels were mixed")
+
+
+class TimelineReply(BaseModel):
+    """The windows that were judged, one entry each."""
+
+    start_s: list[float]
+    end_s: list[float]
+    speech: list[float] = Field(description="share of the window with speech")
+    probabilities: list[list[float] | None] = Field(description="in the order of `labels`; null where nobody speaks")
+
+
+class TrackReply(BaseModel):
+    """One channel, or all of them mixed."""
+
+    channel: int | None
+    emotion: str | None
+    confidence: float
+    unsure: bool
+    probabilities: dict[str, float]
+    segments: list[SegmentReply]
+    timeline: TimelineReply
+
+
+class RecognitionReply(BaseModel):
+    """One recording, judged as a whole and over time."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "model": "default",
+                "labels": list(_SHARES),
+                "duration_s": 2.31,
+                "unsure_threshold": 0.45,
+                "emotion": "anger",
+                "confidence": 0.86,
+                "unsure": False,
+                "probabilities": _SHARES,
+                "narrow_band": False,
+                "notices": [],
+                "tracks": [
+                    {
+                        "channel": None,
+                        "emotion": "anger",
+                        "confidence": 0.86,
+                        "unsure": False,
+                        "probabilities": _SHARES,
+                        "segments": [
+                            {
+                                "start_s": 0.0,
+                                "end_s": 2.31,
+                                "emotion": "anger",
+                                "confidence": 0.86,
+                                "unsure": False,
+                                "speech": True,
+                                "probabilities": _SHARES,
+                                "channel": None,
+                            }
+                        ],
+                        "timeline": {
+                            "start_s": [0.0],
+                            "end_s": [2.31],
+                            "speech": [1.0],
+                            "probabilities": [list(_SHARES.values())],
+                        },
+                    }
+                ],
+            }
+        }
+    )
+
+    model: str
+    labels: list[str]
+    duration_s: float
+    unsure_threshold: float
+    emotion: str | None
+    confidence: float
+    unsure: bool
+    probabilities: dict[str, float]
+    narrow_band: bool = Field(description="the recording has the band of a telephone or less")
+    notices: list[str] = Field(description="what a reader should know besides, such as that the recording is cut off")
+    tracks: list[TrackReply] = Field(description="one, or one a channel where channels were split")
+
+
+class TrainingCorpusReply(BaseModel):
+    """A corpus that the model has seen."""
+
+    name: str
+    licence: str
+    role: str
+
+
+class ScoreReply(BaseModel):
+    """A measured score, with its protocol and its interval."""
+
+    corpus: str
+    protocol: str
+    n: int
+    uar: float
+    uar_low: float
+    uar_high: float
+    accuracy: float
+    speaker_independent: bool
+    note: str
+
+
+class ModelReply(BaseModel):
+    """What a model says of itself."""
+
+    name: str
+    labels: list[str]
+    sample_rate: int
+    window_s: float
+    unsure_threshold: float
+    licence: str
+    created: str
+    corpora: list[TrainingCorpusReply]
+    scores: list[ScoreReply]
+
+
+class ModelsReply(BaseModel):
+    """The models that this service has: the one it judges with."""
+
+    models: list[ModelReply]
+
+
+class ProblemReply(BaseModel):
+    """A problem (RFC 9457)."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "example": {
+                "type": "/problems/not-audio",
+                "title": "The file is no audio of a known format",
+                "status": 415,
+                "detail": "recording: not audio of a known format (starts with b'PK'); expected wav, flac, mp3, …",
+            }
+        },
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class JobReply(BaseModel):
+    """How a job stands."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": "Vh1p0cT4bY3l7m2QxNnK8d0S",
+                "state": "queued",
+                "created": "2026-01-31T12:00:00Z",
+                "started": None,
+                "finished": None,
+                "problem": None,
+            }
+        }
+    )
+
+    id: str
+    state: State
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+    problem: ProblemReply | None = Field(description="why it failed, else null")
+
+
+class HealthReply(BaseModel):
+    """Whether the service lives, or can work."""
+
+    status: str
+
+
+def reply_of(
+    recognition: Recognition, metadata: ModelMetadata, threshold: float, notices: Sequence[str]
+) -> RecognitionReply:
+    """A recognition as the service answers it.
+
+    Args:
+        recognition: of one recording.
+        metadata: of the model that judged.
+        threshold: under which a confidence is unsure.
+        notices: what the decoder had to say.
+    """
+    tracks = recognition.channels or (recognition,)
+    split = bool(recognition.channels)
+    return RecognitionReply(
+        model=metadata.name,
+        labels=list(metadata.labels),
+        duration_s=_round(recognition.duration_s),
+        unsure_threshold=threshold,
+        emotion=recognition.emotion,
+        confidence=_round(recognition.confidence),
+        unsure=recognition.unsure,
+        probabilities=_shares(recognition.probabilities),
+        narrow_band=recognition.narrow_band,
+        notices=[*notices, *([recognition.note] if recognition.note else [])],
+        tracks=[_track(one, position if split else None) for position, one in enumerate(tracks)],
+    )
+
+
+def recognition_of(reply: RecognitionReply, source: str) -> Recognition:
+    """The way back, for the formats; without embeddings, which are not kept."""
+    tracks = [_recognition(reply, one, source) for one in reply.tracks]
+    if len(tracks) == 1 and reply.tracks[0].channel is None:
+        return tracks[0]
+    timelines = [one.timeline for one in tracks]
+    joined = Timeline(*(np.concatenate([getattr(one, name) for one in timelines]) for name in Timeline.__slots__))
+    return Recognition(
+        source=source,
+        emotion=reply.emotion,
+        probabilities=reply.probabilities,
+        unsure=reply.unsure,
+        duration_s=reply.duration_s,
+        embedding=np.zeros(0, np.float32),
+        segments=tuple(sorted((part for one in tracks for part in one.segments), key=lambda part: part.start_s)),
+        timeline=joined,
+        channels=tuple(tracks),
+        labels=tuple(reply.labels),
+        narrow_band=reply.narrow_band,
+        note="; ".join(reply.notices),
+    )
+
+
+def segment_reply(segment: Segment) -> SegmentReply:
+    """A segment as the service answers it."""
+    return SegmentReply(
+        start_s=_round(segment.start_s),
+        end_s=_round(segment.end_s),
+        emotion=segment.emotion,
+        confidence=_round(segment.confidence),
+        unsure=segment.unsure,
+        speech=segment.speech,
+        probabilities=_shares(segment.probabilities),
+        channel=segment.channel,
+    )
+
+
+def job_reply(job: Job) -> JobReply:
+    """A job as the service answers it."""
+
+    def moment(seconds: float | None) -> datetime | None:
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+    return JobReply(
+        id=job.id,
+        state=job.state,
+        created=datetime.fromtimestamp(job.created, UTC),
+        started=moment(job.started),
+        finished=moment(job.finished),
+        problem=ProblemReply(**job.problem) if job.problem else None,
+    )
+
+
+def model_reply(metadata: ModelMetadata, threshold: float) -> ModelReply:
+    """What a model says of itself, without the recipe."""
+    return ModelReply(
+        name=metadata.name,
+        labels=list(metadata.labels),
+        sample_rate=metadata.sample_rate,
+        window_s=metadata.window_s,
+        unsure_threshold=threshold,
+        licence=metadata.licence,
+        created=metadata.created,
+        corpora=[TrainingCorpusReply(name=one.name, licence=one.licence, role=one.role) for one in metadata.corpora],
+        scores=[
+            ScoreReply(**{name: getattr(one, name) for name in ScoreReply.model_fields}) for one in metadata.scores
+        ],
+    )
+
+
+def _track(recognition: Recognition, channel: int | None) -> TrackReply:
+    line = recognition.timeline
+    return TrackReply(
+        channel=channel,
+        emotion=recognition.emotion,
+        confidence=_round(recognition.confidence),
+        unsure=recognition.unsure,
+        probabilities=_shares(recognition.probabilities),
+        segments=[segment_reply(one) for one in recognition.segments],
+        timeline=TimelineReply(
+            start_s=_rounded(line.start_s),
+            end_s=_rounded(line.end_s),
+            speech=_rounded(line.speech),
+            probabilities=[None if np.isnan(row).any() else _rounded(row) for row in line.probabilities],
+        ),
+    )
+
+
+def _recognition(reply: RecognitionReply, track: TrackReply, source: str) -> Recognition:
+    line = track.timeline
+    silence = [float("nan")] * len(reply.labels)
+    rows = [silence if row is None else row for row in line.probabilities]
+    return Recognition(
+        source=source,
+        emotion=track.emotion,
+        probabilities=track.probabilities,
+        unsure=track.unsure,
+        duration_s=reply.duration_s,
+        embedding=np.zeros(0, np.float32),
+        segments=tuple(
+            Segment(one.start_s, one.end_s, one.emotion, one.probabilities, one.unsure, one.speech, one.channel)
+            for one in track.segments
+        ),
+        timeline=Timeline(
+            np.array(line.start_s),
+            np.array(line.end_s),
+            np.array(rows, dtype=np.float32).reshape(-1, len(reply.labels)),
+            np.array(line.speech, dtype=np.float32),
+            np.full(len(rows), -1 if track.channel is None else track.channel, dtype=np.int16),
+        ),
+        labels=tuple(reply.labels),
+        narrow_band=reply.narrow_band,
+        note="; ".join(reply.notices),
+    )
+
+
+def _round(value: float) -> float:
+    return round(float(value), 6)
+
+
+def _rounded(values: Iterable[Any]) -> list[float]:
+    return [_round(value) for value in values]
+
+
+def _shares(probabilities: Any) -> dict[str, float]:
+    return {label: _round(share) for label, share in probabilities.items()}

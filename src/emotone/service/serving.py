@@ -1,0 +1,41 @@
+"""Running the application on a socket until it is told to end."""
+
+from __future__ import annotations
+
+import uvicorn
+
+from emotone.service.app import create_app, make_desk
+from emotone.service.log import write_logs
+from emotone.service.options import ServiceOptions
+from emotone.service.protocol import impatient
+
+
+def serve(options: ServiceOptions) -> None:
+    """Serve until SIGTERM or SIGINT; what has begun is finished, a running job waits for the next start.
+
+    Args:
+        options: of the service.
+    Raises:
+        ModelFileError: the model cannot be used.
+        OutputError: the folder for the data cannot be used.
+    """
+    app = create_app(make_desk(options))
+    write_logs()
+    uvicorn.run(
+        app,
+        host=options.host,
+        port=options.port,
+        log_config=None,
+        access_log=False,
+        http=impatient(options.header_timeout_s),
+        ws="websockets-sansio",
+        ws_max_size=options.max_stream_message_bytes,
+        ws_ping_interval=options.idle_timeout_s,
+        ws_ping_timeout=options.idle_timeout_s,
+        limit_concurrency=options.max_connections,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=int(options.drain_s),
+        h11_max_incomplete_event_size=16_384,
+        server_header=False,
+        proxy_headers=False,
+    )

@@ -1,0 +1,70 @@
+// What is heard while recording: the sound so far, the emotion of the moment, and its probabilities.
+
+import { bars, clock, colourOf, nameOf, swatch } from "./emotions.js";
+
+const SHOWN_S = 15;
+const SLICES_PER_S = 20;
+
+export class LiveView {
+  constructor(section) {
+    this.section = section;
+    this.canvas = section.querySelector("canvas");
+    this.find = (id) => section.querySelector(`#${id}`);
+  }
+
+  begin() {
+    this.slices = [];
+    this.seconds = 0;
+    this.emotion = null;
+    this.said = "";
+    this.find("live-emotion").textContent = "listening …";
+    this.find("live-bars").replaceChildren();
+    this.find("live-said").textContent = "Recording";
+    this.section.hidden = false;
+  }
+
+  end() {
+    this.section.hidden = true;
+  }
+
+  hear(message) {
+    if (message.type === "ready") this.labels = message.labels;
+    if (message.type !== "current" && message.type !== "segment") return;
+    this.emotion = message.emotion;
+    const said = nameOf(message);
+    this.find("live-emotion").replaceChildren(...(message.emotion ? [swatch(message.emotion, message.unsure)] : []), said);
+    this.find("live-bars").replaceChildren(...bars(this.labels, message.probabilities, message.emotion));
+    // A screen reader is told of changes, not of every window.
+    if (said !== this.said) this.find("live-said").textContent = this.said = said;
+  }
+
+  draw(samples, sampleRate) {
+    if (!this.slices) return;
+    const size = Math.round(sampleRate / SLICES_PER_S);
+    for (let start = 0; start < samples.length; start += size) {
+      let loudest = 0;
+      for (const sample of samples.subarray(start, start + size)) loudest = Math.max(loudest, Math.abs(sample));
+      this.slices.push({ level: loudest / 32768, emotion: this.emotion });
+    }
+    this.slices = this.slices.slice(-SHOWN_S * SLICES_PER_S);
+    this.seconds += samples.length / sampleRate;
+    this.find("live-time").textContent = clock(this.seconds);
+    this.paint();
+  }
+
+  paint() {
+    const scale = devicePixelRatio || 1;
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    this.canvas.width = width * scale;
+    this.canvas.height = height * scale;
+    const context = this.canvas.getContext("2d");
+    context.scale(scale, scale);
+    const step = width / (SHOWN_S * SLICES_PER_S);
+    const idle = getComputedStyle(document.documentElement).getPropertyValue("--wave").trim();
+    this.slices.forEach(({ level, emotion }, position) => {
+      const tall = Math.max(2, Math.sqrt(level) * height);
+      context.fillStyle = emotion ? colourOf(emotion) : idle;
+      context.fillRect(width - (this.slices.length - position) * step, (height - tall) / 2, Math.max(1, step - 1), tall);
+    });
+  }
+}

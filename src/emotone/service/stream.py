@@ -1,0 +1,282 @@
+"""`WS /v1/stream`: sound as it comes, segments as they become known.
+
+The client sends one JSON message, `{"type": "start", "encoding": "pcm16", "sample_rate": 48000}`, then binary messages
+of mono 16-bit little-endian samples; with `"encoding": "container"` the bytes of a file as the browser records it (webm
+with opus, ogg). `{"type": "stop"}` ends the sound. The service sends JSON: `ready`, `current` (what is heard right now,
+not final), `segment` (final), `done`, or `problem`. Each stream has a thread, and a queue that holds a slow one back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import queue
+from collections.abc import Iterator
+from threading import Thread
+from typing import Any, BinaryIO, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+from fastapi import WebSocket, WebSocketDisconnect
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from emotone.audio import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, stream_audio
+from emotone.errors import EmotoneError
+from emotone.listening.live import LiveRecognizer
+from emotone.service.access import bearer, check_key
+from emotone.service.desk import SOURCE, Desk
+from emotone.service.frontier import admit
+from emotone.service.problems import problem_of
+from emotone.service.refusals import RefusalError, SlowClientError, StreamError, TooLongError
+from emotone.service.replies import segment_reply
+
+_log = logging.getLogger("emotone.service")
+
+_WAITING_MESSAGES = 64
+_HEAD_BYTES = 4096
+_REFUSED = 1008
+_SAMPLE = np.dtype("<i2")
+
+
+class Start(BaseModel):
+    """The first message of a stream."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    type: Literal["start"]
+    encoding: Literal["pcm16", "container"] = "pcm16"
+    sample_rate: int | None = None
+    threshold: float | None = None
+    key: str | None = None
+
+
+async def serve_stream(socket: WebSocket, desk: Desk) -> None:
+    """One live stream, from its first message to its end.
+
+    Args:
+        socket: not accepted yet.
+        desk: of the service.
+    """
+    try:
+        admit(desk, socket.scope, socket.headers, with_key=False)
+    except RefusalError as refusal:
+        _log.info("stream refused: %s", refusal)
+        await socket.close(_REFUSED)
+        return
+    await socket.accept()
+    try:
+        async with desk.streams.place():
+            desk.metrics.streams.inc()
+            try:
+                await _Stream(socket, desk).run()
+            finally:
+                desk.metrics.streams.dec()
+    except WebSocketDisconnect:
+        return
+    except Exception as error:
+        if not isinstance(error, EmotoneError):
+            _log.exception("stream failed")
+        await _say_problem(socket, error)
+
+
+async def _say_problem(socket: WebSocket, error: Exception) -> None:
+    try:
+        await socket.send_json({"type": "problem", "problem": problem_of(error)})
+        await socket.close(_REFUSED if isinstance(error, EmotoneError) else 1011)
+    except (WebSocketDisconnect, RuntimeError):
+        return
+
+
+class _Stream:
+    """A stream that was accepted."""
+
+    def __init__(self, socket: WebSocket, desk: Desk) -> None:
+        self._socket, self._desk = socket, desk
+        self._loop = asyncio.get_running_loop()
+        self._sound: queue.Queue[bytes] = queue.Queue(_WAITING_MESSAGES)
+
+    async def run(self) -> None:
+        start = await self._first_message()
+        judge = _judge_of(self._desk, start.threshold)
+        metadata = self._desk.recognizer.metadata
+        rate = start.sample_rate or metadata.sample_rate
+        live = LiveRecognizer(judge, rate if start.encoding == "pcm16" else metadata.sample_rate)
+        pipe = _Pipe(self._sound)
+        blocks = _pcm_blocks(pipe) if start.encoding == "pcm16" else _decoded_blocks(pipe, metadata.sample_rate)
+        outcome: asyncio.Future[None] = self._loop.create_future()
+        thread = Thread(target=self._listen, args=(live, blocks, outcome), name="stream", daemon=True)
+        await self._socket.send_json({"type": "ready", "labels": list(metadata.labels), "model": metadata.name})
+        thread.start()
+        receiving = asyncio.ensure_future(self._receive())
+        try:
+            await asyncio.wait({receiving, outcome}, return_when=asyncio.FIRST_COMPLETED)
+            if receiving.done():
+                receiving.result()
+                await asyncio.wait_for(outcome, self._desk.options.request_timeout_s)
+            outcome.result()
+            await self._socket.send_json({"type": "done", "duration_s": round(live.duration_s, 6)})
+            await self._socket.close()
+        finally:
+            receiving.cancel()
+            pipe.closed = True
+            await self._put(b"", patience=False)
+
+    async def _first_message(self) -> Start:
+        message = await self._next()
+        try:
+            start = Start.model_validate_json(message.get("text") or "")
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, one['loc']))} {one['msg']}".strip() for one in error.errors())
+            raise StreamError(f'the first message is {{"type": "start", ...}}: {wrong}') from error
+        options = self._desk.options
+        if options.api_keys:
+            headers = self._socket.headers
+            check_key(options.api_keys, start.key or bearer(headers.get("authorization")) or headers.get("x-api-key"))
+        if start.encoding == "pcm16" and not MIN_SAMPLE_RATE <= (start.sample_rate or 0) <= MAX_SAMPLE_RATE:
+            raise StreamError(f"pcm16 needs a sample_rate from {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE}")
+        return start
+
+    async def _receive(self) -> None:
+        """Everything until `stop`; an empty piece ends the sound."""
+        while True:
+            message = await self._next()
+            if (sound := message.get("bytes")) is not None:
+                if sound:
+                    await self._put(sound)
+                continue
+            try:
+                kind = json.loads(message.get("text") or "")["type"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise StreamError('expected sound as a binary message, or {"type": "stop"}') from error
+            if kind != "stop":
+                raise StreamError(f'a message of type {str(kind)[:40]!r}; expected sound, or {{"type": "stop"}}')
+            await self._put(b"")
+            return
+
+    async def _next(self) -> dict[str, Any]:
+        idle_s = self._desk.options.idle_timeout_s
+        try:
+            message = await asyncio.wait_for(self._socket.receive(), idle_s)
+        except TimeoutError:
+            raise SlowClientError(f"nothing came for {idle_s:g} s") from None
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1000))
+        return cast(dict[str, Any], message)
+
+    async def _put(self, piece: bytes, *, patience: bool = True) -> None:
+        while True:
+            try:
+                self._sound.put_nowait(piece)
+                return
+            except queue.Full:
+                if not patience:
+                    return
+                # Not receiving is what holds the client back.
+                await asyncio.sleep(0.01)
+
+    def _listen(self, live: LiveRecognizer, blocks: Iterator[npt.NDArray[Any]], outcome: asyncio.Future[None]) -> None:
+        """In the stream's thread."""
+        error: Exception | None = None
+        heard = None
+        longest_s = self._desk.options.max_stream_s
+        try:
+            for block in blocks:
+                for segment in live.feed(block):
+                    self._say({"type": "segment", **segment_reply(segment).model_dump()})
+                if live.current is not None and live.current is not heard:
+                    heard = live.current
+                    self._say({"type": "current", **segment_reply(heard).model_dump()})
+                if live.duration_s > longest_s:
+                    raise TooLongError(f"a live stream may last {longest_s:g} s; begin another")
+            for segment in live.finish():
+                self._say({"type": "segment", **segment_reply(segment).model_dump()})
+            self._desk.metrics.audio_seconds.inc(live.duration_s)
+        except _ClosedError:
+            pass
+        except Exception as found:
+            error = found
+        self._loop.call_soon_threadsafe(_settle, outcome, error)
+
+    def _say(self, message: dict[str, Any]) -> None:
+        sending = asyncio.run_coroutine_threadsafe(self._socket.send_json(message), self._loop)
+        try:
+            sending.result(self._desk.options.idle_timeout_s)
+        except TimeoutError:
+            sending.cancel()
+            raise SlowClientError("the client does not read what is said") from None
+        except (WebSocketDisconnect, RuntimeError) as error:
+            raise _ClosedError from error
+
+
+class _ClosedError(Exception):
+    """The client is gone."""
+
+
+def _settle(outcome: asyncio.Future[None], error: Exception | None) -> None:
+    if outcome.done():
+        return
+    if error is None:
+        outcome.set_result(None)
+    else:
+        outcome.set_exception(error)
+        outcome.exception()
+
+
+class _Pipe:
+    """The queue as a file that cannot seek.
+
+    A recording's first 64 KiB are read at once to see what it is; live, these are many seconds. So the first reads end
+    early, once there is enough to tell.
+    """
+
+    name = SOURCE
+
+    def __init__(self, sound: queue.Queue[bytes]) -> None:
+        self._sound = sound
+        self._rest = b""
+        self._given = 0
+        self._head_ended = False
+        self._ended = False
+        self.closed = False
+
+    def read(self, size: int = -1) -> bytes:
+        if self._given >= _HEAD_BYTES and not self._head_ended:
+            self._head_ended = True
+            return b""
+        while not self._rest and not self._ended:
+            self._rest = self._sound.get()
+            if self.closed:
+                raise _ClosedError
+            self._ended = not self._rest
+        piece, self._rest = (self._rest, b"") if size < 0 else (self._rest[:size], self._rest[size:])
+        self._given += len(piece)
+        return piece
+
+    def seekable(self) -> bool:
+        return False
+
+    def readable(self) -> bool:
+        return True
+
+
+def _pcm_blocks(pipe: _Pipe) -> Iterator[npt.NDArray[np.int16]]:
+    """Samples as they come; a message may end within one."""
+    odd = b""
+    pipe._head_ended = True
+    while piece := pipe.read():
+        piece = odd + piece
+        whole = len(piece) // 2 * 2
+        odd = piece[whole:]
+        if whole:
+            yield np.frombuffer(piece[:whole], _SAMPLE).astype(np.int16)
+
+
+def _decoded_blocks(pipe: _Pipe, sample_rate: int) -> Iterator[npt.NDArray[np.float32]]:
+    return stream_audio(cast(BinaryIO, pipe), sample_rate=sample_rate, block_s=0.1)
+
+
+def _judge_of(desk: Desk, threshold: float | None) -> Any:
+    if threshold is not None and not 0.0 <= threshold <= 1.0:
+        raise StreamError(f"threshold = {threshold}; expected a share in [0, 1]")
+    return desk.recognizer_with(threshold)

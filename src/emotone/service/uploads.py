@@ -1,0 +1,167 @@
+"""Uploads: streamed to disk as they come, under no name at all or a random one.
+
+A recording that is answered at once goes to a file without a name, which vanishes with the process, however it ends.
+What a client calls its file is not kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from fastapi import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from emotone.service.options import ServiceOptions
+from emotone.service.refusals import BadUploadError, SlowClientError, TooLargeError
+
+FIELD = b"file"
+
+
+@asynccontextmanager
+async def nameless_upload(request: Request, options: ServiceOptions, folder: Path) -> AsyncIterator[BinaryIO]:
+    """The recording in a request, on disk without a name, at its start.
+
+    Raises:
+        RefusalError: as `save_upload`.
+    """
+    with tempfile.TemporaryFile(dir=folder) as file:
+        await save_upload(request, options, options.max_upload_bytes, file)
+        file.seek(0)
+        yield file
+
+
+async def save_upload(request: Request, options: ServiceOptions, max_bytes: int, file: BinaryIO) -> int:
+    """Write the recording in a request to a file: the body itself, or the field `file` of a form.
+
+    Args:
+        request: whose body has not been read yet.
+        options: of the service.
+        max_bytes: of the body.
+        file: to write to.
+    Returns:
+        the bytes written.
+    Raises:
+        BadUploadError: no form that can be read, or without the field, or nothing at all.
+        TooLargeError: more than `max_bytes`, by its head or in fact.
+        SlowClientError: a piece takes too long, or they come too slowly.
+    """
+    kind, parameters = parse_options_header(request.headers.get("content-type", ""))
+    body = _pieces(request, options, max_bytes)
+    if kind == b"multipart/form-data":
+        form = _Form(parameters.get(b"boundary", b""), file.write)
+        async for piece in body:
+            form.feed(piece)
+        form.finish()
+    else:
+        async for piece in body:
+            file.write(piece)
+    size = file.tell()
+    if not size:
+        raise BadUploadError("nothing was sent; send the recording as the body, or as the field `file` of a form")
+    return size
+
+
+async def _pieces(request: Request, options: ServiceOptions, max_bytes: int) -> AsyncIterator[bytes]:
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > max_bytes:
+        raise TooLargeError(f"{int(declared):,} bytes announced; {max_bytes:,} are the most")
+    received, begun = 0, asyncio.get_running_loop().time()
+    pieces = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(options.idle_timeout_s):
+                piece = await anext(pieces)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise SlowClientError(f"nothing came for {options.idle_timeout_s:g} s after {received:,} bytes") from None
+        received += len(piece)
+        if received > max_bytes:
+            raise TooLargeError(f"more than {max_bytes:,} bytes; that is the most")
+        elapsed_s = asyncio.get_running_loop().time() - begun
+        if elapsed_s > options.idle_timeout_s and received < options.min_upload_rate * elapsed_s:
+            raise SlowClientError(f"{received:,} bytes in {elapsed_s:.0f} s; {options.min_upload_rate:g} B/s expected")
+        if piece:
+            yield piece
+
+
+class _Form:
+    """A form that is read as it comes; the field `file` goes to `write`, all others nowhere."""
+
+    def __init__(self, boundary: bytes, write: Callable[[bytes], int]) -> None:
+        self._write = write
+        self._header = b""
+        self._value = b""
+        self._wanted = False
+        self._found = 0
+        self._ended = False
+        if not boundary:
+            raise BadUploadError("a form without a boundary; send `multipart/form-data; boundary=...`")
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_header_begin": self._begin_header,
+                    "on_header_field": self._add_header,
+                    "on_header_value": self._add_value,
+                    "on_header_end": self._end_header,
+                    "on_part_begin": self._begin_part,
+                    "on_part_data": self._add_data,
+                    "on_end": self._end,
+                },
+            )
+        except FormParserError as error:
+            raise BadUploadError(f"the form cannot be read: {error}") from error
+
+    def feed(self, piece: bytes) -> None:
+        """The next bytes of the body."""
+        try:
+            self._parser.write(piece)
+        except FormParserError as error:
+            raise BadUploadError(f"the form cannot be read: {error}") from error
+
+    def finish(self) -> None:
+        """Judge the form when all of it is there."""
+        if not self._ended:
+            raise BadUploadError("the form ends before its last boundary")
+        if self._found != 1:
+            raise BadUploadError(f"the form has {self._found} fields `file`; expected one, with the recording")
+
+    def _begin_part(self) -> None:
+        self._wanted = False
+
+    def _begin_header(self) -> None:
+        self._header = self._value = b""
+
+    def _add_header(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+
+    def _add_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _end_header(self) -> None:
+        if self._header.lower() == b"content-disposition":
+            _, parameters = parse_options_header(self._value)
+            if parameters.get(b"name") == FIELD:
+                self._wanted = True
+                self._found += 1
+
+    def _add_data(self, data: bytes, start: int, end: int) -> None:
+        if self._wanted and self._found == 1:
+            self._write(data[start:end])
+
+    def _end(self) -> None:
+        self._ended = True
+
+
+def sync(file: BinaryIO) -> None:
+    """Wait until the disk has what was written."""
+    file.flush()
+    os.fsync(file.fileno())
