@@ -60,7 +60,10 @@ def test_from_a_manifest_to_a_prediction(
     assert (workplace / "cv" / "report.html").read_text().count("<html") == 1
 
     assert command(workplace, "train", "manifest", "voices.csv", "--fold", "0", "--output", "one") == 0
-    assert run(["export", "one", "--output", "mine.onnx", "--licence", "CC0-1.0"]) == 0
+    assert run(["export", "one", "--output", "mine.onnx", "--licence", "CC0-1.0", "--card"]) == 0
+    card = Path("mine.md").read_text(encoding="utf-8")
+    assert "| voices | unstated | training | s" in card
+    assert "not for" in card
     assert "one speaker" in capsys.readouterr().err
 
     clip = next(u for u in voices.utterances if u.speaker == "s4" and u.emotion == "sadness").path

@@ -21,6 +21,7 @@ def export(
         list[Path] | None,
         typer.Option("--scores", help="A results.json to write into the file; the run's own is taken anyway."),
     ] = None,
+    with_card: Annotated[bool, typer.Option("--card", help="Write a model card beside it, as Markdown.")] = False,
     note: Annotated[str, typer.Option("--note", help="Stands beside the run's own scores.")] = "",
 ) -> None:
     """Write one ONNX file: waveform in, calibrated probabilities out, with labels, recipe, licences and scores inside.
@@ -28,9 +29,12 @@ def export(
     It is checked against PyTorch first, and not written if the two differ by more than 1e-4.
     """
     from emotone.cli.training_run import fold_weights
+    from emotone.evaluation.predictions import Predictions
     from emotone.evaluation.results import Results
     from emotone.experiments.cross_validation import read_fold_info
-    from emotone.experiments.model_card import score_of, training_corpora
+    from emotone.experiments.model_card import card, score_of, training_corpora, untouched_note
+    from emotone.files import write_text
+    from emotone.model_file import read_model_file
     from emotone.training.export import export_model, read_weights
 
     path = fold_weights(run)
@@ -39,11 +43,12 @@ def export(
     held_out = read_fold_info(path.parent)["test_speakers"] if fold.is_file() else []
     own = path.parent.parent.parent / "results.json"
     results = [(own, note)] if own.is_file() else []
-    results += [(extra, "untouched: no utterance of it was seen") for extra in scores or []]
-    measured = [score_of(Results.read(file), note=remark) for file, remark in results]
-    for (file, _), score in zip(results, measured, strict=True):
+    found = [(Results.read(file), remark) for file, remark in results]
+    found += [(extra, untouched_note(extra.corpus)) for extra in map(Results.read, scores or [])]
+    measured = [score_of(result, note=remark) for result, remark in found]
+    for (result, _), score in zip(found, measured, strict=True):
         if score is None:
-            print(f"left out: {file} has no interval (one speaker)", file=sys.stderr)
+            print(f"left out: the score on {result.corpus} has no interval (one speaker)", file=sys.stderr)
     difference = export_model(
         weights,
         output,
@@ -53,5 +58,13 @@ def export(
         licence=licence,
         unsure_threshold=unsure,
     )
+    if with_card:
+        table = path.parent / "predictions.csv"
+        text = card(
+            read_model_file(output)[1],
+            found[0][0] if own.is_file() else None,
+            Predictions.read(table) if table.is_file() else None,
+        )
+        write_text(output.with_suffix(".md"), text)
     size_mb = output.stat().st_size / 1e6
     print(f"{output}: {size_mb:.1f} MB, {', '.join(weights.labels)}; within {difference:.0e} of PyTorch")

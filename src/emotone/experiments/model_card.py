@@ -1,17 +1,25 @@
-"""What a model file says of its training and of its scores, taken from the run that made it."""
+"""What a model file says of its training and scores, and the card beside it, taken from the runs that made it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from emotone.evaluation.results import Results
-from emotone.model_file import Score, TrainingCorpus
+import numpy as np
+
+from emotone.evaluation.metrics import unweighted_average_recall
+from emotone.evaluation.predictions import Predictions
+from emotone.evaluation.results import Results, percent
+from emotone.evaluation.significance import bootstrap_over_speakers
+from emotone.model_file import ModelMetadata, Score, TrainingCorpus
 
 _PARTS = {
     "open-four": (("crema-d", "ODbL-1.0"), ("emodb", "CC0-1.0")),
 }
 """Merged corpora, and what they are made of."""
+
+RECIPE_CORPUS = "nemo"
+"""The corpus on which every recipe is chosen."""
 
 
 def training_corpora(about: dict[str, Any], test_speakers: Sequence[str]) -> tuple[TrainingCorpus, ...]:
@@ -35,6 +43,13 @@ def training_corpora(about: dict[str, Any], test_speakers: Sequence[str]) -> tup
     )
 
 
+def untouched_note(corpus: str) -> str:
+    """What must stand beside a score on a corpus that the model was not trained on."""
+    if corpus == RECIPE_CORPUS:
+        return "chose the recipe; no utterance of it was trained on"
+    return "untouched: no utterance of it was trained on, nor chose anything"
+
+
 def score_of(results: Results, *, note: str = "") -> Score | None:
     """A result as it stands in a model file; None where a single speaker was tested, so that there is no interval."""
     interval = results.pooled.uar_interval
@@ -52,3 +67,104 @@ def score_of(results: Results, *, note: str = "") -> Score | None:
         speaker_independent=results.speaker_independent,
         note=note,
     )
+
+
+def card(metadata: ModelMetadata, own: Results | None, predictions: Predictions | None) -> str:
+    """The model card as Markdown.
+
+    Args:
+        metadata: of the model file.
+        own: the results of the run that made it, on its held-out speakers.
+        predictions: of the same run, for the scores by corpus.
+    """
+    lines = [
+        f"# Model card: {metadata.name}",
+        "",
+        f"Emotion in speech, {len(metadata.labels)} classes: {', '.join(metadata.labels)}. One ONNX file; mono audio "
+        f"at {metadata.sample_rate} Hz in, calibrated probabilities and an embedding of {metadata.embedding_dim} out. "
+        f"Made on {metadata.created} with emotone {metadata.emotone_version}, recipe "
+        f"`{metadata.recipe.get('name', 'unnamed')}`; its weights have the SHA-256 `{metadata.weights_sha}`.",
+        "",
+        "## Data and licences",
+        "",
+        "| corpus | licence | role | speakers held out |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {corpus.name} | {corpus.licence} | {corpus.role} | {', '.join(corpus.held_out) or 'none'} |"
+        for corpus in metadata.corpora
+    ]
+    lines += [
+        "",
+        f"Licence of the model file: {metadata.licence}. All recordings are of actors who play emotions on "
+        "given sentences.",
+        "",
+        "## Scores",
+        "",
+        "UAR is the unweighted average recall, with a 95 % interval by bootstrap over speakers. SI: no speaker of the "
+        "test was heard in training, nor chose anything.",
+        "",
+        "| corpus | protocol | n | UAR | accuracy | speakers | note |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for score in metadata.scores:
+        span = f"[{percent(score.uar_low)}, {percent(score.uar_high)}]"
+        independence = "SI" if score.speaker_independent else "SD"
+        lines.append(
+            f"| {score.corpus} | {score.protocol} | {score.n} | {percent(score.uar)} {span} "
+            f"| {percent(score.accuracy)} | {independence} | {score.note} |"
+        )
+    if own is not None:
+        lines += _by_sex(own) + _calibration(own)
+    if predictions is not None:
+        lines += _by_corpus(predictions)
+    lines += ["", "## What it is not for", "", *_NOT_FOR]
+    return "\n".join(lines) + "\n"
+
+
+_NOT_FOR = (
+    "- Decisions about people: hiring, schools, work, policing, medicine, insurance. In the European Union emotion "
+    "recognition at work and in schools is forbidden by law.",
+    "- Knowing what somebody feels. It judges how acted speech sounds; real feelings are quieter, mixed, and differ "
+    "between people and cultures.",
+    "- Other languages, children, telephone lines, music or several voices at once, without measuring it there first. "
+    "Probabilities are calibrated on held-out speakers of the training corpora; elsewhere they are too sure.",
+    "- Classes it does not know: whatever is said is squeezed into those above.",
+)
+
+
+def _by_sex(own: Results) -> list[str]:
+    lines = ["", "By the speaker's sex, on the held-out speakers:", ""]
+    lines += ["| sex | n | UAR | accuracy |", "|---|---|---|---|"]
+    for sex, group in own.per_sex.items():
+        interval = group.uar_interval
+        span = f" [{percent(interval.low)}, {percent(interval.high)}]" if interval else ""
+        lines.append(f"| {sex} | {group.n} | {percent(group.uar)}{span} | {percent(group.accuracy)} |")
+    return lines
+
+
+def _calibration(own: Results) -> list[str]:
+    before, after = own.calibration.before.ece, own.calibration.after.ece
+    return [
+        "",
+        f"Expected calibration error on the held-out speakers: {after:.3f} (before the temperature, which validation "
+        f"speakers chose, {before:.3f}).",
+    ]
+
+
+def _by_corpus(predictions: Predictions) -> list[str]:
+    # Merged corpora prefix every id with the name of the part it came from.
+    if not all("/" in utterance for utterance in predictions.utterances):
+        return []
+    names = np.array([utterance.partition("/")[0] for utterance in predictions.utterances])
+    lines = ["", "By corpus, on the held-out speakers:", "", "| corpus | n | speakers | UAR |", "|---|---|---|---|"]
+    for name in sorted(set(names)):
+        part = predictions.take(names == name)
+        n_labels = len(part.labels)
+        uar = unweighted_average_recall(part.truth, part.prediction, n_labels)
+        span = ""
+        if len(set(part.speakers)) > 1:
+            low, high, _ = bootstrap_over_speakers(part.truth, part.prediction, part.speakers, n_labels=n_labels)
+            span = f" [{percent(low)}, {percent(high)}]"
+        lines.append(f"| {name} | {len(part)} | {len(set(part.speakers))} | {percent(uar)}{span} |")
+    return lines
