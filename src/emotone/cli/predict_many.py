@@ -1,0 +1,96 @@
+"""What `emotone predict` does with a folder, a list or a pattern: a batch on all cores, or on a Ray cluster."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import typer
+
+from emotone.cli import exit_status
+
+if TYPE_CHECKING:
+    from emotone.listening.batch import BatchReport, Progress
+    from emotone.listening.options import TimelineOptions
+
+
+def predict_many(
+    sources: Sequence[str],
+    output: Path,
+    *,
+    model: Path | None = None,
+    threshold: float | None = None,
+    channels: Literal["mix", "split"] = "mix",
+    options: TimelineOptions | None = None,
+    workers: int | None = None,
+    fail_fast: bool = False,
+    ray: str | None = None,
+) -> None:
+    """Recognise many recordings into one table, showing how far it is.
+
+    Raises:
+        typer.Exit: recordings that could not be used, after they were listed.
+        EmotoneError: as `recognise_many` and `recognise_with_ray`.
+    """
+    rules: dict[str, Any] = {
+        "model": model, "workers": workers, "unsure_threshold": threshold, "channels": channels, "options": options
+    }  # fmt: skip
+    if ray is not None:
+        from emotone.listening.ray_batch import recognise_with_ray
+
+        report = recognise_with_ray(sources, output, address=ray, **rules)
+    else:
+        report = _on_this_machine(sources, output, fail_fast, rules)
+    print(f"{report.n_recognised} of {report.n_files} recordings are in {output}", file=sys.stderr)
+    if report.n_failed:
+        _list_failures(report)
+        raise typer.Exit(exit_status.status_of(report.failures[0].error))
+
+
+def _on_this_machine(sources: Sequence[str], output: Path, fail_fast: bool, rules: dict[str, Any]) -> BatchReport:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as ProgressBar
+
+    from emotone.listening.batch import recognise_many
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[failed]}", style="yellow"),
+    )
+    # Warnings of recordings go through standard error, and the bar has to know of them to stay below.
+    with ProgressBar(*columns, console=Console(stderr=True), redirect_stdout=False) as bar:
+        shown = bar.add_task("searching", total=None, rate="", failed="")
+
+        def show(now: Progress) -> None:
+            task = bar.tasks[0]
+            n_new = now.n_done - now.n_resumed
+            rate = f"{n_new / task.elapsed:.1f} files/s" if task.elapsed and n_new else ""
+            bar.update(
+                shown,
+                description="recognising",
+                total=now.n_files,
+                completed=now.n_done,
+                rate=rate,
+                failed=f"{now.n_failed} failed" if now.n_failed else "",
+            )
+
+        return recognise_many(sources, output, fail_fast=fail_fast, on_progress=show, **rules)
+
+
+def _list_failures(report: BatchReport) -> None:
+    from emotone.listening.formats import printable
+
+    print(f"{report.n_failed} of {report.n_files} recordings could not be used:", file=sys.stderr)
+    for failure in report.failures:
+        print(f"  {printable(failure.file)}: {printable(failure.reason)}", file=sys.stderr)
+    if report.n_failed > len(report.failures):
+        print(f"  … and {report.n_failed - len(report.failures)} more", file=sys.stderr)
+    if report.failures_file is not None:
+        print(f"all of them, as JSON Lines: {report.failures_file}", file=sys.stderr)

@@ -1,0 +1,196 @@
+"""Thousands of recordings on one machine: all cores, resumable, in memory that does not grow.
+
+>>> from emotone.listening.batch import recognise_many
+>>> report = recognise_many(["calls"], "results.parquet")             # doctest: +SKIP
+>>> report.n_recognised, report.failures                              # doctest: +SKIP
+(9998, (Failure('calls/7.wav', 'is empty (0 bytes)', 'NotAudioError'), ...))
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import emotone
+from emotone import errors
+from emotone.audio import AudioTruncatedWarning
+from emotone.errors import EmotoneError
+from emotone.files import written_whole
+from emotone.listening.journal import Journal
+from emotone.listening.locations import find_recordings
+from emotone.listening.options import TimelineOptions
+from emotone.listening.rows import check_table
+from emotone.listening.worker_pool import WorkerPool
+
+_LISTED_FAILURES = 100
+"""Kept in the report; all of them stand in the file of failures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A recording that could not be used.
+
+    Attributes:
+        file: its location.
+        reason: in a sentence.
+        kind: the name of the error's class.
+    """
+
+    file: str
+    reason: str
+    kind: str
+
+    @property
+    def error(self) -> EmotoneError:
+        """As an error of its class."""
+        kind: type[EmotoneError] = getattr(errors, self.kind, EmotoneError)
+        return kind(f"{self.file}: {self.reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a batch is.
+
+    Attributes:
+        n_files: of the whole batch.
+        n_done: of these, recognised or failed; `n_resumed` of them by an earlier run.
+        n_failed: of these, failed.
+        n_resumed: recognised by an earlier run.
+        audio_s: sound recognised by this run, in seconds.
+    """
+
+    n_files: int
+    n_done: int
+    n_failed: int
+    n_resumed: int
+    audio_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What a batch gave.
+
+    Attributes:
+        output: the table.
+        n_files: recordings that were meant.
+        n_recognised: rows of the table.
+        n_failed: the others.
+        failures: the first hundred of them.
+        failures_file: all of them, as JSONL; None where there is none.
+        audio_s: sound recognised by this run, in seconds.
+    """
+
+    output: Path
+    n_files: int
+    n_recognised: int
+    n_failed: int
+    failures: tuple[Failure, ...]
+    failures_file: Path | None
+    audio_s: float
+
+
+def recognise_many(
+    sources: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    model: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    unsure_threshold: float | None = None,
+    channels: Literal["mix", "split"] = "mix",
+    options: TimelineOptions | None = None,
+    fail_fast: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> BatchReport:
+    """Recognise many recordings and write one table.
+
+    The results are written down as they come, in a folder `OUTPUT.parts`; a run that was killed goes on where it was
+    when it is started again, and at the end they are merged into the table in the order of the recordings.
+
+    Args:
+        sources: recordings, folders, lists (.txt), patterns, addresses; see `find_recordings`.
+        output: a file that ends in .parquet, .csv or .jsonl.
+        model: a model file; None for the shipped model.
+        workers: processes, each with its model; None for as many as the process may use cores.
+        unsure_threshold: in place of the model's own.
+        channels: "mix" averages them; "split" judges each on its own.
+        options: how to cut and join; None for the defaults.
+        fail_fast: stop at the first recording that cannot be used.
+        on_progress: called after every recording.
+    Raises:
+        AudioError: no recordings; or, with `fail_fast`, the first that cannot be used.
+        ModelFileError: the model cannot be used.
+        OutputError: the results cannot be written, or belong to another batch.
+        ValueError: fewer than one worker.
+    """
+    check_table(output)
+    path = Path(output)
+    n_workers = workers if workers is not None else len(os.sched_getaffinity(0))
+    if n_workers < 1:
+        raise ValueError(f"workers={n_workers}, expected at least 1")
+    with WorkerPool(n_workers, setup_of(model, unsure_threshold, channels, options)) as pool:
+        plan = {"version": emotone.__version__, "model": pool.digest, "labels": list(pool.labels)}
+        with Journal(path, plan) as journal:
+            journal.set_files(find_recordings(sources))
+            audio_s = _work(pool, journal, fail_fast, on_progress)
+            failures_file, failures, n_failed = _write_failures(path, journal)
+            journal.merge(pool.labels)
+    return BatchReport(
+        path, journal.n_files, journal.n_files - n_failed, n_failed, failures, failures_file, round(audio_s, 3)
+    )
+
+
+def setup_of(
+    model: str | os.PathLike[str] | None,
+    unsure_threshold: float | None,
+    channels: Literal["mix", "split"],
+    options: TimelineOptions | None,
+) -> dict[str, Any]:
+    """What a `worker.Judge` is made of, in plain types."""
+    return {
+        "model": None if model is None else os.fspath(model),
+        "unsure_threshold": unsure_threshold,
+        "channels": channels,
+        "options": asdict(options or TimelineOptions()),
+    }
+
+
+def _work(pool: WorkerPool, journal: Journal, fail_fast: bool, on_progress: Callable[[Progress], None] | None) -> float:
+    n_done, n_failed, audio_s = journal.n_resumed, 0, 0.0
+    if on_progress is not None:
+        on_progress(Progress(journal.n_files, n_done, n_failed, journal.n_resumed, audio_s))
+    for answer in pool.answers(journal.open_tasks()):
+        journal.write(answer)
+        n_done += 1
+        if "row" in answer:
+            audio_s += answer["row"]["duration_s"]
+            for message in answer["warnings"]:
+                warnings.warn(message, AudioTruncatedWarning, stacklevel=3)
+        else:
+            n_failed += 1
+            if fail_fast:
+                raise Failure(journal.location(answer["index"]), answer["error"], answer["kind"]).error
+        if on_progress is not None:
+            on_progress(Progress(journal.n_files, n_done, n_failed, journal.n_resumed, audio_s))
+    return audio_s
+
+
+def _write_failures(output: Path, journal: Journal) -> tuple[Path | None, tuple[Failure, ...], int]:
+    """Beside the table, a file with what could not be used; none where all could."""
+    path = output.with_name(f"{output.stem}.failures.jsonl")
+    path.unlink(missing_ok=True)
+    failures = (Failure(location, answer["error"], answer["kind"]) for location, answer in journal.failures())
+    listed = tuple(islice(failures, _LISTED_FAILURES))
+    if not listed:
+        return None, (), 0
+    n_failed = 0
+    with written_whole(path) as part, part.open("w", encoding="utf-8") as file:
+        for failure in (*listed, *failures):
+            file.write(json.dumps({"file": failure.file, "reason": failure.reason, "kind": failure.kind}) + "\n")
+            n_failed += 1
+    return path, listed, n_failed

@@ -1,0 +1,109 @@
+"""A worker of a batch: one process, one model, one recording after the other.
+
+Run as `python -P -m emotone.listening.worker`. A program of its own and no fork: nothing of the caller's is copied or
+imported again, and when the caller dies, even by kill -9, its end of the pipe closes and the worker leaves.
+
+Conventions: a line of JSON each way. First the setup, answered by `{"labels", "digest"}` or `{"error", "kind"}`; then
+`{"index", "file"}`, answered by `{"index", "row", "warnings"}` or `{"index", "error", "kind"}`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from emotone.errors import EmotoneError
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    # The caller decides what an interrupt means; a batch in a terminal gets it in every process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "wb")
+    # Whatever else writes to standard output must not end up between the answers.
+    os.dup2(2, 1)
+    serve(sys.stdin.buffer, answers)
+
+
+def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answer each request line by a line."""
+
+    def answer(content: dict[str, Any]) -> None:
+        answers.write(json.dumps(content).encode() + b"\n")
+        answers.flush()
+
+    wanted = json.loads(requests.readline() or b"null")
+    if wanted is None:
+        return
+    try:
+        judge = Judge(wanted)
+    except (EmotoneError, ValueError) as error:
+        kind = type(error).__name__ if isinstance(error, EmotoneError) else "EmotoneError"
+        answer({"error": str(error), "kind": kind})
+        return
+    answer({"labels": judge.labels, "digest": judge.digest})
+    for line in requests:
+        task = json.loads(line)
+        answer({"index": task["index"], **judge(task["file"])})
+
+
+class Judge:
+    """One model and how to use it.
+
+    Args:
+        setup: `model` (a path or None), `unsure_threshold`, `channels`, and `options`, those of `TimelineOptions`.
+    Raises:
+        ModelFileError: the model cannot be used.
+        ValueError: the options are impossible, or do not fit the model.
+
+    Attributes:
+        labels: of the model.
+        digest: of all that decides about the results.
+    """
+
+    def __init__(self, setup: Mapping[str, Any]) -> None:
+        from emotone.listening.options import TimelineOptions
+        from emotone.listening.recognizer import load
+
+        self._recognizer = load(setup["model"], unsure_threshold=setup["unsure_threshold"])
+        self._channels = setup["channels"]
+        self._options = TimelineOptions(**setup["options"])
+        self._options.hop_samples(self._recognizer.metadata)
+        self.labels = self._recognizer.labels
+        rules = (self._recognizer.metadata, self._recognizer.unsure_threshold, self._channels, self._options)
+        digest = hashlib.sha256(repr(rules).encode())
+        if setup["model"] is not None and Path(setup["model"]).is_file():
+            digest.update(Path(setup["model"]).read_bytes())
+        self.digest = digest.hexdigest()
+
+    def __call__(self, location: str) -> dict[str, Any]:
+        """What became of a recording; never an exception, whatever it holds.
+
+        Returns:
+            `{"row", "warnings"}` or `{"error", "kind"}`.
+        """
+        from emotone.listening.formats import recording_object
+        from emotone.listening.locations import opened
+
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                with opened(location) as source:
+                    recognition = self._recognizer(source, channels=self._channels, options=self._options)
+            except EmotoneError as error:
+                return {"error": str(error).removeprefix(f"{location}: "), "kind": type(error).__name__}
+            except Exception as error:  # A fault of ours in one recording must not end a batch of millions.
+                return {"error": f"unexpected {type(error).__name__}: {error}", "kind": "EmotoneError"}
+        row = recording_object(recognition) | {"file": location}
+        return {"row": row, "warnings": [str(one.message) for one in caught]}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""Many recordings: all of them, each once, whatever dies on the way."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import emotone
+from emotone.errors import AudioError, AudioNotFoundError, ModelFileError, NotAudioError, OutputError
+from emotone.listening.batch import recognise_many
+from emotone.listening.locations import find_recordings, is_many
+from emotone.listening.worker_pool import WorkerPool
+from hostile.make_hostile import TONE, wav
+
+
+def make_folder(folder: Path, n: int = 12) -> Path:
+    for i in range(n):
+        path = folder / f"speaker-{i % 3}" / f"{i:04}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(wav(TONE[: 8_000 + 40 * i] * (0.1 + i / n)))
+    return folder
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Path:
+    return make_folder(tmp_path / "calls")
+
+
+def parts_of(output: Path) -> Path:
+    return output.with_name(output.name + ".parts")
+
+
+def test_a_batch_says_what_one_call_after_another_says(calls, tiny_model, tmp_path):
+    output = tmp_path / "results.jsonl"
+    report = recognise_many([calls], output, model=tiny_model, workers=2)
+    assert (report.n_files, report.n_recognised, report.n_failed) == (12, 12, 0)
+    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [row["file"] for row in rows] == list(find_recordings([calls]))
+    recognizer = emotone.load(tiny_model)
+    for row in rows:
+        alone = recognizer(row["file"])
+        assert (row["emotion"], row["unsure"]) == (alone.emotion, alone.unsure)
+        assert row["probabilities"] == pytest.approx(alone.probabilities, abs=1e-5)
+    assert not parts_of(output).exists()
+
+
+def test_all_tables_hold_the_same(calls, tiny_model, tmp_path):
+    from emotone.listening.columns import arrow_table
+
+    for suffix in ("parquet", "csv"):
+        recognise_many([calls], tmp_path / f"results.{suffix}", model=tiny_model, workers=1)
+    table = pq.read_table(tmp_path / "results.parquet")
+    with (tmp_path / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows] == table["file"].to_pylist() == list(find_recordings([calls]))
+    assert [float(row["anger"]) for row in rows] == pytest.approx(table["anger"].to_pylist(), abs=1e-6)
+    assert table.schema == arrow_table([emotone.load(tiny_model)(rows[0]["file"])]).schema
+
+
+def test_bad_recordings_are_counted_listed_and_left_out(calls, tiny_model, tmp_path):
+    (calls / "bad.wav").write_text("no sound")
+    (calls / "empty.wav").touch()
+    report = recognise_many([calls], tmp_path / "results.csv", model=tiny_model, workers=2)
+    assert (report.n_files, report.n_recognised, report.n_failed) == (14, 12, 2)
+    assert [Path(failure.file).name for failure in report.failures] == ["bad.wav", "empty.wav"]
+    assert isinstance(report.failures[0].error, NotAudioError)
+    assert report.failures_file is not None
+    assert len(report.failures_file.read_text().splitlines()) == 2
+    (calls / "bad.wav").unlink()
+    (calls / "empty.wav").unlink()
+    report = recognise_many([calls], tmp_path / "results.csv", model=tiny_model, workers=2)
+    assert report.failures_file is None
+    assert not (tmp_path / "results.failures.jsonl").exists()
+
+
+def test_fail_fast_stops_at_the_first_and_goes_on_when_it_is_mended(calls, tiny_model, tmp_path):
+    bad = calls / "speaker-1" / "0004.wav"
+    good, output = bad.read_bytes(), tmp_path / "results.csv"
+    bad.write_text("no sound")
+    with pytest.raises(NotAudioError, match=r"0004\.wav: not audio"):
+        recognise_many([calls], output, model=tiny_model, workers=1, fail_fast=True)
+    assert not output.exists()
+    bad.write_bytes(good)
+    seen = []
+    report = recognise_many([calls], output, model=tiny_model, workers=1, on_progress=seen.append)
+    assert (report.n_recognised, report.n_failed) == (12, 0)
+    assert seen[0].n_resumed > 0
+
+
+def test_an_empty_folder_is_an_error(tmp_path, tiny_model):
+    (tmp_path / "empty" / "below").mkdir(parents=True)
+    (tmp_path / "empty" / "readme.md").touch()
+    with pytest.raises(AudioNotFoundError, match="holds no recordings"):
+        recognise_many([tmp_path / "empty"], tmp_path / "results.csv", model=tiny_model, workers=1)
+
+
+def test_another_batch_of_the_same_name_is_not_mixed_in(calls, tiny_model, tmp_path):
+    (calls / "bad.wav").touch()
+    output = tmp_path / "results.csv"
+    with pytest.raises(AudioError):
+        recognise_many([calls], output, model=tiny_model, workers=1, fail_fast=True)
+    with pytest.raises(OutputError, match="recordings have changed"):
+        recognise_many([calls / "speaker-1"], output, model=tiny_model, workers=1)
+    with pytest.raises(OutputError, match="another model"):
+        recognise_many([calls], output, model=tiny_model, workers=1, unsure_threshold=0.9)
+
+
+def test_a_suffix_or_a_model_that_cannot_be_used_is_said_first(calls, tiny_model, tmp_path):
+    with pytest.raises(OutputError, match=r"\.parquet, \.csv, \.jsonl"):
+        recognise_many([calls], tmp_path / "results.txt", model=tiny_model)
+    with pytest.raises(ModelFileError):
+        recognise_many([calls], tmp_path / "results.csv", model=calls / "speaker-0" / "0000.wav")
+    with pytest.raises(ValueError, match="workers=0"):
+        recognise_many([calls], tmp_path / "results.csv", model=tiny_model, workers=0)
+
+
+def test_a_worker_that_crashes_costs_one_recording(calls, tiny_model):
+    setup = {"model": str(tiny_model), "unsure_threshold": None, "channels": "mix", "options": {}}
+    files = list(find_recordings([calls]))
+    pipe = calls / "slow.wav"
+    os.mkfifo(pipe)
+    answers = []
+    # A writer that never writes: the worker waits in a read, as in a decoder that hangs.
+    with WorkerPool(1, setup) as pool, subprocess.Popen(["sh", "-c", 'exec 3<>"$0"; sleep 60', str(pipe)]) as writer:
+        worker = pool._workers[0].process
+        killer = subprocess.Popen(["sh", "-c", f"sleep 3; kill -9 {worker.pid}"])
+        for answer in pool.answers(iter(enumerate([str(pipe), *files]))):
+            answers.append(answer)
+        killer.wait()
+        writer.kill()
+    assert [answer["index"] for answer in answers] == list(range(13))
+    assert "SIGKILL" in answers[0]["error"]
+    assert all("row" in answer for answer in answers[1:])
+
+
+BATCH = """
+import sys
+from emotone.listening.batch import recognise_many
+recognise_many(sys.argv[1:2], sys.argv[2], model=sys.argv[3], workers=2)
+"""
+
+
+def children_of(pid: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(stat.parent.name))
+        except (OSError, ValueError):
+            pass
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")
+def test_killed_again_and_again_no_recording_is_lost_or_twice(tmp_path, tiny_model):
+    calls = make_folder(tmp_path / "calls", n=400)
+    output, interrupted, n_written = tmp_path / "results.jsonl", 0, 0
+    for _ in range(3):
+        process = subprocess.Popen([sys.executable, "-c", BATCH, str(calls), str(output), str(tiny_model)])
+        wanted, patience = n_written + 60, time.monotonic() + 60
+        while n_written < wanted and process.poll() is None and time.monotonic() < patience:
+            parts = parts_of(output).glob("part-*.jsonl")
+            n_written = sum(part.read_bytes().count(b"\n") for part in parts)
+        workers = children_of(process.pid)
+        if process.poll() is None:
+            interrupted += 1
+            process.send_signal(signal.SIGKILL)
+        process.wait()
+        while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < patience:
+            time.sleep(0.05)
+        assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    assert interrupted == 3
+    assert not output.exists()
+    # A line that the kill cut in two.
+    with max(parts_of(output).glob("part-*.jsonl")).open("ab") as part:
+        part.write(b'{"index": 7, "row"')
+    seen = []
+    report = recognise_many([str(calls)], output, model=tiny_model, workers=2, on_progress=seen.append)
+    assert seen[0].n_resumed >= 180
+    assert seen[-1].n_done == report.n_recognised == 400
+    files = [json.loads(line)["file"] for line in output.read_text().splitlines()]
+    assert files == list(find_recordings([str(calls)]))
+
+
+def test_two_processes_do_not_work_on_one_output(calls, tiny_model, tmp_path):
+    from emotone.listening.journal import Journal
+
+    with (
+        Journal(tmp_path / "results.csv", {}),
+        pytest.raises(OutputError, match="another process"),
+    ):
+        recognise_many([calls], tmp_path / "results.csv", model=tiny_model, workers=1)
+
+
+def test_lists_patterns_and_folders_are_found_in_order(calls, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (calls / ".hidden.wav").touch()
+    (calls / "notes.md").touch()
+    in_folder = list(find_recordings(["calls"]))
+    assert len(in_folder) == 12
+    assert list(find_recordings(["calls/**/*.wav"])) == sorted(in_folder)
+    Path("list.txt").write_bytes(b"calls/a b.wav\r\n\n" + "calls/\N{GRINNING FACE}.wav\n".encode() + b"calls/\xff.wav")
+    assert list(find_recordings(["list.txt"])) == ["calls/a b.wav", "calls/\N{GRINNING FACE}.wav", "calls/\udcff.wav"]
+    Path("list.txt").write_bytes(b"two\nlines.wav\0b.wav\0")
+    assert list(find_recordings(["list.txt"])) == ["two\nlines.wav", "b.wav"]
+    with pytest.raises(AudioNotFoundError, match="matches no file"):
+        list(find_recordings(["calls/*.xyz"]))
+    Path("empty.txt").touch()
+    with pytest.raises(AudioNotFoundError, match="holds no recordings"):
+        list(find_recordings(["empty.txt"]))
+    assert [is_many(word) for word in ("calls", "list.txt", "calls/*.wav", "call.wav", "s3://bucket/calls")] == [
+        True, True, True, False, True,
+    ]  # fmt: skip
+
+
+def test_an_address_is_read_through_its_file_system(calls, tiny_model, tmp_path):
+    address = (calls / "speaker-0").as_uri()
+    report = recognise_many([address, f"{address}/none.wav"], tmp_path / "results.csv", model=tiny_model, workers=1)
+    assert (report.n_recognised, report.n_failed) == (4, 1)
+    assert report.failures[0].kind == "AudioNotFoundError"
