@@ -23,12 +23,14 @@ from emotone.errors import EmotoneError
 # Command -> where it lives: a function that is the command, or a Typer application that is a group of them.
 COMMANDS = {
     "predict": "emotone.cli.predict:predict",
+    "listen": "emotone.cli.listen:listen",
     "corpora": "emotone.cli.corpora:app",
     "train": "emotone.cli.train:train",
     "crossval": "emotone.cli.crossval:crossval",
     "report": "emotone.cli.report:report",
     "export": "emotone.cli.export:export",
     "evaluate": "emotone.cli.evaluate:evaluate",
+    "reproduce": "emotone.cli.reproduce:app",
     "serve": "emotone.cli.serve:serve",
 }
 

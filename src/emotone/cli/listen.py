@@ -1,0 +1,175 @@
+"""`emotone listen`: the emotion in what a microphone or a pipe brings, as it comes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+if TYPE_CHECKING:
+    from emotone.listening.live import LiveRecognizer
+    from emotone.listening.segments import Segment
+    from emotone.listening.sources import Waveform
+
+_SHOWN_SEGMENTS = 8
+_BAR = 30
+
+
+class Format(StrEnum):
+    """How to show what is heard."""
+
+    VIEW = "view"
+    JSONL = "jsonl"
+
+
+class SampleFormat(StrEnum):
+    """Raw samples, little-endian."""
+
+    U8 = "u8"
+    S16 = "s16"
+    S32 = "s32"
+    F32 = "f32"
+
+
+def listen(
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="[-]", help="`-` for raw samples on standard input. [default: the microphone]"),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="A model file made by `emotone export`. [default: the shipped model]")
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Call a highest probability below this unsure. [default: the model's own]"),
+    ] = None,
+    window: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Length of a window. [default: the model's own, at most 4]"),
+    ] = None,
+    hop: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="From one window to the next. [default: half a window]")
+    ] = None,
+    vad: Annotated[
+        bool, typer.Option("--vad/--no-vad", help="Find speech first, and say nothing where nobody speaks.")
+    ] = True,
+    format: Annotated[
+        Format, typer.Option(help="A view for people, or a line of JSON for each window and each final segment.")
+    ] = Format.VIEW,
+    sample_rate: Annotated[
+        int, typer.Option(min=4_000, max=192_000, metavar="HZ", help="Of the raw samples or the microphone.")
+    ] = 16_000,
+    sample_format: Annotated[SampleFormat, typer.Option(help="Of the raw samples.")] = SampleFormat.S16,
+    n_channels: Annotated[
+        int, typer.Option("--n-channels", min=1, max=64, help="Interleaved in the raw samples; they are mixed.")
+    ] = 1,
+    device: Annotated[
+        str | None, typer.Option(help="Number or name of the microphone, as `python -m sounddevice` lists them.")
+    ] = None,
+) -> None:
+    """Recognise emotion live, until the sound ends or Ctrl-C.
+
+    Samples of any program can be piped in: arecord -f S16_LE -r 16000 | emotone listen -
+    """
+    if source not in (None, "-"):
+        raise typer.BadParameter(f"{source!r}: expected `-` or nothing; files are for `emotone predict`")
+    from emotone.listening.live import LiveRecognizer
+    from emotone.listening.live_sources import RawFile, microphone_blocks, pcm_blocks
+    from emotone.listening.options import TimelineOptions
+    from emotone.listening.recognizer import load
+
+    recognizer = load(model, unsure_threshold=threshold)
+    try:
+        options = TimelineOptions(window_s=window, hop_s=hop, vad=vad)
+        live = LiveRecognizer(recognizer, sample_rate, options=options)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--window / --hop") from error
+    blocks: Iterator[Waveform]
+    if source == "-":
+        pipe = cast(RawFile, sys.stdin.buffer)
+        blocks = pcm_blocks(pipe, sample_rate=sample_rate, sample_format=sample_format.value, n_channels=n_channels)
+    else:
+        chosen = int(device) if device is not None and device.isdecimal() else device
+        blocks = microphone_blocks(sample_rate=sample_rate, device=chosen)
+    if format is Format.JSONL:
+        _as_lines(live, blocks)
+    elif sys.stdout.isatty():
+        _as_view(live, blocks)
+    else:
+        _as_text(live, blocks)
+
+
+def _heard(live: LiveRecognizer, blocks: Iterator[Waveform]) -> Iterator[tuple[Segment | None, list[Segment]]]:
+    """After each block the window, if there is a new one, and the segments that became final; Ctrl-C ends it well."""
+    last = None
+    with suppress(KeyboardInterrupt):
+        for block in blocks:
+            final = live.feed(block)
+            newest, last = live.current if live.current is not last else None, live.current
+            yield newest, final
+    final = live.finish()
+    yield live.current if live.current is not last else None, final
+
+
+def _as_lines(live: LiveRecognizer, blocks: Iterator[Waveform]) -> None:
+    from emotone.listening.formats import segment_object
+
+    def write(event: str, segment: Segment) -> None:
+        content: dict[str, Any] = {"event": event, **segment_object(segment)}
+        print(json.dumps(content, ensure_ascii=False), flush=True)
+
+    for window, final in _heard(live, blocks):
+        if window is not None:
+            write("window", window)
+        for segment in final:
+            write("segment", segment)
+
+
+def _as_text(live: LiveRecognizer, blocks: Iterator[Waveform]) -> None:
+    for _, final in _heard(live, blocks):
+        for segment in final:
+            print(_sentence(segment), flush=True)
+
+
+def _sentence(segment: Segment) -> str:
+    what = segment.emotion or "no speech"
+    if segment.emotion:
+        what += f" {segment.confidence:.2f}" + (" (unsure)" if segment.unsure else "")
+    return f"{segment.start_s:8.1f} - {segment.end_s:8.1f} s  {what}"
+
+
+def _as_view(live: LiveRecognizer, blocks: Iterator[Waveform]) -> None:
+    from collections import deque
+
+    from rich.console import Group
+    from rich.live import Live
+    from rich.text import Text
+
+    segments: deque[Segment] = deque(maxlen=_SHOWN_SEGMENTS)
+
+    def view() -> Group:
+        now = live.current
+        head = Text(f"{live.duration_s:7.1f} s  ", style="dim")
+        if now is None or not now.speech:
+            head.append("no speech" if now else "listening …", style="dim")
+        else:
+            head.append(f"{now.emotion}", style="yellow" if now.unsure else "bold")
+            head.append(" (unsure)" if now.unsure else "")
+        bars = [
+            Text(f"{label:>12} {'█' * round(_BAR * share):<{_BAR}} {share:.2f}")
+            for label, share in (now.probabilities.items() if now else ())
+        ]
+        return Group(head, *bars, *(Text(_sentence(one), style="dim") for one in segments))
+
+    with Live(view(), refresh_per_second=10) as screen:
+        for window, final in _heard(live, blocks):
+            segments.extend(final)
+            if window is not None or final:
+                screen.update(view())
+        screen.update(view())

@@ -1,0 +1,108 @@
+"""`emotone listen`, as a program that pipes sound meets it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import emotone
+from emotone.audio import load_audio
+from emotone.cli.main import run
+from emotone.errors import AudioError, MissingExtraError
+
+COMMAND = [sys.executable, "-c", "from emotone.cli.main import main; main()", "listen"]
+
+
+@pytest.fixture(scope="module")
+def speech(clips_dir: Path) -> np.ndarray:
+    clips = sorted((clips_dir / "emodb").glob("*.flac"))
+    return np.concatenate([load_audio(clip) for clip in clips])
+
+
+def heard(samples: bytes, *words: str, status: int = 0) -> list[dict]:
+    done = subprocess.run([*COMMAND, "-", *words], input=samples, capture_output=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (status, b"")
+    return [json.loads(line) for line in done.stdout.decode().splitlines()]
+
+
+def as_s16(waveform: np.ndarray) -> bytes:
+    return np.clip(np.rint(waveform * 32_768), -32_768, 32_767).astype("<i2").tobytes()
+
+
+def test_segments_are_those_of_the_file(speech, tiny_model):
+    lines = heard(as_s16(speech), "--model", str(tiny_model), "--format", "jsonl")
+    segments = [line for line in lines if line.pop("event") == "segment"]
+    recognizer = emotone.load(tiny_model)
+    expected = recognizer(np.frombuffer(as_s16(speech), "<i2"), 16_000).segments
+    assert [(one["start_s"], one["end_s"], one["emotion"]) for one in segments] == [
+        (pytest.approx(one.start_s, abs=1e-6), pytest.approx(one.end_s, abs=1e-6), one.emotion) for one in expected
+    ]
+
+
+def test_formats_of_samples_say_the_same(speech, tiny_model):
+    words = ["--model", str(tiny_model), "--format", "jsonl", "--no-vad"]
+    expected = heard(as_s16(speech), *words)
+    assert any(line["event"] == "window" for line in expected)
+    stereo = np.stack([np.frombuffer(as_s16(speech), "<i2")] * 2, axis=1).tobytes()
+    assert heard(stereo + b"\1", *words, "--n-channels", "2") == expected
+    floats = (np.frombuffer(as_s16(speech), "<i2") / np.float32(32_768)).astype("<f4").tobytes()
+    assert heard(floats, *words, "--sample-format", "f32") == expected
+
+
+def test_text_for_a_pipe_has_a_line_a_segment(speech, tiny_model):
+    words = [*COMMAND, "-", "--model", str(tiny_model)]
+    done = subprocess.run(words, input=as_s16(speech), capture_output=True, timeout=120, check=True)
+    assert done.stderr == b""
+    assert b" s  " in done.stdout
+
+
+def test_silence_and_nothing_are_no_errors(tiny_model):
+    words = ["--model", str(tiny_model), "--format", "jsonl"]
+    assert heard(b"", *words) == []
+    assert all(line["emotion"] is None for line in heard(bytes(64_000 * 2), *words))
+
+
+def test_a_file_is_sent_to_predict(tiny_model, capsys):
+    assert run(["listen", "call.wav", "--model", str(tiny_model)]) == 2
+    assert "emotone predict" in capsys.readouterr().err
+
+
+def test_without_a_microphone_it_says_what_to_do(tiny_model, capsys):
+    from emotone.listening.live_sources import microphone_blocks
+
+    try:
+        next(microphone_blocks(sample_rate=16_000))
+        pytest.skip("this machine has a microphone")
+    except (AudioError, MissingExtraError):
+        pass
+    assert run(["listen", "--model", str(tiny_model)]) in (3, 7)
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+@pytest.mark.slow
+def test_a_line_comes_within_50_ms_of_the_end_of_its_window(speech, shipped_model):
+    words = [*COMMAND, "-", "--format", "jsonl", "--no-vad", "--window", "2", "--hop", "1"]
+    loud = np.tile(speech, 3)
+    latencies = []
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for second in range(12):
+            process.stdin.write(as_s16(loud[16_000 * second : 16_000 * (second + 1)]))
+            process.stdin.flush()
+            if not second:
+                continue
+            sent = time.perf_counter()
+            while json.loads(process.stdout.readline())["event"] != "window":
+                pass
+            latencies.append(time.perf_counter() - sent)
+        process.stdin.close()
+        process.stdout.read()
+    # The first waits for the program to start; the machine may be busy with other things now and then.
+    assert sorted(latencies[1:])[len(latencies) // 4] <= 0.05
