@@ -24,6 +24,24 @@ def as_markdown(results: Results, parts: Sequence[Section]) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
+def document(title: str, lead: Sequence[str], parts: Sequence[Section]) -> str:
+    """Any report as Markdown.
+
+    Args:
+        title: of the whole.
+        lead: paragraphs under it.
+        parts: its sections.
+    """
+    lines = [f"# {_plain(title)}", ""]
+    for paragraph in lead:
+        lines += [_plain(paragraph), ""]
+    for section in parts:
+        lines += [f"## {_plain(section.title)}", ""]
+        for part in section.parts:
+            lines += [*_markdown_part(part), ""]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
 def _markdown_part(part: Part) -> list[str]:
     if isinstance(part, Paragraph):
         return [_plain(part.text)]

@@ -103,6 +103,26 @@ def as_html(results: Results, parts: Sequence[Section]) -> str:
     )
 
 
+def document(title: str, lead: Sequence[str], parts: Sequence[Section], *, warning: str = "") -> str:
+    """Any report as one page.
+
+    Args:
+        title: of the whole.
+        lead: paragraphs under it, the first as a subtitle.
+        parts: its sections.
+        warning: stands above everything, if any.
+    """
+    under, *others = lead or [""]
+    return _PAGE.substitute(
+        title=escape(title),
+        under=escape(under),
+        cards="",
+        warning=f'<p class="warning"><strong>{escape(warning)}</strong></p>\n' if warning else "",
+        headline=escape(" ".join(others)),
+        sections="".join(map(_section, parts)),
+    )
+
+
 def _card(name: str, value: str, beside: str) -> str:
     return f"<li>{escape(name)} <b>{escape(value)}</b> <span>{escape(beside)}</span></li>"
 

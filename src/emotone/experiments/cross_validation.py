@@ -16,7 +16,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty
 from typing import Any, Protocol
@@ -24,7 +24,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from emotone.corpora import Corpus, Folds
+from emotone.corpora import Corpus, Split
 from emotone.errors import EmotoneError, TrainingError
 from emotone.evaluation.calibration import fit_temperature
 from emotone.evaluation.predictions import Predictions, concatenate
@@ -32,12 +32,48 @@ from emotone.evaluation.results import Results
 from emotone.evaluation.summary import summarise
 from emotone.experiments.recipe import Recipe
 from emotone.features.augmentation import derived_seed
+from emotone.features.phonemes import PhonemeVocabulary
 from emotone.files import write_text
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training.batches import LabelledWaveforms
 from emotone.training.checkpoint import write_weights
 from emotone.training.loop import EpochRecord, Part, make_accelerator, score, train
 from emotone.training.waveform_store import WaveformStore
+
+
+class Partition(Protocol):
+    """One fold: who is in which part, and where their utterances stand."""
+
+    @property
+    def validation(self) -> tuple[str, ...]:
+        """Speakers who choose the epoch and the temperature."""
+
+    @property
+    def test(self) -> tuple[str, ...]:
+        """Speakers who are scored."""
+
+    def indices(self, corpus: Corpus) -> Split:
+        """Positions of each part's utterances."""
+
+
+class Partitions(Protocol):
+    """A protocol's folds: those of `corpora.folds`, or the leaky ones of `experiments.leakage`."""
+
+    @property
+    def protocol(self) -> str:
+        """Its name."""
+
+    @property
+    def folds(self) -> Sequence[Partition]:
+        """In order."""
+
+    @property
+    def hash(self) -> str:
+        """Changes with who is where."""
+
+    @property
+    def speaker_independent(self) -> bool:
+        """False where a speaker may stand on both sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +98,7 @@ class Plan:
     """
 
     corpus: Corpus
-    folds: Folds
+    folds: Partitions
     recipe: Recipe
     seeds: tuple[int, ...]
     folder: Path
@@ -185,6 +221,10 @@ def run_fold(plan: Plan, seed: int, fold: int, report: EpochReport | None = None
     )
     torch.manual_seed(derived_seed(seed, fold, "weights"))
     network = RecognitionNetwork(recipe.features, recipe.normalisation, recipe.model, n_classes=len(corpus.classes))
+    vocabulary = None
+    if network.network.needs_phonemes:
+        vocabulary, phonemes = _phonemes(corpus, split, limit=getattr(recipe.model, "max_phonemes", 0))
+        data = replace(data, phonemes=phonemes)
     accelerator = make_accelerator(recipe.training, plan.device)
     trained = train(
         network,
@@ -217,6 +257,8 @@ def run_fold(plan: Plan, seed: int, fold: int, report: EpochReport | None = None
         "fold": fold,
         "seed": seed,
     }
+    if vocabulary is not None:
+        about["phonemes"] = list(vocabulary.symbols)
     write_weights(folder / "model.safetensors", trained.network, about)
     best = trained.history[trained.best_epoch - 1]
     info = {
@@ -233,6 +275,7 @@ def run_fold(plan: Plan, seed: int, fold: int, report: EpochReport | None = None
         "n_parameters": sum(parameter.numel() for parameter in network.parameters()),
         "validation_uar": best.validation_uar,
         "device": device_name(accelerator.device),
+        "cores": torch.get_num_threads(),
     }
     write_text(folder / "fold.json", json.dumps(info, indent=2) + "\n")
     (folder / "checkpoint.safetensors").unlink(missing_ok=True)
@@ -300,6 +343,18 @@ def command_line(arguments: Sequence[str] | None = None) -> str:
     """The command as a person would type it, without the machine's own paths to the program."""
     typed = list(sys.argv if arguments is None else arguments)
     return shlex.join([Path(typed[0]).name, *typed[1:]])
+
+
+def _phonemes(corpus: Corpus, split: Split, *, limit: int) -> tuple[PhonemeVocabulary, torch.Tensor]:
+    """The vocabulary of the training speakers, and every utterance's numbers in it."""
+    sequences = [utterance.phonemes for utterance in corpus.utterances]
+    if not any(sequences):
+        raise TrainingError(
+            f"the recipe needs phonemes, but no utterance of {corpus.name} has any; "
+            "IEMOCAP's alignments and EmoDB's lablaut files have them (read with phonemes=True)"
+        )
+    vocabulary = PhonemeVocabulary.learn([sequences[index] or () for index in split.train], limit=limit)
+    return vocabulary, vocabulary.encode(sequences)
 
 
 def _predictions(

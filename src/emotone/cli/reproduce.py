@@ -1,0 +1,205 @@
+"""`emotone reproduce`: the paper's tables, from one command."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from emotone.cli.crossval import CorpusFolder, Device, Looks, Protocol, Store, Threads
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from emotone.experiments.cross_validation import Plan
+    from emotone.experiments.table_rows import Row
+
+WITH_PHONEMES = ("emodb", "iemocap")
+"""Corpora whose readers know phonemes; every other corpus goes without."""
+
+app = typer.Typer(
+    name="reproduce",
+    help="Reproduce what the paper printed.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _group() -> None:
+    """Reproduce what the paper printed."""
+
+
+@app.command("tables")
+def tables(
+    directory: CorpusFolder,
+    corpus: Annotated[str, typer.Option("--corpus", help="The corpus by name (see `emotone corpora list`).")],
+    output: Annotated[
+        Path | None, typer.Option("--output", help="The table's folder; by default runs/tables-CORPUS-PROTOCOL.")
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, help="Seeds 0 to N - 1; one of all rows before the next.")
+    ] = 1,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Run just this row. Repeatable.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Folds at once, each in its own process.")] = 1,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One fold, 2 epochs, 8 utterances a class and part; stamped QUICK.")
+    ] = False,
+    protocol: Protocol = None,
+    store: Store = None,
+    device: Device = None,
+    threads: Threads = 0,
+    looks: Looks = None,
+) -> None:
+    """Train and score every row of the paper's Tables 1 and 2, what lies beyond them, and the leaky protocols.
+
+    Writes tables.md, tables.tex and tables.html. What is done is not done again: the command can be stopped at any
+    moment, and given again with more rows or seeds.
+    """
+    from rich.console import Console
+
+    from emotone.cli.training_run import default_store
+    from emotone.corpora import protocol_folds
+    from emotone.errors import RecipeError
+    from emotone.experiments.cross_validation import command_line
+    from emotone.experiments.tables import TablePlan, quick_task, run_table
+    from emotone.experiments.tables_report import write_tables
+
+    if device not in (None, "cpu", "cuda"):
+        raise RecipeError(f"got --device {device!r}; expected cpu or cuda")
+    console = Console(stderr=True)
+    task = _read(corpus, directory)
+    folds = protocol_folds(task, protocol)
+    name = f"tables-{task.name}-{folds.protocol}{'-quick' if quick else ''}"
+    if quick:
+        task, folds = quick_task(task, folds)
+    table = TablePlan(
+        corpus=task,
+        folds=folds,
+        seeds=tuple(range(seeds)),
+        folder=output or Path("runs") / name,
+        store=store or default_store(),
+        quick=quick,
+        only=None if only is None else tuple(only),
+        device=device,
+        threads=threads or (max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else 0),
+        command=command_line(),
+        looks=looks,
+    )
+    console.print(
+        f"{task.name}: {len(task.utterances)} utterances, {len(task.speakers)} speakers; {folds.protocol}, "
+        f"folds {folds.hash}; {len(table.wanted)} rows, {seeds} seed{'s' if seeds > 1 else ''}; into {table.folder}",
+        highlight=False,
+    )
+    with TableDisplay(console, seeds) as display:
+        outcomes = run_table(table, display, jobs=jobs)
+    for path in write_tables(table, outcomes):
+        print(f"wrote {path}")
+    stamp = " QUICK" if quick else ""
+    for outcome in outcomes:
+        found = outcome.results
+        leaky = " LEAKY" if outcome.row.leak else ""
+        if found is None:
+            print(f"{outcome.row.key}: {outcome.state}")
+        else:
+            print(
+                f"{outcome.row.key}: UAR {100 * found.pooled.uar:.1f}{leaky}{stamp}, "
+                f"accuracy {100 * found.pooled.accuracy:.1f}{leaky}{stamp}"
+            )
+
+
+def _read(name: str, directory: Path) -> Any:
+    """The corpus, with phonemes where its reader has them."""
+    from emotone.corpora import read_corpus
+
+    return read_corpus(name, directory, **({"phonemes": True} if name in WITH_PHONEMES else {}))
+
+
+class TableDisplay:
+    """One progress bar over the whole table, in multiply-adds, with the time left; one line a finished fold."""
+
+    def __init__(self, console: Console, n_seeds: int) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        self.console, self.n_seeds = console, n_seeds
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=True, compact=True),
+            TextColumn("{task.fields[state]}"),
+            console=console,
+            # Rows differ a thousandfold in cost, so the speed of the last half minute says little.
+            speed_estimate_period=3600,
+        )
+        self.bar = self.progress.add_task("table", total=1.0, state="")
+        self.weights: dict[str, float] = {}
+        self.row: Row | None = None
+        self.plan: Plan | None = None
+        self.passed: dict[tuple[str, int, int], float] = {}
+        self.noted = time.monotonic()
+
+    def __enter__(self) -> TableDisplay:
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.progress.stop()
+
+    def planned(self, weights: dict[str, float]) -> None:
+        """The bar's whole length."""
+        self.weights = weights
+        self.progress.update(self.bar, total=sum(weights.values()) or 1.0)
+
+    def row_begins(self, row: Row, plan: Plan) -> None:
+        """Names the row."""
+        self.row, self.plan = row, plan
+        self.progress.update(self.bar, state=f"{row.key}, seed {plan.seeds[0]}")
+        self.console.print(f"{row.key}: seed {plan.seeds[0]}", highlight=False)
+
+    def row_skipped(self, row: Row, state: str) -> None:
+        """Says why."""
+        self.console.print(f"{row.key}: {state}", highlight=False)
+
+    def decoded(self, done: int, total: int) -> None:
+        """Decoding is short beside the table."""
+        self.progress.update(self.bar, state=f"decoding {done} of {total}")
+
+    def epoch(self, seed: int, fold: int, record: Any, n_epochs: int) -> None:
+        """Moves the bar by an epoch of this row."""
+        self._pass(seed, fold, record.epoch / n_epochs)
+        name = self.row.key if self.row else ""
+        state = f"{name} seed {seed} fold {fold} epoch {record.epoch}/{n_epochs}"
+        self.progress.update(self.bar, state=state)
+        if not self.console.is_terminal and time.monotonic() - self.noted > 60:
+            self.noted = time.monotonic()
+            remaining = self.progress.tasks[0].time_remaining
+            left = f", about {remaining / 60:.0f} minutes left of the table" if remaining is not None else ""
+            self.console.print(f"{state}, {self.progress.tasks[0].percentage:.1f} %{left}", highlight=False)
+
+    def fold_done(self, seed: int, fold: int, info: dict[str, Any], fresh: bool) -> None:
+        """A line for the fold."""
+        self._pass(seed, fold, 1.0)
+        self.console.print(
+            f"  seed {seed} fold {fold} {'done' if fresh else 'was done before'}: "
+            f"validation UAR {100 * info['validation_uar']:.1f}, {info['seconds']:.0f} s",
+            highlight=False,
+        )
+
+    def _pass(self, seed: int, fold: int, share: float) -> None:
+        if self.row is None or self.plan is None:
+            return
+        key = (self.row.key, seed, fold)
+        n_parts = len(self.plan.fold_numbers) * (1 if self.row.peer else self.n_seeds)
+        step = (share - self.passed.get(key, 0.0)) * self.weights.get(self.row.key, 0.0) / n_parts
+        self.passed[key] = share
+        self.progress.update(self.bar, advance=step)

@@ -1,0 +1,191 @@
+"""The yardstick outside: openSMILE's functionals and a linear support vector machine, on the same folds.
+
+Features are standardised by the training speakers; C is chosen on the validation speakers by UAR; test speakers choose
+nothing. The files of a fold are those of a trained fold, so that everything behind reads them alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotone.errors import MissingExtraError, RecipeError
+from emotone.evaluation.calibration import fit_temperature
+from emotone.evaluation.metrics import unweighted_average_recall
+from emotone.evaluation.predictions import Predictions, concatenate
+from emotone.evaluation.results import Results
+from emotone.evaluation.summary import summarise
+from emotone.experiments.cross_validation import Partition, Plan, read_fold_info
+from emotone.files import write_text, written_whole
+from emotone.training.waveform_store import WaveformStore
+
+FEATURE_SETS = {"egemaps": "eGeMAPSv02", "compare": "ComParE_2016"}
+"""Our name -> openSMILE's."""
+
+CANDIDATES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+"""Values of C to choose from."""
+
+FoldDone = Callable[[int, int, dict[str, Any], bool], None]
+
+
+def cross_validate_peer(plan: Plan, feature_set: str, fold_done: FoldDone) -> Results:
+    """Fit and score every fold of the plan that is not done yet, and sum up.
+
+    Nothing here is random, so one seed stands for all.
+
+    Args:
+        plan: its recipe gives the sample rate alone; its first seed names the folders.
+        feature_set: of `FEATURE_SETS`.
+        fold_done: called with (seed, fold, fold.json, fresh).
+    Raises:
+        RecipeError: no such feature set.
+        MissingExtraError: openSMILE or scikit-learn is not installed.
+    """
+    if feature_set not in FEATURE_SETS:
+        raise RecipeError(f"unknown feature set {feature_set!r}; expected one of {', '.join(FEATURE_SETS)}")
+    seed = plan.seeds[0]
+    asked = [plan.corpus.name, plan.corpus.classes, plan.folds.hash, feature_set, CANDIDATES]
+    key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+    done = {fold: _found(plan.fold_folder(seed, fold), key) for fold in plan.fold_numbers}
+    features: NDArray[np.float64] | None = None
+    for fold in plan.fold_numbers:
+        if done[fold] is None:
+            if features is None:
+                features = functionals(plan, feature_set)
+            _run_fold(plan, seed, fold, features, key)
+        fold_done(seed, fold, read_fold_info(plan.fold_folder(seed, fold)), done[fold] is None)
+    folders = [plan.fold_folder(seed, fold) for fold in plan.fold_numbers]
+    settings = {"feature_set": FEATURE_SETS[feature_set], "classifier": "linear SVC", "C": list(CANDIDATES)}
+    results = summarise(
+        {seed: concatenate([Predictions.read(folder / "predictions.csv") for folder in folders])},
+        fold_info=[read_fold_info(folder) for folder in folders],
+        corpus=plan.corpus.name,
+        protocol=plan.folds.protocol,
+        fold_hash=plan.folds.hash,
+        speaker_independent=plan.folds.speaker_independent,
+        sentences_shared=plan.corpus.sentences_shared,
+        recipe_name=f"openSMILE {FEATURE_SETS[feature_set]} + linear SVC",
+        recipe=settings,
+        command=plan.command,
+        device="cpu",
+        tests_looked_at=plan.looks,
+        kind="peer",
+    )
+    results.write(plan.folder / "results.json")
+    return results
+
+
+def functionals(plan: Plan, feature_set: str) -> NDArray[np.float64]:
+    """The functionals that openSMILE gives of every utterance, shape (n, d), kept in the plan's folder.
+
+    Raises:
+        MissingExtraError: openSMILE is not installed.
+    """
+    try:
+        import opensmile
+    except ImportError as error:
+        raise MissingExtraError(f"the {feature_set} yardstick", "peers") from error
+
+    stored = WaveformStore(plan.store, sample_rate=plan.recipe.features.sample_rate).open(
+        plan.corpus.utterances, workers=os.cpu_count() or 1
+    )
+    names = hashlib.sha256("\n".join(path.name for path in stored.paths).encode()).hexdigest()[:16]
+    kept = plan.folder / f"functionals-{names}.npy"
+    if kept.is_file():
+        features: NDArray[np.float64] = np.load(kept, allow_pickle=False)
+        return features
+    smile = opensmile.Smile(
+        feature_set=opensmile.FeatureSet[FEATURE_SETS[feature_set]],
+        feature_level=opensmile.FeatureLevel.Functionals,
+    )
+    rows = [smile.process_signal(stored.read(index), stored.sample_rate).to_numpy()[0] for index in range(len(stored))]
+    # Silence makes some functionals undefined; they count as zero.
+    features = np.nan_to_num(np.stack(rows).astype(np.float64), posinf=0.0, neginf=0.0)
+    with written_whole(kept) as beside, Path(beside).open("wb") as handle:
+        np.save(handle, features, allow_pickle=False)
+    return features
+
+
+def _run_fold(plan: Plan, seed: int, fold: int, features: NDArray[np.float64], key: str) -> None:
+    try:
+        from sklearn.svm import SVC
+    except ImportError as error:
+        raise MissingExtraError("the support vector machine", "train") from error
+
+    began, corpus = time.perf_counter(), plan.corpus
+    partition: Partition = plan.folds.folds[fold]
+    split = partition.indices(corpus)
+    targets = np.asarray(corpus.targets(), dtype=np.int64)
+    mean = features[split.train].mean(0)
+    deviation = np.maximum(features[split.train].std(0), 1e-9)
+    standard = (features - mean) / deviation
+
+    best: tuple[float, float, Any] | None = None
+    for c in CANDIDATES:
+        machine = SVC(kernel="linear", C=c, decision_function_shape="ovr").fit(
+            standard[split.train], targets[split.train]
+        )
+        chosen = _scores(machine, standard[split.validation], len(corpus.classes)).argmax(1)
+        uar = unweighted_average_recall(targets[split.validation], chosen, len(corpus.classes))
+        # Of equal values the smallest C, which fits the training speakers least closely.
+        if best is None or uar > best[0]:
+            best = (uar, c, machine)
+    assert best is not None  # noqa: S101 - CANDIDATES is not empty
+    uar, c, machine = best
+    temperature = fit_temperature(
+        _scores(machine, standard[split.validation], len(corpus.classes)), targets[split.validation]
+    )
+    tested = [corpus.utterances[index] for index in split.test]
+    folder = plan.fold_folder(seed, fold)
+    Predictions(
+        labels=corpus.classes,
+        utterances=tuple(utterance.id for utterance in tested),
+        speakers=tuple(utterance.speaker for utterance in tested),
+        sexes=tuple(utterance.sex or "" for utterance in tested),
+        folds=np.full(len(tested), fold, dtype=np.int64),
+        truth=targets[split.test],
+        logits=_scores(machine, standard[split.test], len(corpus.classes)),
+        temperatures=np.full(len(tested), temperature),
+    ).write(folder / "predictions.csv")
+    info = {
+        "fold": fold,
+        "seed": seed,
+        "run_key": key,
+        "test_speakers": list(partition.test),
+        "validation_speakers": list(partition.validation),
+        "best_epoch": 1,
+        "epochs_run": 1,
+        "temperature": temperature,
+        "seconds": round(time.perf_counter() - began, 1),
+        "n_parameters": len(corpus.classes) * (features.shape[1] + 1),
+        "validation_uar": uar,
+        "device": "cpu",
+        "cores": 1,
+        "c": c,
+    }
+    write_text(folder / "fold.json", json.dumps(info, indent=2) + "\n")
+
+
+def _scores(machine: Any, features: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:
+    """One score a class; a class without training utterances gets one below all others."""
+    decided = np.asarray(machine.decision_function(features), dtype=np.float64)
+    if decided.ndim == 1:
+        decided = np.stack([-decided, decided], axis=1)
+    scores = np.full((len(features), n_classes), decided.min() - 1.0)
+    scores[:, machine.classes_] = decided
+    return scores
+
+
+def _found(folder: Path, key: str) -> dict[str, Any] | None:
+    if not (folder / "fold.json").exists():
+        return None
+    info = read_fold_info(folder)
+    return info if info.get("run_key") == key else None

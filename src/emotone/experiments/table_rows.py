@@ -1,0 +1,130 @@
+"""The rows of the paper's Tables 1 and 2, what lies beyond them, and the paper's printed figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from emotone.experiments.leakage import Leak
+
+Group = Literal["Table 1", "Table 2", "beyond the paper", "yardstick outside", "leaky"]
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A figure of the paper, in percent.
+
+    Attributes:
+        accuracy: overall accuracy.
+        uar: class accuracy; None where it is not known.
+        source: "printed" on the slides or the poster; "second source"; or "inferred".
+    """
+
+    accuracy: float
+    uar: float | None
+    source: Literal["printed", "second source", "inferred"] = "printed"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One system of the table.
+
+    Attributes:
+        key: names its folder, and the row for `--only`.
+        title: as it stands in the table.
+        group: where it stands.
+        recipe: its name; empty for a peer.
+        settings: changes to the recipe.
+        printed: the paper's figures, None where it has none.
+        needs_phonemes: whether it can run on a corpus without phonemes.
+        peer: openSMILE's feature set, for a peer.
+        leak: which leak, for a leaky row.
+    """
+
+    key: str
+    title: str
+    group: Group
+    recipe: str = ""
+    settings: tuple[str, ...] = ()
+    printed: Printed | None = None
+    needs_phonemes: bool = False
+    peer: str = ""
+    leak: Leak | None = None
+
+
+_BALANCED = 'loss.class_weights="balanced"'
+_SPECTROGRAM, _MFCC = "tripathi2019-spectrogram", "tripathi2019-mfcc"
+
+
+def _beyond(key: str, title: str, *settings: str) -> Row:
+    return Row(key, title, "beyond the paper", _SPECTROGRAM, settings)
+
+
+def _leaky(leak: Leak, features: str, words: str, recipe: str) -> Row:
+    title = f"proposed, {features}, focal: {words}"
+    return Row(f"leaky-{leak}-{features.lower()}", title, "leaky", recipe, leak=leak)
+
+
+ROWS: tuple[Row, ...] = (
+    Row("lee2015", "Lee & Tashev 2015", "Table 1", "lee2015", printed=Printed(62.8, 63.9)),
+    Row("lee2015-frames", "… without learnt frame labels", "Table 1", "lee2015", ('model.frame_labels="utterance"',)),
+    Row("lee2015-blstm", "… plain BLSTM, no learnt labels, no extreme learning machine", "Table 1", "lee2015-blstm"),
+    Row(
+        "satt2017-conv", "Satt et al. 2017, convolutions", "Table 1", "satt2017-conv",
+        printed=Printed(66.0, None, "second source"),
+    ),
+    Row(
+        "satt2017-conv-blstm", "Satt et al. 2017, convolutions + BLSTM", "Table 1", "satt2017-conv-blstm",
+        printed=Printed(68.8, 59.4),
+    ),
+    Row(
+        "satt2017-two-step", "… two-step decision", "Table 1", "satt2017-two-step",
+        printed=Printed(67.3, 62.0, "second source"),
+    ),
+    Row(
+        "satt2017-harmonic", "… harmonic filtering", "Table 1", "satt2017-conv-blstm",
+        ("model.harmonic_filtering=true",),
+    ),
+    Row(
+        "yenigalla2018-spectrogram", "Yenigalla et al. 2018, spectrogram", "Table 1", "yenigalla2018-spectrogram",
+        printed=Printed(71.2, 61.9),
+    ),
+    Row(
+        "yenigalla2018-phonemes", "Yenigalla et al. 2018, phonemes", "Table 1", "yenigalla2018-phonemes",
+        needs_phonemes=True,
+    ),
+    Row(
+        "yenigalla2018-combined", "Yenigalla et al. 2018, both", "Table 1", "yenigalla2018-combined",
+        printed=Printed(73.9, 68.5, "inferred"), needs_phonemes=True,
+    ),
+    Row(
+        "spectrogram-softmax", "proposed, spectrogram, softmax", "Table 2", _SPECTROGRAM, ("loss.gamma=0.0",),
+        printed=Printed(70.2, 55.8),
+    ),
+    Row(
+        "spectrogram-focal", "proposed, spectrogram, focal", "Table 2", _SPECTROGRAM,
+        printed=Printed(74.2, 64.3),
+    ),
+    Row(
+        "mfcc-softmax", "proposed, MFCC, softmax", "Table 2", _MFCC, ("loss.gamma=0.0",),
+        printed=Printed(70.7, 56.9),
+    ),
+    Row("mfcc-focal", "proposed, MFCC, focal", "Table 2", _MFCC, printed=Printed(74.6, 66.7)),
+    _beyond("weighted-softmax", "spectrogram, class-weighted softmax", "loss.gamma=0.0", _BALANCED),
+    _beyond("weighted-focal", "spectrogram, class-weighted focal (gamma 2)", _BALANCED),
+    _beyond("logit-adjusted", "spectrogram, logit adjustment (tau 1)", "loss.gamma=0.0", "loss.logit_adjustment=1.0"),
+    *(
+        _beyond(f"gamma-{gamma}", f"spectrogram, focal, gamma {gamma}", f"loss.gamma={float(gamma)}")
+        for gamma in ("0.5", "1", "3", "5")
+    ),
+    Row("egemaps-svc", "openSMILE eGeMAPSv02 + linear SVC", "yardstick outside", peer="egemaps"),
+    Row("compare-svc", "openSMILE ComParE 2016 + linear SVC", "yardstick outside", peer="compare"),
+    _leaky("random", "spectrogram", "random split", _SPECTROGRAM),
+    _leaky("random", "MFCC", "random split", _MFCC),
+    _leaky("epoch", "spectrogram", "epoch chosen on the test fold", _SPECTROGRAM),
+    _leaky("epoch", "MFCC", "epoch chosen on the test fold", _MFCC),
+)  # fmt: skip
+"""The whole table, in order. gamma 2 is the row spectrogram-focal."""
+
+PAIRS = (("spectrogram-focal", "spectrogram-softmax", "spectrogram"), ("mfcc-focal", "mfcc-softmax", "MFCC"))
+"""The paper's claim: of each pair the first is better."""

@@ -1,0 +1,277 @@
+"""Every row of the paper's Tables 1 and 2, what lies beyond them, and the leaky protocols, on the same folds and seeds.
+
+Conventions: the table's folder holds one run folder a row under `rows`, each as cross-validation makes it; a fold that
+is done is never done again, whatever order the rows are asked for in. One seed of all rows comes before the next seed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from emotone.corpora import Corpus, Fold, Folds
+from emotone.corpora.folds import fold_hash
+from emotone.errors import MissingExtraError, RecipeError
+from emotone.evaluation.predictions import Predictions, concatenate
+from emotone.evaluation.results import Results
+from emotone.experiments.cross_validation import Listener, Partitions, Plan, collect, cross_validate, read_fold_info
+from emotone.experiments.leakage import Leak, leaky_folds
+from emotone.experiments.peers import cross_validate_peer
+from emotone.experiments.recipe import Recipe, load_recipe
+from emotone.experiments.table_rows import ROWS, Row
+from emotone.features.front_end import FeatureOptions
+from emotone.models.cost import Cost, measure_cost
+from emotone.models.recognition_network import NormalisationOptions, RecognitionNetwork
+from emotone.models.systems import ModelOptions
+
+State = Literal["done", "needs phonemes", "needs the extra peers", "not run"]
+
+QUICK_PER_CLASS = 8
+QUICK_SETTINGS = ("training.epochs=2", "training.min_steps=0", "training.batch_size=8")
+
+
+@dataclass(frozen=True, slots=True)
+class TablePlan:
+    """What to run.
+
+    Attributes:
+        corpus: the task.
+        folds: its protocol.
+        seeds: the first is run for all rows before the next.
+        folder: of the table.
+        store: the waveform store's folder.
+        quick: two epochs of the first fold with a few utterances; every figure is then stamped QUICK.
+        only: keys of the rows to run; None for all. Rows that were run before are reported all the same.
+        device: "cpu", or None for what is there.
+        threads: of PyTorch in each process; 0 leaves PyTorch's own choice.
+        command: how it was started.
+        looks: how often these test folds have been looked at.
+    Raises:
+        RecipeError: a key that is no row.
+    """
+
+    corpus: Corpus
+    folds: Folds
+    seeds: tuple[int, ...]
+    folder: Path
+    store: Path
+    quick: bool = False
+    only: tuple[str, ...] | None = None
+    device: str | None = None
+    threads: int = 0
+    command: str = ""
+    looks: int | None = None
+
+    def __post_init__(self) -> None:
+        known = [row.key for row in ROWS]
+        if unknown := sorted(set(self.only or ()) - set(known)):
+            raise RecipeError(f"no row {', '.join(unknown)}; expected some of {', '.join(known)}")
+
+    @property
+    def wanted(self) -> tuple[Row, ...]:
+        """The rows to run."""
+        return tuple(row for row in ROWS if self.only is None or row.key in self.only)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one row.
+
+    Attributes:
+        row: which.
+        state: "done", or why there is no figure.
+        results: None where there is no figure.
+        predictions: by seed, in the order of the folds; empty where there is no figure.
+        cost: None for a peer, and where the row cannot be built.
+        seconds: of training, all folds and seeds.
+        core_seconds: seconds times cores (on a GPU: seconds of the whole device).
+    """
+
+    row: Row
+    state: State
+    results: Results | None = None
+    predictions: tuple[Predictions, ...] = ()
+    cost: Cost | None = None
+    seconds: float = 0.0
+    core_seconds: float = 0.0
+
+
+class TableListener(Listener, Protocol):
+    """Hears how the table goes; what `Listener` hears is of the row last begun."""
+
+    def planned(self, weights: dict[str, float]) -> None:
+        """What each row to be run weighs, in all its seeds and folds: epochs times multiply-adds."""
+
+    def row_begins(self, row: Row, plan: Plan) -> None:
+        """A row begins one of its seeds."""
+
+    def row_skipped(self, row: Row, state: State) -> None:
+        """A row cannot be run here."""
+
+
+def quick_task(corpus: Corpus, folds: Folds) -> tuple[Corpus, Folds]:
+    """The first fold with at most `QUICK_PER_CLASS` utterances of each class and part, and a protocol named so."""
+    first = folds.folds[0]
+    split = first.indices(corpus)
+    kept: set[str] = set()
+    for part in (split.train, split.validation, split.test):
+        taken: Counter[str] = Counter()
+        for index in part.tolist():
+            utterance = corpus.utterances[index]
+            if taken[utterance.emotion] < QUICK_PER_CLASS:
+                taken[utterance.emotion] += 1
+                kept.add(utterance.id)
+    cut = corpus.where(lambda utterance: utterance.id in kept, reason="left out by --quick")
+    protocol = f"QUICK {folds.protocol}"
+    fold = Fold(0, first.train, first.validation, first.test)
+    return cut, Folds(protocol, (fold,), fold_hash(cut, protocol, (fold,)))
+
+
+def row_recipe(row: Row, *, quick: bool) -> Recipe:
+    """The recipe of a row; a peer has the default one, of which it takes the sample rate."""
+    settings = [*row.settings, *(QUICK_SETTINGS if quick and not row.peer else ())]
+    return load_recipe(row.recipe or "default", settings)
+
+
+def row_plan(table: TablePlan, row: Row, seeds: Sequence[int]) -> Plan:
+    """The cross-validation of a row, as a plan."""
+    recipe = row_recipe(row, quick=table.quick)
+    folds: Partitions = table.folds
+    if row.leak is not None:
+        folds = _leaky(table, row.leak)
+    if recipe.model.system == "satt2017" and recipe.model.decision == "two_step":
+        if "neutral" not in table.corpus.classes:
+            raise RecipeError(f"{row.key} needs a neutral class; {table.corpus.name} has {table.corpus.classes}")
+        place = table.corpus.classes.index("neutral")
+        recipe = recipe.model_copy(update={"model": recipe.model.model_copy(update={"neutral": place})})
+    return Plan(
+        corpus=table.corpus,
+        folds=folds,
+        recipe=recipe,
+        seeds=tuple(seeds),
+        folder=table.folder / "rows" / row.key,
+        store=table.store,
+        device=table.device,
+        threads=table.threads,
+        command=table.command,
+        looks=table.looks,
+    )
+
+
+def run_table(table: TablePlan, listener: TableListener, *, jobs: int = 1) -> list[Outcome]:
+    """Run every wanted row that is not done yet, one seed of all rows before the next, and gather all rows.
+
+    Args:
+        table: what to run; for a quick one its corpus and folds are those of `quick_task`.
+        listener: hears how it goes.
+        jobs: folds at once, each in a process of its own.
+    Raises:
+        EmotoneError: whatever a row raises; what is done stays done.
+    """
+    can = [row for row in table.wanted if _obstacle(table, row) is None]
+    for row in table.wanted:
+        if row not in can:
+            listener.row_skipped(row, _obstacle(table, row) or "not run")
+    listener.planned({row.key: _weight(table, row) for row in can})
+    for seed in table.seeds:
+        for row in can:
+            if row.peer and seed != table.seeds[0]:
+                continue
+            plan = row_plan(table, row, (seed,))
+            listener.row_begins(row, plan)
+            if row.peer:
+                try:
+                    cross_validate_peer(plan, row.peer, listener.fold_done)
+                except MissingExtraError:
+                    listener.row_skipped(row, "needs the extra peers")
+            else:
+                cross_validate(plan, jobs=jobs, listener=listener)
+    return [gather(table, row) for row in ROWS]
+
+
+def gather(table: TablePlan, row: Row) -> Outcome:
+    """A row as far as it was run: the seeds all of whose folds are done."""
+    obstacle = _obstacle(table, row)
+    if obstacle is not None:
+        return Outcome(row, obstacle)
+    plan = row_plan(table, row, table.seeds[:1] if row.peer else table.seeds)
+    done = [
+        seed
+        for seed in plan.seeds
+        if all((plan.fold_folder(seed, fold) / "fold.json").exists() for fold in plan.fold_numbers)
+    ]
+    cost = None if row.peer else _cost(table, row)
+    if not done:
+        missing = row.peer and not _installed("opensmile")
+        return Outcome(row, "needs the extra peers" if missing else "not run", cost=cost)
+    plan = replace(plan, seeds=tuple(done))
+    results = Results.read(plan.folder / "results.json") if row.peer else collect(plan)
+    folders = [[plan.fold_folder(seed, fold) for fold in plan.fold_numbers] for seed in done]
+    infos = [read_fold_info(folder) for seed_folders in folders for folder in seed_folders]
+    return Outcome(
+        row=row,
+        state="done",
+        results=results,
+        predictions=tuple(
+            concatenate([Predictions.read(folder / "predictions.csv") for folder in seed_folders])
+            for seed_folders in folders
+        ),
+        cost=cost,
+        seconds=sum(float(info["seconds"]) for info in infos),
+        core_seconds=sum(float(info["seconds"]) * _cores(info) for info in infos),
+    )
+
+
+def rare_classes(corpus: Corpus) -> tuple[str, ...]:
+    """The classes with fewer utterances than an even share, in the order of the outputs."""
+    counts = Counter(utterance.emotion for utterance in corpus.utterances)
+    even = len(corpus.utterances) / len(corpus.classes)
+    return tuple(label for label in corpus.classes if counts[label] < even)
+
+
+def _obstacle(table: TablePlan, row: Row) -> State | None:
+    lacks = row.needs_phonemes and not any(utterance.phonemes for utterance in table.corpus.utterances)
+    return "needs phonemes" if lacks else None
+
+
+def _leaky(table: TablePlan, leak: Leak) -> Partitions:
+    if not table.quick or leak == "epoch":
+        return leaky_folds(table.corpus, table.folds, leak)
+    # One honest fold has nothing to deal out; a third each, and only the first of them, is as quick.
+    thirds = replace(table.folds, folds=table.folds.folds * 3)
+    whole = leaky_folds(table.corpus, thirds, leak)
+    return replace(whole, folds=whole.folds[:1])
+
+
+def _cost(table: TablePlan, row: Row) -> Cost:
+    recipe = row_recipe(row, quick=False)
+    return _cost_of(recipe.features, recipe.normalisation, recipe.model, len(table.corpus.classes))
+
+
+@cache
+def _cost_of(features: FeatureOptions, normalisation: NormalisationOptions, model: ModelOptions, n: int) -> Cost:
+    return measure_cost(RecognitionNetwork(features, normalisation, model, n_classes=n))
+
+
+def _weight(table: TablePlan, row: Row) -> float:
+    if row.peer:
+        return float(len(table.folds.folds))
+    plan = row_plan(table, row, table.seeds)
+    n_epochs = plan.recipe.training.n_epochs(max(1, len(table.corpus.utterances)))
+    return float(_cost(table, row).multiply_adds) * n_epochs * len(plan.fold_numbers) * len(table.seeds)
+
+
+def _cores(info: dict[str, object]) -> float:
+    return float(np.asarray(info.get("cores", 1))) if str(info.get("device", "cpu")).startswith("cpu") else 1.0
+
+
+def _installed(package: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(package) is not None

@@ -1,0 +1,357 @@
+"""The report of the tables: what was measured beside what was printed, as Markdown, LaTeX and one HTML page.
+
+Conventions: scores in percent. In a quick run every figure bears QUICK, in a leaky row LEAKY; a row without a figure
+says why it has none, and is never guessed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from emotone.evaluation import metrics, significance
+from emotone.evaluation.markdown import document as markdown_document
+from emotone.evaluation.page import document as page_document
+from emotone.evaluation.report_content import Paragraph, Part, Section, Table
+from emotone.evaluation.results import ConfidenceInterval, Results, percent
+from emotone.evaluation.summary import software_versions
+from emotone.experiments.leakage import STAMP
+from emotone.experiments.table_rows import PAIRS, Group, Printed
+from emotone.experiments.tables import Outcome, TablePlan, rare_classes, row_recipe
+from emotone.files import write_text
+
+QUICK_STAMP = "QUICK"
+NONE = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Two systems on the same utterances.
+
+    Attributes:
+        first: title of the one that should be better.
+        second: title of the other.
+        uar: first minus second, UAR.
+        accuracy: first minus second, accuracy.
+        mcnemar: over the utterances of the first seed.
+    """
+
+    first: str
+    second: str
+    uar: significance.Comparison
+    accuracy: significance.Comparison
+    mcnemar: significance.McNemar
+
+
+def write_tables(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Path]:
+    """Write tables.md, tables.tex and tables.html into the table's folder.
+
+    Raises:
+        OutputError: a file could not be written.
+    """
+    title, lead = _title(table), _lead(table)
+    parts = sections(table, outcomes)
+    paths = [table.folder / f"tables.{suffix}" for suffix in ("md", "tex", "html")]
+    write_text(paths[0], markdown_document(title, lead, parts))
+    write_text(paths[1], as_latex(title, lead, parts))
+    warning = "Two epochs over a few utterances: no figure here says anything of any system." if table.quick else ""
+    write_text(paths[2], page_document(title, lead, parts, warning=warning))
+    return paths
+
+
+def sections(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Section]:
+    """The whole report, in order."""
+    return [
+        Section("Tables 1 and 2", [_scores(table, outcomes, ("Table 1", "Table 2"), printed=True)]),
+        Section("Does focal loss help?", _claims(table, outcomes)),
+        Section("Focal loss, or merely the weighting?", _beyond(table, outcomes)),
+        Section("Yardstick outside", [_scores(table, outcomes, ("yardstick outside",), printed=False)]),
+        Section("Rare classes", [_recalls(table, outcomes)]),
+        Section("How much is protocol?", _leaks(table, outcomes)),
+        Section("What it costs", _costs(table, outcomes)),
+        Section("Confusion matrices", _confusions(table, outcomes) or [Paragraph("No row is done yet.")]),
+        Section("What is the project's choice", _choices(outcomes)),
+        Section("How it was made", [_origin(table, outcomes)]),
+    ]
+
+
+def compare(first: Outcome, second: Outcome) -> Verdict | None:
+    """The paired tests of two rows; None where one of them has no figure."""
+    if not first.predictions or not second.predictions:
+        return None
+    n_runs = min(len(first.predictions), len(second.predictions))
+    one, other = first.predictions[:n_runs], second.predictions[:n_runs]
+    truth, labels = one[0].truth, one[0].labels
+    order = {name: position for position, name in enumerate(one[0].utterances)}
+    a = np.stack([run.prediction[_rows(run.utterances, order)] for run in one])
+    b = np.stack([run.prediction[_rows(run.utterances, order)] for run in other])
+    tests = [
+        significance.speaker_permutation(truth, a, b, one[0].speakers, statistic, n_labels=len(labels))
+        for statistic in (metrics.uar_of, metrics.accuracy_of)
+    ]
+    return Verdict(first.row.title, second.row.title, tests[0], tests[1], significance.mcnemar(truth, a[0], b[0]))
+
+
+def claim(verdict: Verdict, *, quick: bool = False) -> str:
+    """The plain sentence: whether focal loss is better here, and by how much."""
+    test = verdict.uar
+    holds = test.effect > 0 and test.interval.low > 0 and test.p_value < 0.05
+    stamp = f" {QUICK_STAMP}" if quick else ""
+    return (
+        f"The paper's claim {'holds' if holds else 'does not hold'} here, by {_signed(test.effect)}{stamp} points "
+        f"of UAR ({100 * test.interval.level:.0f} % interval {_signed(test.interval.low)} to "
+        f"{_signed(test.interval.high)}{stamp}, p = {test.p_value:.3f}{stamp} by swapping the two systems speaker by "
+        f"speaker) and {_signed(verdict.accuracy.effect)}{stamp} points of accuracy: {verdict.first} against "
+        f"{verdict.second}."
+    )
+
+
+def as_latex(title: str, lead: Sequence[str], parts: Sequence[Section]) -> str:
+    """The report as LaTeX to be taken into a document: sections, paragraphs and tabulars, no packages needed."""
+    lines = [f"% {' '.join(title.split())}", f"\\section*{{{_tex(title)}}}", *map(_tex, lead), ""]
+    for section in parts:
+        lines += [f"\\subsection*{{{_tex(section.title)}}}", ""]
+        for part in section.parts:
+            if isinstance(part, Paragraph):
+                lines += [_tex(part.text), ""]
+            elif isinstance(part, Table):
+                columns = "".join("l" if index < part.n_text else "r" for index in range(len(part.columns)))
+                rows = [" & ".join(map(_tex, row)) + r" \\" for row in part.rows]
+                head = " & ".join(map(_tex, part.columns)) + r" \\"
+                body = ["\\hline", head, "\\hline", *rows, "\\hline"]
+                lines += [_tex(part.caption), "", f"\\begin{{tabular}}{{{columns}}}", *body, "\\end{tabular}", ""]
+    return "\n".join(lines) + "\n"
+
+
+def _title(table: TablePlan) -> str:
+    quick = f"{QUICK_STAMP}: " if table.quick else ""
+    return f"{quick}Tables 1 and 2 of Tripathi et al. (2019) on {table.corpus.name}"
+
+
+def _lead(table: TablePlan) -> list[str]:
+    shared = "sentences shared by training and test" if table.corpus.sentences_shared else "sentences not shared"
+    return [
+        f"{table.corpus.name}, {table.folds.protocol} (folds {table.folds.hash}), SI, "
+        f"n = {len(table.corpus.utterances)}, {len(table.corpus.speakers)} speakers, {shared}; "
+        f"seeds {', '.join(map(str, table.seeds))}."
+        + ("" if table.looks is None else f" These test folds have been looked at {table.looks} times."),
+        "The paper's figures are of IEMOCAP's improvised part under a protocol it does not print; ours stand beside "
+        "them, not against them, on any other corpus. Accuracy is the paper's overall accuracy, UAR its class "
+        "accuracy.",
+    ]
+
+
+def _stamp(text: str, table: TablePlan, outcome: Outcome | None = None) -> str:
+    if text == NONE or not any(character.isdigit() for character in text):
+        return text
+    stamps = [STAMP] if outcome is not None and outcome.row.leak is not None else []
+    stamps += [QUICK_STAMP] if table.quick else []
+    return " ".join([text, *stamps])
+
+
+def _interval(interval: ConfidenceInterval | None) -> str:
+    return f"[{percent(interval.low)}, {percent(interval.high)}]" if interval else NONE
+
+
+def _figure(share: float, spread: float | None) -> str:
+    return percent(share) + ("" if spread is None else f" ± {percent(spread)}")
+
+
+def _scores(table: TablePlan, outcomes: Sequence[Outcome], groups: Sequence[Group], *, printed: bool) -> Table:
+    columns = ["system", "state", "accuracy", "interval", "UAR", "interval"]
+    rows = []
+    for outcome in (one for one in outcomes if one.row.group in groups):
+        state = _state(outcome)
+        if outcome.results is None:
+            row = [outcome.row.title, state, *[NONE] * 4]
+        else:
+            found = outcome.results
+            figures = [
+                _figure(found.pooled.accuracy, found.over_seeds.accuracy_sd),
+                _interval(found.pooled.accuracy_interval),
+                _figure(found.pooled.uar, found.over_seeds.uar_sd),
+                _interval(found.pooled.uar_interval),
+            ]
+            row = [outcome.row.title, state, *(_stamp(figure, table, outcome) for figure in figures)]
+        rows.append(row + (_printed(outcome.row.printed) if printed else []))
+    return Table(
+        "In percent, all folds pooled; 95 % intervals by bootstrap over speakers; ± over seeds where there are any.",
+        columns + (["paper: accuracy", "paper: UAR"] if printed else []),
+        rows,
+        n_text=2,
+    )
+
+
+def _state(outcome: Outcome) -> str:
+    if outcome.results is None:
+        return outcome.state
+    n_seeds = len(outcome.results.seeds)
+    return f"{n_seeds} seed{'s' if n_seeds > 1 else ''}"
+
+
+def _printed(figures: Printed | None) -> list[str]:
+    if figures is None:
+        return [NONE, NONE]
+    source = "" if figures.source == "printed" else f" ({figures.source})"
+    return [f"{figures.accuracy}{source}", NONE if figures.uar is None else f"{figures.uar}{source}"]
+
+
+def _claims(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
+    by_key = {outcome.row.key: outcome for outcome in outcomes}
+    verdicts, parts = [], list[Part]()
+    for focal, softmax, features in PAIRS:
+        verdict = compare(by_key[focal], by_key[softmax])
+        if verdict is None:
+            parts.append(Paragraph(f"{features}: not run, so nothing can be said."))
+        else:
+            verdicts.append(verdict)
+            parts.append(Paragraph(f"{features}: {claim(verdict, quick=table.quick)}"))
+    return [*parts, *([_verdict_table(table, verdicts)] if verdicts else [])]
+
+
+def _beyond(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
+    plain = next(outcome for outcome in outcomes if outcome.row.key == "spectrogram-softmax")
+    others = [one for one in outcomes if one.row.group == "beyond the paper" or one.row.key == "spectrogram-focal"]
+    verdicts = [verdict for one in others if (verdict := compare(one, plain)) is not None]
+    parts: list[Part] = [_scores(table, outcomes, ("beyond the paper",), printed=False)]
+    if verdicts:
+        parts += [
+            Paragraph("Each of them against plain softmax, on the same utterances:"),
+            _verdict_table(table, verdicts),
+        ]
+    return parts
+
+
+def _verdict_table(table: TablePlan, verdicts: Sequence[Verdict]) -> Table:
+    rows = []
+    for verdict in verdicts:
+        uar, accuracy, pairs = verdict.uar, verdict.accuracy, verdict.mcnemar
+        figures = [
+            _signed(uar.effect),
+            f"[{_signed(uar.interval.low)}, {_signed(uar.interval.high)}]",
+            f"{uar.p_value:.4f}",
+            _signed(accuracy.effect),
+            f"{accuracy.p_value:.4f}",
+            f"{pairs.only_a} / {pairs.only_b}",
+            f"{pairs.p_value:.4f}",
+        ]
+        rows.append([f"{verdict.first} − {verdict.second}", *(_stamp(figure, table) for figure in figures)])
+    return Table(
+        "Differences in points. p of UAR and accuracy: permutation that swaps the two systems speaker by speaker; its "
+        "interval by bootstrap over speakers. McNemar's exact test takes utterances as independent, which those of one "
+        "speaker are not.",
+        ["pair", "UAR", "interval", "p", "accuracy", "p", "only one right", "McNemar p"],
+        rows,
+    )
+
+
+def _recalls(table: TablePlan, outcomes: Sequence[Outcome]) -> Table:
+    rare = rare_classes(table.corpus)
+    rows = []
+    for outcome in outcomes:
+        if outcome.results is not None:
+            recalls = [percent(outcome.results.pooled.per_class[label].recall) for label in table.corpus.classes]
+            rows.append([outcome.row.title, *(_stamp(recall, table, outcome) for recall in recalls)])
+    names = [f"{label} (rare)" if label in rare else label for label in table.corpus.classes]
+    return Table(
+        "Recall of each class in percent, pooled; rare classes have fewer utterances than an even share.",
+        ["system", *names],
+        rows,
+    )
+
+
+def _leaks(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
+    words = Paragraph(
+        "The same architecture under protocols that leak. Each of these figures is too high and says nothing of new "
+        "speakers; the distance to the rows above is how much of such a number is protocol."
+    )
+    return [words, _scores(table, outcomes, ("leaky",), printed=False)]
+
+
+def _costs(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
+    rows = []
+    for outcome in outcomes:
+        cost, done = outcome.cost, outcome.results is not None
+        parameters = f"{cost.parameters:,}" if cost else _peer_parameters(outcome.results)
+        figures = [f"{outcome.seconds:.0f}" if done else NONE, f"{outcome.core_seconds / 3600:.3f}" if done else NONE]
+        rows.append(
+            [outcome.row.title, parameters, f"{cost.multiply_adds / 1e6:,.1f}" if cost else NONE]
+            + [_stamp(figure, table, outcome) for figure in figures]
+        )
+    total = sum(outcome.core_seconds for outcome in outcomes) / 3600
+    return [
+        Paragraph(f"All rows that are done took {_stamp(f'{total:.2f}', table)} core-hours of training together."),
+        Table(
+            "Multiply-adds in millions for an utterance of 3 s (6 s where the input has a fixed size), front end left "
+            "out. Seconds of training, validation included, over all folds and seeds; core-hours: seconds times cores.",
+            ["system", "parameters", "million multiply-adds", "seconds", "core-hours"],
+            rows,
+        ),
+        Paragraph("Networks with heavy parallel convolutions are as slow as they are; nothing was made smaller."),
+    ]
+
+
+def _peer_parameters(results: Results | None) -> str:
+    return NONE if results is None else f"{results.per_fold[0].info.n_parameters:,}"
+
+
+def _confusions(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
+    labels = table.corpus.classes
+    parts: list[Part] = []
+    for outcome in (one for one in outcomes if one.results is not None):
+        matrix = outcome.results.pooled.confusion_matrix if outcome.results else []
+        rows = [
+            [label, *(_stamp(str(count), table, outcome) for count in row)]
+            for label, row in zip(labels, matrix, strict=True)
+        ]
+        caption = f"{outcome.row.title}: true classes on the rows, predicted ones on the columns, summed over seeds."
+        parts.append(Table(caption, ["true \\ predicted", *labels], rows))
+    return parts
+
+
+def _choices(outcomes: Sequence[Outcome]) -> list[Part]:
+    seen: dict[str, tuple[str, ...]] = {}
+    for outcome in outcomes:
+        if outcome.row.recipe:
+            seen.setdefault(outcome.row.recipe, row_recipe(outcome.row, quick=False).choices)
+    rows = [[name, choice] for name, choices in seen.items() for choice in choices]
+    return [Table("What the papers do not print, and what stands in its place.", ["recipe", "choice"], rows, n_text=2)]
+
+
+def _origin(table: TablePlan, outcomes: Sequence[Outcome]) -> Table:
+    devices = sorted({one.results.device for one in outcomes if one.results is not None})
+    rows = [
+        ["date", datetime.datetime.now(datetime.UTC).date().isoformat()],
+        ["command", table.command],
+        ["corpus", table.corpus.name],
+        ["protocol", table.folds.protocol],
+        ["folds' hash", table.folds.hash],
+        ["seeds", ", ".join(map(str, table.seeds))],
+        ["device", "; ".join(devices) or NONE],
+        ["without phonemes", str(sum(not utterance.phonemes for utterance in table.corpus.utterances))],
+        *([name, version] for name, version in software_versions().items()),
+    ]
+    return Table("All that is needed to do it again.", ["what", "value"], rows, n_text=2)
+
+
+def _rows(names: Sequence[str], order: dict[str, int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Where each utterance of `order` stands among `names`."""
+    place = {name: position for position, name in enumerate(names)}
+    return np.array([place[name] for name in order], dtype=np.int64)
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f}"
+
+
+_TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "−": "$-$"}
+_TEX |= {character: f"\\{character}" for character in "&%$#_{}"} | {"–": "--", "…": r"\ldots{}", "<": "$<$", ">": "$>$"}
+
+
+def _tex(text: str) -> str:
+    return re.sub(r"[\\~^±−&%$#_{}–…<>]", lambda match: _TEX[match[0]], " ".join(text.split()))

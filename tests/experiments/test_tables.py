@@ -1,0 +1,208 @@
+"""The tables: every row's recipe, the quick task, the report, and a quick run on a made-up tree in IEMOCAP's layout."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from corpora.iemocap_tree import build_iemocap
+from emotone.corpora import protocol_folds, read_corpus
+from emotone.errors import RecipeError, TrainingError
+from emotone.evaluation.significance import Comparison, Interval, McNemar
+from emotone.experiments import tables
+from emotone.experiments.cross_validation import Plan, cross_validate
+from emotone.experiments.table_rows import PAIRS, ROWS
+from emotone.experiments.tables import TablePlan, quick_task, rare_classes, row_recipe, run_table
+from emotone.experiments.tables_report import Verdict, as_latex, claim, write_tables
+
+FEW = 3
+
+
+class Heard:
+    """A listener that remembers."""
+
+    def __init__(self):
+        self.begun, self.skipped, self.fresh = [], {}, 0
+
+    def planned(self, weights):
+        self.weights = weights
+
+    def row_begins(self, row, plan):
+        self.begun.append((row.key, plan.seeds))
+
+    def row_skipped(self, row, state):
+        self.skipped[row.key] = state
+
+    def decoded(self, done, total):
+        pass
+
+    def epoch(self, seed, fold, record, n_epochs):
+        pass
+
+    def fold_done(self, seed, fold, info, fresh):
+        self.fresh += fresh
+
+
+@pytest.fixture(scope="session")
+def iemocap(tmp_path_factory):
+    root = tmp_path_factory.mktemp("iemocap")
+    build_iemocap(root)
+    return read_corpus("iemocap", root, phonemes=True)
+
+
+@pytest.fixture(scope="session")
+def light_rows():
+    """All rows, the heavy convolutions with two kernels instead of 200, Satt's segments of 1 s."""
+    lighter = {"yenigalla2018": ("model.kernels=2",), "satt2017": ("model.segment_frames=64",)}
+    return tuple(replace(row, settings=row.settings + lighter.get(row.recipe.partition("-")[0], ())) for row in ROWS)
+
+
+@pytest.fixture
+def table(iemocap, tmp_path, light_rows, monkeypatch):
+    monkeypatch.setattr(tables, "ROWS", light_rows)
+    monkeypatch.setattr(tables, "QUICK_PER_CLASS", FEW)
+    torch.set_num_threads(1)
+    task, folds = quick_task(iemocap, protocol_folds(iemocap))
+    return TablePlan(task, folds, (0,), tmp_path / "table", tmp_path / "store", quick=True, device="cpu")
+
+
+def test_every_row_has_a_recipe_of_its_own_and_a_key_of_its_own():
+    assert len({row.key for row in ROWS}) == len(ROWS)
+    seen = {row_recipe(row, quick=False).model_dump_json() for row in ROWS if not row.peer and row.leak is None}
+    assert len(seen) == sum(not row.peer and row.leak is None for row in ROWS)
+    assert {row.peer or "" for row in ROWS} == {"", "egemaps", "compare"}
+
+
+def test_softmax_and_focal_differ_in_gamma_alone():
+    by_key = {row.key: row for row in ROWS}
+    for focal, softmax, _ in PAIRS:
+        one, other = (row_recipe(by_key[key], quick=False).model_dump() for key in (focal, softmax))
+        assert (one["loss"].pop("gamma"), other["loss"].pop("gamma")) == (2.0, 0.0)
+        assert {**one, "name": ""} == {**other, "name": ""}
+
+
+def test_the_printed_figures_are_those_of_the_paper():
+    printed = {row.key: row.printed for row in ROWS if row.printed and row.printed.source == "printed"}
+    assert {key: (figure.accuracy, figure.uar) for key, figure in printed.items()} == {
+        "lee2015": (62.8, 63.9),
+        "satt2017-conv-blstm": (68.8, 59.4),
+        "yenigalla2018-spectrogram": (71.2, 61.9),
+        "spectrogram-softmax": (70.2, 55.8),
+        "spectrogram-focal": (74.2, 64.3),
+        "mfcc-softmax": (70.7, 56.9),
+        "mfcc-focal": (74.6, 66.7),
+    }
+
+
+def test_every_recipe_of_a_row_says_what_the_project_chose():
+    assert all(row_recipe(row, quick=False).choices for row in ROWS if row.recipe)
+
+
+def test_a_quick_task_keeps_the_speakers_apart_and_a_few_utterances_of_each_class_and_part(iemocap):
+    task, folds = quick_task(iemocap, protocol_folds(iemocap))
+    assert folds.protocol == "QUICK iemocap-5"
+    split = folds.folds[0].indices(task)
+    targets = np.asarray(task.targets())
+    for part in (split.train, split.validation, split.test):
+        assert 0 < np.bincount(targets[part]).max() <= 8
+
+
+def test_a_row_that_does_not_exist_is_refused(table):
+    with pytest.raises(RecipeError, match="no row lee2016"):
+        replace(table, only=("lee2016",))
+
+
+def test_without_phonemes_two_rows_say_so_and_a_recipe_that_needs_them_is_refused(table):
+    mute = replace(table.corpus, utterances=tuple(replace(u, phonemes=None) for u in table.corpus.utterances))
+    heard = Heard()
+    bare = replace(table, corpus=mute, only=("yenigalla2018-phonemes", "yenigalla2018-combined"))
+    outcomes = {outcome.row.key: outcome.state for outcome in run_table(bare, heard)}
+    assert heard.skipped == {"yenigalla2018-phonemes": "needs phonemes", "yenigalla2018-combined": "needs phonemes"}
+    assert outcomes["yenigalla2018-phonemes"] == outcomes["yenigalla2018-combined"] == "needs phonemes"
+    assert outcomes["lee2015"] == "not run"
+    assert not heard.begun
+    recipe = row_recipe(next(row for row in ROWS if row.key == "yenigalla2018-phonemes"), quick=True)
+    with pytest.raises(TrainingError, match="needs phonemes"):
+        cross_validate(Plan(mute, table.folds, recipe, (0,), table.folder / "mute", table.store, device="cpu"))
+
+
+def test_a_quick_run_of_some_rows_reports_them_stamped_and_is_not_done_twice(table):
+    some = replace(table, only=("yenigalla2018-phonemes", "mfcc-softmax", "mfcc-focal"))
+    heard = Heard()
+    outcomes = run_table(some, heard)
+    assert [key for key, _ in heard.begun] == ["yenigalla2018-phonemes", "mfcc-softmax", "mfcc-focal"]
+    assert heard.fresh == 3
+    paths = write_tables(some, outcomes)
+    assert [path.name for path in paths] == ["tables.md", "tables.tex", "tables.html"]
+    markdown, latex, page = (path.read_text(encoding="utf-8") for path in paths)
+    assert "not run" in markdown
+    assert re.search(r"claim (holds|does not hold) here, by \\?[+-]\d+\.\d QUICK points", markdown)
+    assert "74.6" in markdown
+    assert "<script" not in page
+    assert latex.count("\\begin{tabular}") == latex.count("\\end{tabular}") > 5
+    scores = markdown.split("## Tables 1 and 2")[1].split("## Does")[0]
+    done = next(line for line in scores.splitlines() if line.startswith("| proposed, MFCC, focal "))
+    assert done.count("QUICK") == 4
+
+    again = Heard()
+    run_table(replace(some, only=("mfcc-focal",)), again)
+    assert again.fresh == 0
+    kept = {outcome.row.key: outcome.state for outcome in run_table(replace(some, only=("mfcc-focal",)), Heard())}
+    assert kept["mfcc-softmax"] == kept["yenigalla2018-phonemes"] == "done"
+
+
+def test_the_yardstick_outside_runs_on_the_same_folds(table):
+    pytest.importorskip("opensmile")
+    outcomes = run_table(replace(table, only=("egemaps-svc",)), Heard())
+    found = next(outcome for outcome in outcomes if outcome.row.key == "egemaps-svc")
+    assert found.state == "done"
+    assert found.results.fold_hash == table.folds.hash
+    assert found.results.recipe["feature_set"] == "eGeMAPSv02"
+
+
+@pytest.mark.slow
+def test_all_rows_run_on_a_tree_in_the_layout_of_iemocap(table):
+    only = tuple(row.key for row in ROWS if not row.peer)
+    outcomes = run_table(replace(table, only=only), Heard())
+    states = {outcome.row.key: outcome.state for outcome in outcomes if not outcome.row.peer}
+    assert states == dict.fromkeys(only, "done")
+    markdown = write_tables(table, outcomes)[0].read_text(encoding="utf-8")
+    leaky = markdown.split("## How much is protocol")[1].split("## What it costs")[0]
+    rows = [line for line in leaky.splitlines() if line.startswith("| proposed")]
+    assert len(rows) == 4
+    assert all(row.count("LEAKY QUICK") == 4 for row in rows)
+
+
+def verdict(effect, low, high, p):
+    test = Comparison(effect, Interval(low, high, 0.95), p, True, 10)
+    return Verdict("focal", "softmax", test, test, McNemar(3, 1, 0.6))
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (verdict(0.05, 0.02, 0.08, 0.002), "The paper's claim holds here, by +5.0 points of UAR"),
+        (verdict(0.01, -0.02, 0.04, 0.4), "The paper's claim does not hold here, by +1.0 points of UAR"),
+        (verdict(-0.03, -0.05, -0.01, 0.01), "The paper's claim does not hold here, by -3.0 points of UAR"),
+    ],
+)
+def test_the_sentence_says_whether_the_claim_holds(found, expected):
+    assert claim(found).startswith(expected)
+    assert "QUICK" not in claim(found)
+    assert "QUICK" in claim(found, quick=True)
+
+
+def test_rare_classes_have_less_than_an_even_share(iemocap):
+    assert rare_classes(iemocap) == ()
+    task = iemocap.where(lambda u: u.emotion != "anger" or u.session == "Session1", reason="made rare")
+    assert rare_classes(task) == ("anger",)
+
+
+def test_latex_escapes_what_means_something_to_it():
+    text = as_latex("50 % & more_less", ["a {b} $5 #1"], [])
+    assert r"50 \% \& more\_less" in text
+    assert r"a \{b\} \$5 \#1" in text
