@@ -25,14 +25,29 @@ def test_the_temperature_put_in_is_found(temperature: float) -> None:
     assert calibration.fit_temperature(logits * temperature, targets) == pytest.approx(temperature, rel=0.05)
 
 
-def test_the_fitted_temperature_is_the_likeliest() -> None:
+def test_the_fitted_temperature_has_the_best_brier_score() -> None:
     logits, targets = _honest(500)
     found = calibration.fit_temperature(logits * 3, targets)
 
-    def nll(t: float) -> float:
-        return calibration.negative_log_likelihood(calibration.softmax(logits * 3, t), targets)
+    def brier(t: float) -> float:
+        return calibration.brier_score(calibration.softmax(logits * 3, t), targets)
 
-    assert nll(found) < min(nll(found * 1.01), nll(found / 1.01), nll(1.0))
+    assert brier(found) < min(brier(found * 1.01), brier(found / 1.01), brier(1.0))
+
+
+def test_one_speaker_who_is_misunderstood_does_not_decide_alone() -> None:
+    logits, targets = _honest(900)
+    surely_wrong = np.eye(logits.shape[1])[(targets[:60] + 1) % logits.shape[1]] * 12
+    with_outlier = calibration.fit_temperature(np.r_[logits, surely_wrong], np.r_[targets, targets[:60]])
+    assert with_outlier < 1.4
+
+    def nll(t: float) -> float:
+        shares = calibration.softmax(np.r_[logits, surely_wrong], t)
+        return calibration.negative_log_likelihood(shares, np.r_[targets, targets[:60]])
+
+    assert min(np.arange(1.0, 5.0, 0.1), key=nll) > 1.6, (
+        "the likelihood would have let them, which is why it is not used"
+    )
 
 
 def test_a_fault_free_validation_part_does_not_freeze_the_temperature() -> None:

@@ -6,6 +6,7 @@ The confidence of an utterance is the probability of the class that was chosen.
 
 References:
     Guo, Pleiss, Sun & Weinberger (2017): On Calibration of Modern Neural Networks.
+    Brier (1950): Verification of forecasts expressed in terms of probability.
 """
 
 from __future__ import annotations
@@ -53,7 +54,11 @@ def softmax(logits: ArrayLike, temperature: ArrayLike = 1.0) -> Floats:
 
 
 def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
-    """The temperature under which the targets are likeliest; fit it on validation speakers, never on test speakers.
+    """The temperature with the best Brier score; fit it on validation speakers, never on test speakers.
+
+    Departs from the paper: Guo et al. maximise the likelihood. That is unbounded, so that a single speaker whom a
+    system misunderstands decides alone when there are ten (EXPERIMENTS.md, 2026-11-23); the Brier score is as proper,
+    and bounded.
 
     Args:
         logits: shape (n, n_labels), finite.
@@ -70,13 +75,16 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
         raise MissingExtraError("fitting a temperature", "train") from error
 
     scores, true = _validate(logits, targets, "logits")
-    # The likelihood is convex in 1/T, hence has one minimum in log T, where steps are even over the whole range.
-    found = minimize_scalar(
-        lambda log_t: _nll(_log_softmax(scores, np.asarray(np.exp(log_t))), true),
-        bounds=(np.log(COLDEST), np.log(HOTTEST)),
-        method="bounded",
-        options={"xatol": 1e-6},
-    )
+    truth = np.eye(scores.shape[1])[true]
+
+    def distance(log_t: float) -> float:
+        return float(((softmax(scores, np.exp(log_t)) - truth) ** 2).sum())
+
+    # Bounded, the score may have a second valley: the whole range is looked at before the best place is refined.
+    grid = np.linspace(np.log(COLDEST), np.log(HOTTEST), 61)
+    best = int(np.argmin([distance(log_t) for log_t in grid]))
+    bounds = (grid[max(0, best - 1)], grid[min(len(grid) - 1, best + 1)])
+    found = minimize_scalar(distance, bounds=bounds, method="bounded", options={"xatol": 1e-6})
     return float(np.clip(np.exp(found.x), COLDEST, HOTTEST))
 
 
