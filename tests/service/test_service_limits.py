@@ -187,6 +187,6 @@ def test_unknown_paths_and_methods_are_problems(client: TestClient) -> None:
 def test_streams_of_other_origins_are_refused(client: TestClient) -> None:
     with (
         pytest.raises(WebSocketDisconnect),
-        client.websocket_connect("/v1/stream", headers={"origin": "https://example.org"}),
+        client.websocket_connect("ws://localhost/v1/stream", headers={"origin": "https://example.org"}),
     ):
         pass

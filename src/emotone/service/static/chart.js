@@ -6,6 +6,7 @@ const SPACE = "http://www.w3.org/2000/svg";
 const HEIGHT = 170;
 const TOP = 6;
 const BOTTOM = 150;
+const STEPS_S = [0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200];
 
 function shape(name, attributes, text) {
   const made = document.createElementNS(SPACE, name);
@@ -37,10 +38,9 @@ export class Chart {
       svg.append(shape("line", { class: "grid", x1: 0, x2: width, y1: y(share), y2: y(share) }));
       svg.append(shape("text", { x: 2, y: y(share) - 3 }, share === 0 ? "" : `${share * 100} %`));
     }
-    const steps = Math.max(2, Math.min(8, Math.floor(width / 110)));
-    for (let step = 0; step <= steps; step++) {
-      const anchor = step === 0 ? "start" : step === steps ? "end" : "middle";
-      svg.append(shape("text", { x: x((duration * step) / steps), y: HEIGHT - 4, "text-anchor": anchor }, clock((duration * step) / steps)));
+    const step = STEPS_S.find((one) => x(one) >= 80) ?? duration;
+    for (let seconds = 0; x(seconds) <= width - 20; seconds += step) {
+      svg.append(shape("text", { x: x(seconds), y: HEIGHT - 4, "text-anchor": seconds ? "middle" : "start" }, clock(seconds)));
     }
     labels.forEach((label, position) => {
       for (const points of runs(timeline, position)) {

@@ -244,7 +244,7 @@ async function introduce() {
     const [model] = (await models(settings().key)).models;
     const best = model.scores.find((score) => score.speaker_independent);
     const score = best
-      ? ` On ${best.corpus}, with speakers it had never heard, it found ${percent(best.uar)} (${percent(best.uar_low)} to ${percent(best.uar_high)}) of each emotion on average.`
+      ? ` On the recordings of “${best.corpus}”, with speakers it had never heard, it found ${percent(best.uar)} (${percent(best.uar_low)} to ${percent(best.uar_high)}) of each emotion on average.`
       : "";
     $("model").textContent = `The model “${model.name}” tells ${model.labels.join(", ")} apart and learnt from ${model.corpora.map((corpus) => corpus.name).join(", ")}.${score}`;
   } catch {

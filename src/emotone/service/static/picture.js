@@ -90,7 +90,7 @@ export class Picture {
       if (!segment.emotion) continue;
       const colour = colourOf(segment.emotion);
       const label = element("span", {}, nameOf(segment));
-      Object.assign(label.style, { font: "600 11px system-ui, sans-serif", padding: "1px 5px", color: style("--ink"), whiteSpace: "nowrap" });
+      Object.assign(label.style, { font: "600 11px system-ui, sans-serif", padding: "0 4px", margin: "2px", display: "inline-block", borderRadius: "4px", color: style("--ink"), background: style("--card"), whiteSpace: "nowrap" });
       const region = this.regions.addRegion({ start: segment.start_s, end: segment.end_s, color: `${colour}55`, drag: false, resize: false, content: label });
       Object.assign(region.element.style, { borderTop: `4px ${segment.unsure ? "dashed" : "solid"} ${colour}`, cursor: "pointer", overflow: "hidden" });
       if (segment.unsure) {

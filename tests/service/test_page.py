@@ -1,0 +1,243 @@
+"""The page in a real browser, with the shipped model and real clips."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browsing import chromium, write_talk
+from running import RunningService, running
+
+from emotone.listening.recognizer import Recognizer, load
+
+pytestmark = pytest.mark.slow
+
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+OpenPage = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def service(shipped_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    with running(tmp_path_factory.mktemp("service"), shipped_model) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def recognizer(shipped_model: Path) -> Recognizer:
+    return load(shipped_model)
+
+
+@pytest.fixture(scope="module")
+def clip(clips_dir: Path) -> Path:
+    """An angry voice; the model hears it."""
+    return clips_dir / "emodb" / "03a01Wa.flac"
+
+
+@pytest.fixture(scope="module")
+def talk(clips_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight clips with pauses between them."""
+    path = tmp_path_factory.mktemp("talk") / "talk.wav"
+    write_talk(path, sorted(clips_dir.glob("*/*.flac")) + sorted(clips_dir.glob("*/*.opus")), 0.8)
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    heard = tmp_path_factory.mktemp("microphone") / "heard.wav"
+    write_talk(heard, [clip], 0.1)
+    with chromium(heard) as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(browser: Any, service: RunningService, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
+    """Opens the page; at the end nothing may have been asked of another host, and nothing been blocked or raised."""
+    contexts: list[Any] = []
+    faults: list[str] = []
+    examined = "axe" in request.node.name
+
+    def note_request(sent: Any) -> None:
+        if not sent.url.startswith((service.url, service.url.replace("http", "ws"), "blob:", "data:")):
+            faults.append(f"asked for {sent.url}")
+
+    def note_console(message: Any) -> None:
+        # A refused recording is an answer with a status, which Chromium writes to the console.
+        # axe tries styles of its own, which the page's policy rightly blocks.
+        known = "the server responded with a status of 4", "Applying inline style" if examined else "nothing"
+        if message.type in ("error", "warning") and not any(words in message.text for words in known):
+            faults.append(message.text)
+
+    def start(*, width: int = 1180, scheme: str = "light") -> Any:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, permissions=["microphone"]
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("request", note_request)
+        page.on("console", note_console)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(f"{service.url}/")
+        return page
+
+    yield start
+    for context in contexts:
+        context.close()
+    assert not faults
+
+
+def judge(page: Any, path: Path) -> None:
+    page.set_input_files("#file", path)
+    page.wait_for_selector("#result:not([hidden])")
+    page.wait_for_selector("#spectrogram canvas", state="attached")
+
+
+def serious_faults(page: Any) -> list[str]:
+    # Given as text: the page's policy lets no script in but the service's own, and evaluation is the driver's.
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return [
+        f"{one['id']}: {one['help']}: {[node['html'][:120] for node in one['nodes'][:3]]}"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+def test_a_clip_is_uploaded_and_its_emotion_seen(open_page: OpenPage, clip: Path, recognizer: Recognizer) -> None:
+    page = open_page()
+    judge(page, clip)
+    expected = recognizer(clip)
+    assert expected.emotion == "anger"
+    assert page.inner_text("#verdict") == "anger"
+    assert f"{round(100 * expected.confidence)} %" in page.inner_text("#verdict-detail")
+    assert page.locator("#rows tr").count() == len(expected.segments)
+    assert page.locator("#chart polyline").count() == len(recognizer.labels)
+    assert "with speakers it had never heard" in page.inner_text("#model")
+
+
+def test_a_long_recording_has_its_segments_in_the_table_and_on_the_waveform(
+    open_page: OpenPage, talk: Path, recognizer: Recognizer
+) -> None:
+    page = open_page()
+    judge(page, talk)
+    segments = recognizer(talk).segments
+    assert page.locator("#rows tr").count() == len(segments)
+    drawn = page.evaluate(
+        "document.querySelector('#waveform > div').shadowRoot.querySelectorAll('[part~=region]').length"
+    )
+    assert drawn == sum(segment.emotion is not None for segment in segments)
+
+
+def test_a_doubt_is_shown_as_one(open_page: OpenPage, clip: Path) -> None:
+    page = open_page()
+    page.click(".settings summary")
+    page.fill("#threshold", "1")
+    judge(page, clip)
+    assert page.inner_text("#verdict") == "perhaps anger"
+    assert "unsure" in page.inner_text("#verdict-detail")
+
+
+def test_the_microphone_is_heard_live_and_judged_as_a_whole(open_page: OpenPage) -> None:
+    page = open_page()
+    page.click("#record")
+    page.wait_for_selector("#live:not([hidden])")
+    assert page.get_attribute("#record", "aria-pressed") == "true"
+    page.wait_for_selector("#live-bars .bar")
+    page.wait_for_timeout(4000)
+    live = page.inner_text("#live-emotion")
+    page.click("#record")
+    page.wait_for_selector("#result:not([hidden])")
+    assert page.is_hidden("#live")
+    assert "anger" in live
+    assert "anger" in page.inner_text("#verdict")
+
+
+def test_a_broken_file_that_is_dropped_is_explained(open_page: OpenPage) -> None:
+    page = open_page()
+    content = base64.b64encode(b"PK\x03\x04 this is a renamed zip" * 20).decode()
+    page.evaluate(
+        """content => {
+            const data = new DataTransfer();
+            data.items.add(new File([Uint8Array.from(atob(content), c => c.charCodeAt(0))], "voice.wav"));
+            document.getElementById("drop").dispatchEvent(
+                new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+        }""",
+        content,
+    )
+    page.wait_for_selector("#problem:not([hidden])")
+    told = page.inner_text("#problem")
+    assert "no audio of a known format" in told
+    assert "expected wav" in told
+    assert page.is_hidden("#result")
+
+
+def test_downloads_can_be_read_by_those_who_own_the_formats(
+    open_page: OpenPage, talk: Path, recognizer: Recognizer, tmp_path: Path
+) -> None:
+    page = open_page()
+    judge(page, talk)
+    segments = recognizer(talk).segments
+    paths = {}
+    for name in ("csv", "json", "textgrid", "webvtt"):
+        with page.expect_download() as download:
+            page.click(f"[data-format={name}]")
+        paths[name] = tmp_path / download.value.suggested_filename
+        download.value.save_as(paths[name])
+    assert [path.name for path in paths.values()] == ["talk.csv", "talk.json", "talk.TextGrid", "talk.vtt"]
+    rows = list(csv.DictReader(io.StringIO(paths["csv"].read_text(encoding="utf-8"))))
+    assert len(rows) == len(segments)
+    assert len(json.loads(paths["json"].read_text(encoding="utf-8"))["tracks"][0]["segments"]) == len(segments)
+    textgrid = pytest.importorskip("praatio.textgrid")
+    assert textgrid.openTextgrid(str(paths["textgrid"]), includeEmptyIntervals=False).tierNames
+    webvtt = pytest.importorskip("webvtt")
+    assert len(webvtt.read(str(paths["webvtt"]))) == sum(segment.emotion is not None for segment in segments)
+
+
+def test_everything_can_be_done_from_the_keyboard(open_page: OpenPage, clip: Path) -> None:
+    page = open_page()
+    reached = []
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+    assert {"choose", "record", "SUMMARY"} <= set(reached)
+    page.focus("#choose")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(clip)
+    page.wait_for_selector("#spectrogram canvas", state="attached")
+    assert page.evaluate("document.activeElement.id") == "result"
+    hear = page.locator("#rows button").first
+    assert "anger" in (hear.get_attribute("aria-label") or "")
+    hear.focus()
+    page.keyboard.press("Enter")
+    page.locator("#play", has_text="Pause").wait_for()
+    # It stops by itself at the end of the segment.
+    page.locator("#play", has_text="Play").wait_for()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1180, "light"), (1180, "dark"), (360, "light")])
+def test_axe_finds_no_serious_fault_and_nothing_is_wider_than_the_screen(
+    open_page: OpenPage, talk: Path, width: int, scheme: str
+) -> None:
+    page = open_page(width=width, scheme=scheme)
+    page.click(".settings summary")
+    assert serious_faults(page) == []
+    judge(page, talk)
+    assert serious_faults(page) == []
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+
+
+def test_the_words_about_the_api_are_whole_and_axe_finds_no_serious_fault(
+    open_page: OpenPage, service: RunningService
+) -> None:
+    page = open_page()
+    page.goto(f"{service.url}/docs")
+    page.wait_for_selector("#routes section")
+    assert "/v1/recognize" in page.inner_text("#routes")
+    assert serious_faults(page) == []
