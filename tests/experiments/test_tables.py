@@ -14,9 +14,9 @@ from emotone.corpora import protocol_folds, read_corpus
 from emotone.errors import RecipeError, TrainingError
 from emotone.evaluation.significance import Comparison, Interval, McNemar
 from emotone.experiments import tables
-from emotone.experiments.cross_validation import Plan, cross_validate
+from emotone.experiments.cross_validation import Plan, cross_validate, run_fold
 from emotone.experiments.table_rows import PAIRS, ROWS
-from emotone.experiments.tables import TablePlan, quick_task, rare_classes, row_recipe, run_table
+from emotone.experiments.tables import TablePlan, quick_task, rare_classes, row_plan, row_recipe, run_table
 from emotone.experiments.tables_report import Verdict, as_latex, claim, write_tables
 
 FEW = 3
@@ -153,6 +153,28 @@ def test_a_quick_run_of_some_rows_reports_them_stamped_and_is_not_done_twice(tab
     assert again.fresh == 0
     kept = {outcome.row.key: outcome.state for outcome in run_table(replace(some, only=("mfcc-focal",)), Heard())}
     assert kept["mfcc-softmax"] == kept["yenigalla2018-phonemes"] == "done"
+
+
+class StoppedError(Exception):
+    """Stands for whatever ends a run in the middle."""
+
+
+@pytest.mark.parametrize("key", ["yenigalla2018-phonemes", "lee2015"])
+def test_a_row_that_is_stopped_goes_on_to_the_same_bits(table, key):
+    row = next(row for row in tables.ROWS if row.key == key)
+    plan = row_plan(table, row, (0,))
+
+    def stop(seed, fold, record, n_epochs):
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        run_fold(replace(plan, folder=table.folder / "stopped", threads=1), 0, 0, stop)
+    found = []
+    for name in ("stopped", "whole"):
+        own = replace(plan, folder=table.folder / name, threads=1)
+        run_fold(own, 0, 0)
+        found.append((own.fold_folder(0, 0) / "predictions.csv").read_bytes())
+    assert found[0] == found[1]
 
 
 def test_the_yardstick_outside_runs_on_the_same_folds(table):

@@ -104,7 +104,7 @@ def claim(verdict: Verdict, *, quick: bool = False) -> str:
     stamp = f" {QUICK_STAMP}" if quick else ""
     return (
         f"The paper's claim {'holds' if holds else 'does not hold'} here, by {_signed(test.effect)}{stamp} points "
-        f"of UAR ({100 * test.interval.level:.0f} % interval {_signed(test.interval.low)} to "
+        f"of UAR ({100 * test.interval.level:.0f} % interval {_signed(test.interval.low)}{stamp} to "
         f"{_signed(test.interval.high)}{stamp}, p = {test.p_value:.3f}{stamp} by swapping the two systems speaker by "
         f"speaker) and {_signed(verdict.accuracy.effect)}{stamp} points of accuracy: {verdict.first} against "
         f"{verdict.second}."
