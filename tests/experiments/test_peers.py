@@ -10,7 +10,7 @@ import pytest
 from emotone.corpora import Corpus, Utterance, protocol_folds
 from emotone.errors import RecipeError
 from emotone.experiments import peers
-from emotone.experiments.cross_validation import Plan
+from emotone.experiments.plan import Plan
 from emotone.experiments.recipe import load_recipe
 
 CLASSES = ("anger", "neutral", "sadness")

@@ -14,7 +14,8 @@ from emotone.corpora import protocol_folds, read_corpus
 from emotone.errors import RecipeError, TrainingError
 from emotone.evaluation.significance import Comparison, Interval, McNemar
 from emotone.experiments import tables
-from emotone.experiments.cross_validation import Plan, cross_validate, run_fold
+from emotone.experiments.cross_validation import cross_validate, run_fold
+from emotone.experiments.plan import Plan
 from emotone.experiments.table_rows import PAIRS, ROWS
 from emotone.experiments.tables import TablePlan, quick_task, rare_classes, row_plan, row_recipe, run_table
 from emotone.experiments.tables_report import Verdict, as_latex, claim, write_tables

@@ -16,11 +16,12 @@ import torch
 
 from emotone.corpora import Corpus, protocol_folds
 from emotone.errors import CheckpointError, TrainingError
-from emotone.experiments.cross_validation import Plan, cross_validate, run_fold
+from emotone.experiments.cross_validation import cross_validate, run_fold
+from emotone.experiments.plan import Plan
 from emotone.experiments.recipe import Recipe, recipe_from
 from emotone.training.batches import LabelledWaveforms, scoring_batches, training_batches
 from emotone.training.checkpoint import Checkpoint
-from emotone.training.loop import TrainingOptions, learning_rate_at
+from emotone.training.options import TrainingOptions, learning_rate_at
 from emotone.training.waveform_store import WaveformStore
 
 

@@ -31,8 +31,8 @@ def export(
     from emotone.cli.training_run import fold_weights
     from emotone.evaluation.predictions import Predictions
     from emotone.evaluation.results import Results
-    from emotone.experiments.cross_validation import read_fold_info
     from emotone.experiments.model_card import card, score_of, training_corpora, untouched_note
+    from emotone.experiments.plan import read_fold_info
     from emotone.files import write_text
     from emotone.model_file import read_model_file
     from emotone.training.export import export_model, read_weights

@@ -15,7 +15,7 @@ from emotone.cli.crossval import CorpusFolder, Device, Looks, Protocol, Store, T
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from emotone.experiments.cross_validation import Plan
+    from emotone.experiments.plan import Plan
     from emotone.experiments.table_rows import Row
 
 WITH_PHONEMES = ("emodb", "iemocap")

@@ -15,7 +15,8 @@ from emotone.emotions import FOUR_CLASSES
 from emotone.errors import CorpusError, MissingExtraError, RecipeError, TrainingError
 
 try:
-    from emotone.experiments.cross_validation import Plan, command_line, cross_validate
+    from emotone.experiments.cross_validation import command_line, cross_validate
+    from emotone.experiments.plan import Plan
     from emotone.experiments.recipe import load_recipe
     from emotone.experiments.tracking import Tracker, open_tracker
 except ModuleNotFoundError as error:

@@ -23,7 +23,7 @@ from emotone.evaluation.metrics import unweighted_average_recall
 from emotone.evaluation.predictions import Predictions, concatenate
 from emotone.evaluation.results import Results
 from emotone.evaluation.summary import summarise
-from emotone.experiments.cross_validation import Partition, Plan, read_fold_info
+from emotone.experiments.plan import Partition, Plan, read_fold_info
 from emotone.files import write_text, written_whole
 from emotone.training.waveform_store import WaveformStore
 

@@ -20,8 +20,8 @@ from emotone.features.front_end import FeatureOptions
 from emotone.models.recognition_network import NormalisationOptions
 from emotone.models.residual import ResidualOptions
 from emotone.models.systems import ModelOptions, require_fit
-from emotone.training.loop import TrainingOptions
 from emotone.training.losses import LossOptions
+from emotone.training.options import TrainingOptions
 
 
 class Recipe(BaseModel):

@@ -20,9 +20,10 @@ from emotone.corpora.folds import fold_hash
 from emotone.errors import MissingExtraError, RecipeError
 from emotone.evaluation.predictions import Predictions, concatenate
 from emotone.evaluation.results import Results
-from emotone.experiments.cross_validation import Listener, Partitions, Plan, collect, cross_validate, read_fold_info
+from emotone.experiments.cross_validation import collect, cross_validate
 from emotone.experiments.leakage import Leak, leaky_folds
 from emotone.experiments.peers import cross_validate_peer
+from emotone.experiments.plan import Listener, Partitions, Plan, read_fold_info
 from emotone.experiments.recipe import Recipe, load_recipe
 from emotone.experiments.table_rows import ROWS, Row
 from emotone.features.front_end import FeatureOptions

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from emotone.errors import MissingExtraError, RecipeError
-from emotone.training.loop import EpochRecord
+from emotone.training.history import EpochRecord
 
 
 class Tracker(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -9,14 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from emotone.corpora import Corpus, Utterance
-from emotone.corpora.folds import fold_hash
 from emotone.errors import CorpusError, SpeakerLeakError
 from emotone.evaluation.predictions import Predictions
 from emotone.evaluation.results import FoldInfo, Results
 from emotone.evaluation.summary import summarise
+from emotone.experiments.model_card import RECIPE_CORPUS
 from emotone.listening.recognizer import Recognizer
 
 PROTOCOL = "untouched: all speakers, nothing trained or chosen on this corpus"
+RECIPE_PROTOCOL = "untouched: all speakers, nothing trained on this corpus, but it chose the recipe"
 HELD_OUT_PROTOCOL = "held-out speakers of a corpus the model was trained on"
 
 Progress = Callable[[Sequence[Utterance]], Iterable[Utterance]]
@@ -61,6 +63,8 @@ def evaluate_untouched(
     )
     if not corpus.utterances:
         raise CorpusError(f"no utterance of {corpus.name} is left to score; check the classes and the speakers")
+    protocol = PROTOCOL if corpus.name != RECIPE_CORPUS else RECIPE_PROTOCOL
+    protocol = HELD_OUT_PROTOCOL if seen else protocol
     began = time.perf_counter()
     probabilities = np.array(
         [
@@ -95,8 +99,8 @@ def evaluate_untouched(
         {0: predictions},
         fold_info=[info],
         corpus=corpus.name,
-        protocol=HELD_OUT_PROTOCOL if seen else PROTOCOL,
-        fold_hash=fold_hash(corpus, PROTOCOL, []),
+        protocol=protocol,
+        fold_hash=_hash(corpus, protocol),
         speaker_independent=True,
         sentences_shared=corpus.sentences_shared and bool(seen),
         recipe_name=str(metadata.recipe.get("name", metadata.name)),
@@ -108,3 +112,9 @@ def evaluate_untouched(
     predictions.write(folder / "predictions.csv")
     results.write(folder / "results.json")
     return results
+
+
+def _hash(corpus: Corpus, protocol: str) -> str:
+    """12 hexadecimal digits that change with any utterance that is scored, as a fold's hash does."""
+    rows = [protocol, *(f"{utterance.speaker}/{utterance.id}" for utterance in corpus.utterances)]
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:12]

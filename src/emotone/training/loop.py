@@ -7,100 +7,32 @@ number follows from (seed, fold, epoch, utterance or step).
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor
 
 from emotone.errors import CheckpointError, TrainingError
 from emotone.evaluation.metrics import accuracy, unweighted_average_recall
 from emotone.features.augmentation import AugmentationOptions, derived_seed
-from emotone.files import write_text
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training.batches import Indices, LabelledWaveforms, scoring_batches, training_batches
 from emotone.training.checkpoint import Checkpoint, optimiser_parts, restore_optimiser, snapshot
 from emotone.training.feature_cache import FeatureCache
+from emotone.training.history import EpochRecord, write_history
 from emotone.training.losses import LossOptions, build_criterion, focal_loss
+from emotone.training.options import TrainingOptions, learning_rate_at
+from emotone.training.scoring import on_device, score
 
 NORMALISATION_UTTERANCES = 1024
 """The normaliser's statistics settle long before so many utterances; more only cost time."""
-
-
-class TrainingOptions(BaseModel):
-    """Settings of the optimiser and of stopping; the recipe's table `[training]`.
-
-    Attributes:
-        epochs: so many passes over the training part.
-        min_steps: more passes where the corpus is so small that `epochs` would be fewer steps than this.
-        batch_size: utterances in a batch.
-        crop_s: longest stretch taken of an utterance while training, seconds; 0 for no limit.
-        learning_rate: the highest of the schedule.
-        schedule: "one_cycle" rises linearly and falls with a cosine to zero; "constant" stays after the rise.
-        warm_up: share of all steps over which the rate rises.
-        weight_decay: AdamW's, on weights of more than one dimension.
-        clip_norm: largest norm of the gradient; 0 for no limit.
-        average: decay of the exponential moving average of the weights per step; 0 switches it off.
-        patience: stop after so many epochs without a better validation UAR; 0 never stops early.
-        precision: "no", "bf16" or "fp16" on a GPU; a CPU always uses float32.
-        optimiser: "adamw" or "adadelta".
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    epochs: int = Field(25, ge=1)
-    min_steps: int = Field(0, ge=0)
-    batch_size: int = Field(32, ge=2)
-    crop_s: float = Field(4.0, ge=0)
-    learning_rate: float = Field(2e-3, gt=0)
-    schedule: Literal["one_cycle", "constant"] = "one_cycle"
-    warm_up: float = Field(0.15, ge=0, le=1)
-    weight_decay: float = Field(0.02, ge=0)
-    clip_norm: float = Field(5.0, ge=0)
-    average: float = Field(0.98, ge=0, lt=1)
-    patience: int = Field(0, ge=0)
-    precision: Literal["no", "bf16", "fp16"] = "no"
-    optimiser: Literal["adamw", "adadelta"] = "adamw"
-
-    @model_serializer(mode="wrap")
-    def _without_what_is_off(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A run's key is made of its recipe: a setting that came later must not change the keys of runs without it.
-        settings: dict[str, Any] = write(self)
-        if self.optimiser == "adamw":
-            settings.pop("optimiser", None)
-        return settings
-
-    def n_epochs(self, n_utterances: int) -> int:
-        """How many epochs a training part of that size gets.
-
-        >>> TrainingOptions(epochs=25, min_steps=1000, batch_size=10).n_epochs(100)
-        100
-        """
-        return max(self.epochs, math.ceil(self.min_steps / math.ceil(n_utterances / self.batch_size)))
-
-
-@dataclass(frozen=True, slots=True)
-class EpochRecord:
-    """One line of the history."""
-
-    epoch: int
-    train_loss: float
-    validation_loss: float
-    validation_accuracy: float
-    validation_uar: float
-    learning_rate: float
-    seconds: float
-    clips_per_second: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,21 +66,6 @@ _OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
     "adadelta": torch.optim.Adadelta,
 }
-
-
-def learning_rate_at(step: int, n_steps: int, options: TrainingOptions) -> float:
-    """The learning rate of a step, counted from 0; a pure function, so that nothing need be remembered.
-
-    >>> learning_rate_at(0, 100, TrainingOptions(learning_rate=1.0, warm_up=0.1))
-    0.1
-    """
-    rising = max(1, round(options.warm_up * n_steps))
-    if step < rising:
-        return options.learning_rate * (step + 1) / rising
-    if options.schedule == "constant":
-        return options.learning_rate
-    passed = (step - rising) / max(1, n_steps - rising)
-    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, passed)))
 
 
 def train(
@@ -190,36 +107,6 @@ def train(
     return _Run(
         network, data, part, options, loss, augmentation, seed, fold, run_key, folder, accelerator, workers, progress
     ).to_the_end()
-
-
-def score(
-    network: RecognitionNetwork, data: LabelledWaveforms, indices: Indices, cache: FeatureCache | None = None
-) -> NDArray[np.float64]:
-    """Logits of whole utterances, shape (len(indices), n_classes).
-
-    Args:
-        network: trained; it is put into evaluation mode.
-        data: the whole corpus.
-        indices: whom to score, shape (n,).
-        cache: their features, where they were computed before.
-    """
-    device = next(network.parameters()).device
-    network.eval()
-    logits = np.zeros((len(indices), data.n_classes))
-    with torch.no_grad():
-        if cache is not None:
-            for start in range(0, len(indices), 64):
-                members = indices[start : start + 64]
-                features, counts = cache(members)
-                phonemes = _on(device, data.phonemes_of(members))
-                out, _ = network(None, counts.to(device), None, features.to(device), phonemes)
-                logits[start : start + 64] = out.double().cpu().numpy()
-            return logits
-        for members, waveform, lengths in scoring_batches(data, indices):
-            phonemes = _on(device, data.phonemes_of(indices[members]))
-            out, _ = network(waveform.to(device), lengths.to(device), phonemes=phonemes)
-            logits[members] = out.double().cpu().numpy()
-    return logits
 
 
 class _Run:
@@ -336,7 +223,7 @@ class _Run:
                 group["lr"] = rate
             # Dropout's numbers follow from the step alone, so that a resumed epoch draws the same ones.
             torch.manual_seed(derived_seed(self.seed, self.fold, epoch, "dropout", position))
-            phonemes = _on(device, self.data.phonemes_of(batch.members))
+            phonemes = on_device(device, self.data.phonemes_of(batch.members))
             with self.accelerator.autocast():
                 if self.cache is None:
                     output = self.model(
@@ -446,10 +333,6 @@ class _Run:
             raise CheckpointError(f"{self.checkpoint_path} does not fit this network: {error}") from error
 
 
-def _on(device: torch.device, tensor: Tensor | None) -> Tensor | None:
-    return None if tensor is None else tensor.to(device)
-
-
 def make_accelerator(options: TrainingOptions, device: str | None = None) -> Accelerator:
     """Accelerate's view of device and precision; a CPU always computes in float32.
 
@@ -463,15 +346,6 @@ def make_accelerator(options: TrainingOptions, device: str | None = None) -> Acc
         raise TrainingError("got device cuda, but PyTorch sees no GPU; leave --device out to use what is there")
     on_cpu = device == "cpu" or not torch.cuda.is_available()
     return Accelerator(cpu=device == "cpu", mixed_precision="no" if on_cpu else options.precision)
-
-
-def write_history(path: Path, history: list[EpochRecord]) -> None:
-    """The history as CSV, whole or not at all."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(EpochRecord.__slots__), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(record) for record in history)
-    write_text(path, text.getvalue())
 
 
 def _decayed_groups(network: RecognitionNetwork, options: TrainingOptions) -> list[dict[str, Any]]:

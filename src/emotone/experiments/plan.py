@@ -1,0 +1,155 @@
+"""What a run is asked to do, where its files stand, and who hears how it goes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from emotone.corpora import Corpus, Split
+from emotone.errors import TrainingError
+from emotone.experiments.recipe import Recipe
+from emotone.training.history import EpochRecord
+
+
+class Partition(Protocol):
+    """One fold: who is in which part, and where their utterances stand."""
+
+    @property
+    def validation(self) -> tuple[str, ...]:
+        """Speakers who choose the epoch and the temperature."""
+
+    @property
+    def test(self) -> tuple[str, ...]:
+        """Speakers who are scored."""
+
+    def indices(self, corpus: Corpus) -> Split:
+        """Positions of each part's utterances."""
+
+
+class Partitions(Protocol):
+    """A protocol's folds: those of `corpora.folds`, or the leaky ones of `experiments.leakage`."""
+
+    @property
+    def protocol(self) -> str:
+        """Its name."""
+
+    @property
+    def folds(self) -> Sequence[Partition]:
+        """In order."""
+
+    @property
+    def hash(self) -> str:
+        """Changes with who is where."""
+
+    @property
+    def speaker_independent(self) -> bool:
+        """False where a speaker may stand on both sides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run.
+
+    Attributes:
+        corpus: as a task: its classes are the model's outputs.
+        folds: of a protocol.
+        recipe: all settings.
+        seeds: each seed runs every fold.
+        folder: the run folder.
+        store: the waveform store's folder.
+        only_folds: run just these; None for all.
+        device: "cpu", or None for what is there.
+        workers: threads that prepare batches ahead.
+        threads: of PyTorch in each process; 0 leaves PyTorch's own choice.
+        command: how the run was started, as it stands in the results.
+        looks: how many times these test folds have been looked at so far, where somebody counts.
+    Raises:
+        TrainingError: a fold number outside the protocol, or no seed.
+    """
+
+    corpus: Corpus
+    folds: Partitions
+    recipe: Recipe
+    seeds: tuple[int, ...]
+    folder: Path
+    store: Path
+    only_folds: tuple[int, ...] | None = None
+    device: str | None = None
+    workers: int = 0
+    threads: int = 0
+    command: str = ""
+    looks: int | None = None
+
+    def __post_init__(self) -> None:
+        outside = [fold for fold in self.fold_numbers if not 0 <= fold < len(self.folds.folds)]
+        if outside or not self.fold_numbers or not self.seeds:
+            raise TrainingError(
+                f"got folds {list(self.fold_numbers)} and seeds {list(self.seeds)}; "
+                f"{self.folds.protocol} has folds 0 to {len(self.folds.folds) - 1}, and one seed is needed"
+            )
+
+    @property
+    def fold_numbers(self) -> tuple[int, ...]:
+        """The folds to run."""
+        return tuple(range(len(self.folds.folds))) if self.only_folds is None else self.only_folds
+
+    def fold_folder(self, seed: int, fold: int) -> Path:
+        """Where a fold's files stand."""
+        return self.folder / f"seed-{seed}" / f"fold-{fold:02d}"
+
+    def run_key(self, seed: int, fold: int) -> str:
+        """Changes with anything that changes a fold's result."""
+        asked = [
+            self.corpus.name,
+            self.corpus.classes,
+            self.folds.hash,
+            self.recipe.model_dump(mode="json"),
+            seed,
+            fold,
+        ]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Listener(Protocol):
+    """Hears how a run goes."""
+
+    def decoded(self, done: int, total: int) -> None:
+        """So many utterances are in the store."""
+
+    def epoch(self, seed: int, fold: int, record: EpochRecord, n_epochs: int) -> None:
+        """A fold has finished an epoch."""
+
+    def fold_done(self, seed: int, fold: int, info: dict[str, Any], fresh: bool) -> None:
+        """A fold is done; `fresh` is False where it was found done."""
+
+
+class SilentListener:
+    """Hears and says nothing."""
+
+    def decoded(self, done: int, total: int) -> None:
+        """Ignored."""
+
+    def epoch(self, seed: int, fold: int, record: EpochRecord, n_epochs: int) -> None:
+        """Ignored."""
+
+    def fold_done(self, seed: int, fold: int, info: dict[str, Any], fresh: bool) -> None:
+        """Ignored."""
+
+
+def read_fold_info(folder: Path) -> dict[str, Any]:
+    """A fold's fold.json.
+
+    Raises:
+        TrainingError: it is missing or damaged.
+    """
+    try:
+        info: dict[str, Any] = json.loads((folder / "fold.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(
+            f"{folder / 'fold.json'} cannot be read ({error}); delete the folder to run it again"
+        ) from error
+    return info

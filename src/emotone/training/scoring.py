@@ -1,0 +1,47 @@
+"""Logits of whole utterances, whatever the batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from emotone.models.recognition_network import RecognitionNetwork
+from emotone.training.batches import Indices, LabelledWaveforms, scoring_batches
+from emotone.training.feature_cache import FeatureCache
+
+
+def score(
+    network: RecognitionNetwork, data: LabelledWaveforms, indices: Indices, cache: FeatureCache | None = None
+) -> NDArray[np.float64]:
+    """Logits of whole utterances, shape (len(indices), n_classes).
+
+    Args:
+        network: trained; it is put into evaluation mode.
+        data: the whole corpus.
+        indices: whom to score, shape (n,).
+        cache: their features, where they were computed before.
+    """
+    device = next(network.parameters()).device
+    network.eval()
+    logits = np.zeros((len(indices), data.n_classes))
+    with torch.no_grad():
+        if cache is not None:
+            for start in range(0, len(indices), 64):
+                members = indices[start : start + 64]
+                features, counts = cache(members)
+                phonemes = on_device(device, data.phonemes_of(members))
+                out, _ = network(None, counts.to(device), None, features.to(device), phonemes)
+                logits[start : start + 64] = out.double().cpu().numpy()
+            return logits
+        for members, waveform, lengths in scoring_batches(data, indices):
+            phonemes = on_device(device, data.phonemes_of(indices[members]))
+            out, _ = network(waveform.to(device), lengths.to(device), phonemes=phonemes)
+            logits[members] = out.double().cpu().numpy()
+    return logits
+
+
+def on_device(device: torch.device, tensor: Tensor | None) -> Tensor | None:
+    """The tensor on that device; None where there is none."""
+    return None if tensor is None else tensor.to(device)
