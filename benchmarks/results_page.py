@@ -134,7 +134,7 @@ def readme() -> str:
     """README.md with the scores of today between its marks."""
     rows = [
         Row("emodb-default", "EmoDB, 7 classes, leave one speaker out: a model trained for each fold"),
-        Row("open-four-default", "CREMA-D and EmoDB, 4 classes, 20 held-out speakers: the shipped model"),
+        Row("open-four-default", "CREMA-D and EmoDB, 4 classes, 21 held-out speakers: the shipped model"),
         Row("ravdess-untouched", "RAVDESS, 4 classes, never seen: the shipped model"),
         Row("nemo-untouched", "nEMO (Polish), 4 classes; chose the recipe, never trained on: the shipped model"),
     ]
