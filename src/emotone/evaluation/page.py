@@ -47,7 +47,7 @@ caption { padding-bottom: .5rem; color: var(--faint); text-align: left; }
 th, td { padding: .3rem .75rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top;
   font-weight: 400; }
 thead th { color: var(--faint); border-bottom-width: 2px; }
-th.word, td.word { text-align: left; overflow-wrap: anywhere; }
+th.word, td.word { text-align: left; overflow-wrap: break-word; }
 thead th:first-child, tbody th { padding-left: 0; }
 figure { margin: 1.25rem 0; }
 svg { max-width: 100%; height: auto; stroke-linejoin: round; stroke-linecap: butt; }
