@@ -1,4 +1,4 @@
-"""`emotone predict`: the emotion of each recording, as a table, JSON or CSV."""
+"""`emotone predict`: the emotion of each recording, as a whole and over time, in many formats."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from emotone.cli import exit_status
 from emotone.errors import AudioError
 
 if TYPE_CHECKING:
+    from emotone.listening.options import TimelineOptions
     from emotone.listening.recognition import Recognition
+    from emotone.listening.recognizer import Recognizer
 
 
 class Format(StrEnum):
@@ -22,7 +24,20 @@ class Format(StrEnum):
 
     table = "table"
     json = "json"
+    jsonl = "jsonl"
     csv = "csv"
+    parquet = "parquet"
+    rttm = "rttm"
+    textgrid = "textgrid"
+    webvtt = "webvtt"
+    audformat = "audformat"
+
+
+class Channels(StrEnum):
+    """What becomes of several channels."""
+
+    MIX = "mix"
+    SPLIT = "split"
 
 
 def predict(
@@ -34,14 +49,36 @@ def predict(
         float | None,
         typer.Option(min=0.0, max=1.0, help="Call a highest probability below this unsure. [default: the model's own]"),
     ] = None,
+    window: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Length of the windows that slide over a long recording. [default: the model's own, at most 4]",
+        ),
+    ] = None,
+    hop: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="From one window to the next. [default: half a window]")
+    ] = None,
+    vad: Annotated[
+        bool, typer.Option("--vad/--no-vad", help="Find speech first, and say nothing where nobody speaks.")
+    ] = True,
+    channels: Annotated[
+        Channels, typer.Option(help="Mix all channels to one, or judge each on its own, as the two sides of a call.")
+    ] = Channels.MIX,
     format: Annotated[Format, typer.Option(help="How to write the results.")] = Format.table,
-    output: Annotated[Path | None, typer.Option(help="Write the results to this file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the results to this file; audformat makes a folder.")
+    ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw the one recording to this picture (.png, .svg or .pdf).")
+        Path | None,
+        typer.Option(help="Draw the one recording, over time if it is long, to this picture (.png, .svg or .pdf)."),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads for the model.")] = 1,
 ) -> None:
     """Recognise the emotion in each recording.
+
+    What the model can judge at once is judged at once. In a longer recording speech is found first, windows slide over
+    it, and the result has segments: start, end, emotion, how sure.
 
     A recording that cannot be used is listed with its reason at the end and makes the exit status non-zero; the others
     are still written.
@@ -52,39 +89,50 @@ def predict(
         from emotone.listening.plots import check_picture
 
         check_picture(plot)
+    if format.value in ("parquet", "audformat", "textgrid", "webvtt"):
+        from emotone.listening.formats import check_format
+
+        check_format(format.value, n_recordings=len(files), output=output)
     from emotone.listening.recognizer import load
 
     recognizer = load(model, threads=threads, unsure_threshold=threshold)
-    recognitions: list[Recognition] = []
+    options = _timeline_options(recognizer, window=window, hop=hop, vad=vad)
     failures: list[tuple[str, AudioError]] = []
+    recognitions: list[Recognition] = []
     for file in files:
         try:
-            recognitions.append(recognizer(file))
+            recognitions.append(recognizer(file, channels=channels.value, options=options))
         except AudioError as error:
             failures.append((file, error))
     if recognitions or not failures:
         _write(recognitions, format, output)
     if plot is not None and recognitions:
-        from emotone.audio import load_audio
-        from emotone.listening.plots import plot_recognition
-
-        waveform = load_audio(files[0], sample_rate=recognizer.sample_rate)
-        plot_recognition(waveform, recognizer.sample_rate, recognitions[0], plot)
+        recognitions[0].plot(plot)
     if failures:
         _list_failures(failures, total=len(files))
         raise typer.Exit(exit_status.status_of(failures[0][1]))
 
 
+def _timeline_options(recognizer: Recognizer, *, window: float | None, hop: float | None, vad: bool) -> TimelineOptions:
+    from emotone.listening.options import TimelineOptions
+
+    try:
+        options = TimelineOptions(window_s=window, hop_s=hop, vad=vad)
+        options.hop_samples(recognizer.metadata)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--window / --hop") from error
+    return options
+
+
 def _write(recognitions: list[Recognition], format: Format, output: Path | None) -> None:
-    from emotone.files import write_text
-    from emotone.listening.formats import FORMATS, as_table
+    from emotone.listening.formats import as_table, as_text, write_results
 
     if output is not None:
-        write_text(output, FORMATS[format.value](recognitions))
+        write_results(recognitions, format.value, output)
     elif format is Format.table and sys.stdout.isatty():
         print(as_table(recognitions, width=shutil.get_terminal_size().columns, colour=True), end="")
     else:
-        print(FORMATS[format.value](recognitions), end="")
+        print(as_text(recognitions, format.value), end="")
 
 
 def _list_failures(failures: list[tuple[str, AudioError]], *, total: int) -> None:

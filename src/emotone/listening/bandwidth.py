@@ -52,13 +52,17 @@ class BandMeter:
         self._step = max(_FRAME, round(_STEP_S * sample_rate))
         self._power = np.zeros(2)
         self._rest = np.zeros(0, dtype=np.float32)
+        # Samples to come that lie between two frames.
+        self._skip = 0
 
     def push(self, block: Waveform) -> None:
         """Hear a block, shape (n_samples,)."""
         if not self._can_tell:
             return
-        sound = np.concatenate([self._rest, block])
+        sound = np.concatenate([self._rest, block[self._skip :]])
+        self._skip = max(0, self._skip - len(block))
         n_frames = max(0, (len(sound) - _FRAME) // self._step + 1)
+        self._skip += max(0, n_frames * self._step - len(sound))
         self._rest = sound[n_frames * self._step :]
         if n_frames:
             starts = self._step * np.arange(n_frames)[:, None]

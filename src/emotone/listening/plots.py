@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emotone.audio import load_audio
 from emotone.errors import MissingExtraError, OutputError
 from emotone.files import written_whole
 from emotone.listening.formats import printable
@@ -34,13 +35,14 @@ COLOURS = {
     "excitement": "#ffcf70",
     "frustration": "#8c3b00",
 }
-_OTHER = "#bbbbbb"
-_INK = "#222222"
-_FAINT = "#8a8a8a"
+OTHER = "#bbbbbb"
+INK = "#222222"
+FAINT = "#8a8a8a"
 
 # The picture is of hearing, not of recording: 80 dB below the loudest is as good as silence.
 _RANGE_DB = 80.0
 _ENVELOPE_POINTS = 1_600
+_PICTURE_RATE = 16_000
 
 
 def check_picture(path: str | PathLike[str]) -> None:
@@ -54,6 +56,26 @@ def check_picture(path: str | PathLike[str]) -> None:
         raise OutputError(f"cannot draw {PurePath(path).name!r}; expected a name that ends in {', '.join(SUFFIXES)}")
     if find_spec("matplotlib") is None:
         raise MissingExtraError("a picture (--plot)", "plot")
+
+
+def plot_recording(recognition: Recognition, path: str | PathLike[str]) -> None:
+    """Draw a recording: over time if it is longer than the model judges at once, else with its spectrogram.
+
+    The sound is read again from `recognition.source`; a clip whose sound is not to be had is drawn over time, too.
+
+    Raises:
+        MissingExtraError: Matplotlib is not installed.
+        OutputError: the kind of picture is unknown, or the file cannot be written.
+    """
+    check_picture(path)
+    is_clip = len(recognition.segments) <= 1 and not recognition.channels
+    if is_clip and Path(recognition.source).is_file():
+        waveform = load_audio(recognition.source, sample_rate=_PICTURE_RATE)
+        plot_recognition(waveform, _PICTURE_RATE, recognition, path)
+        return
+    from emotone.listening.timeline_plot import plot_timeline
+
+    plot_timeline(recognition, path)
 
 
 def plot_recognition(
@@ -74,7 +96,7 @@ def plot_recognition(
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    colour = COLOURS.get(recognition.emotion or "", _OTHER)
+    colour = COLOURS.get(recognition.emotion or "", OTHER)
     layout = ConstrainedLayoutEngine(w_pad=0.2, h_pad=0.1)
     figure = Figure(figsize=(11, 5.6), dpi=140, facecolor="white", layout=layout)
     grid = figure.add_gridspec(2, 2, width_ratios=(2.5, 1), height_ratios=(1, 1.5))
@@ -120,7 +142,7 @@ def _title(figure: Any, recognition: Recognition, colour: str) -> None:
     figure.suptitle(verdict, x=0.03, ha="left", fontsize=24, fontweight="bold", color=colour)
     name = printable(PurePath(recognition.source).name)
     detail = f"{name} · {recognition.duration_s:.1f} s"
-    figure.text(0.985, 0.955, detail, ha="right", fontsize=11, color=_FAINT, parse_math=False)
+    figure.text(0.985, 0.955, detail, ha="right", fontsize=11, color=FAINT, parse_math=False)
 
 
 def _draw_waveform(axes: Any, waveform: npt.NDArray[np.float32], sample_rate: int, colour: str) -> None:
@@ -134,7 +156,7 @@ def _draw_waveform(axes: Any, waveform: npt.NDArray[np.float32], sample_rate: in
         xlim=(0.0, len(waveform) / sample_rate), ylim=(-1.05 * loudest, 1.05 * loudest), yticks=[], ylabel="waveform"
     )
     axes.tick_params(labelbottom=False, length=0)
-    _quiet(axes)
+    quiet(axes)
 
 
 def _draw_spectrogram(figure: Any, axes: Any, waveform: npt.NDArray[np.float32], sample_rate: int) -> None:
@@ -151,12 +173,12 @@ def _draw_spectrogram(figure: Any, axes: Any, waveform: npt.NDArray[np.float32],
         interpolation="bilinear",
     )
     axes.set(xlabel="time (s)", ylabel="frequency (kHz)", xlim=(0.0, len(waveform) / sample_rate))
-    axes.tick_params(colors=_FAINT, labelcolor=_INK)
+    axes.tick_params(colors=FAINT, labelcolor=INK)
     bar = figure.colorbar(image, ax=axes, pad=0.01, fraction=0.04, aspect=30)
-    bar.set_label("level (dB)", color=_INK)
+    bar.set_label("level (dB)", color=INK)
     bar.outline.set_visible(False)
-    bar.ax.tick_params(colors=_FAINT, labelcolor=_INK)
-    _quiet(axes)
+    bar.ax.tick_params(colors=FAINT, labelcolor=INK)
+    quiet(axes)
 
 
 def _draw_bars(axes: Any, recognition: Recognition) -> None:
@@ -164,18 +186,17 @@ def _draw_bars(axes: Any, recognition: Recognition) -> None:
     shares = [recognition.probabilities[label] for label in labels]
     places = np.arange(len(labels))
     axes.barh(places, [1.0] * len(labels), color="#f0f0f0", height=0.3)
-    axes.barh(places, shares, color=[COLOURS.get(label, _OTHER) for label in labels], height=0.3)
+    axes.barh(places, shares, color=[COLOURS.get(label, OTHER) for label in labels], height=0.3)
     for place, label, share in zip(places, labels, shares, strict=True):
         weight = "bold" if label == recognition.emotion else "normal"
-        axes.text(0.0, place - 0.22, label, ha="left", va="bottom", fontsize=11, fontweight=weight, color=_INK)
-        axes.text(
-            1.0, place - 0.22, f"{share:.0%}", ha="right", va="bottom", fontsize=11, fontweight=weight, color=_INK
-        )
-    axes.set_title("probability", loc="left", fontsize=10, color=_FAINT)
+        axes.text(0.0, place - 0.22, label, ha="left", va="bottom", fontsize=11, fontweight=weight, color=INK)
+        axes.text(1.0, place - 0.22, f"{share:.0%}", ha="right", va="bottom", fontsize=11, fontweight=weight, color=INK)
+    axes.set_title("probability", loc="left", fontsize=10, color=FAINT)
     axes.set(xlim=(0.0, 1.0), ylim=(len(labels) - 0.5, -0.7), xticks=[], yticks=[])
-    _quiet(axes)
+    quiet(axes)
 
 
-def _quiet(axes: Any) -> None:
+def quiet(axes: Any) -> None:
+    """Axes without a frame."""
     for spine in axes.spines.values():
         spine.set_visible(False)

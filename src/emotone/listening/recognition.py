@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os import PathLike
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +81,49 @@ class Recognition:
     narrow_band: bool = False
     note: str = ""
 
+    def __post_init__(self) -> None:
+        # Judged at once and said so by nobody: then the whole is its one segment.
+        if not self.segments:
+            shares, spoken = dict(self.probabilities), self.emotion is not None
+            whole = Segment(0.0, self.duration_s, self.emotion, shares, self.unsure and spoken, speech=spoken)
+            object.__setattr__(self, "segments", (whole,))
+        if not self.labels:
+            object.__setattr__(self, "labels", tuple(self.probabilities))
+
     @property
     def confidence(self) -> float:
         """The highest probability; 0 where nobody speaks."""
         return max(self.probabilities.values(), default=0.0)
+
+    def to_dataframe(self) -> Any:
+        """The segments as a `pandas.DataFrame`, one row each, with the columns of the CSV and more.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        from emotone.listening.columns import as_dataframe
+
+        return as_dataframe(self)
+
+    def to_annotation(self) -> Any:
+        """The segments as a `pyannote.core.Annotation`: labels are emotions, tracks are channels.
+
+        Raises:
+            MissingExtraError: pyannote.core is not installed.
+        """
+        from emotone.listening.columns import as_annotation
+
+        return as_annotation(self)
+
+    def plot(self, path: str | PathLike[str]) -> None:
+        """Draw the recording: its waveform where `source` is a file that can be read again, emotions over time.
+
+        Args:
+            path: the picture; its suffix (.png, .svg or .pdf) says the kind.
+        Raises:
+            MissingExtraError: Matplotlib is not installed.
+            OutputError: the kind is unknown, or the file cannot be written.
+        """
+        from emotone.listening.plots import plot_recording
+
+        plot_recording(self, path)

@@ -1,8 +1,9 @@
 """Emotion over time: windows over a stream of blocks of any size, in memory that does not grow with it.
 
 Conventions: a stream is mono float32 at the model's sample rate. Windows stand on a grid of `hop_s` that starts with
-the stream; the last one is moved back so that it ends with it. Nothing depends on how the stream is cut into blocks. A
-stream that is no longer than `TimelineOptions.clip_samples` is a clip: judged once, as a whole, as by the model alone.
+the stream; the last one is moved back so that it ends with it. Of each window, what is spoken is judged. Nothing
+depends on how the stream is cut into blocks. A stream that is no longer than `TimelineOptions.clip_samples` is a clip:
+judged once, as a whole, as by the model alone.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ class StreamingTimeline:
 
     @property
     def weight(self) -> float:
-        """Seconds of speech that the means are over, as windows count them; 0 where nobody spoke."""
+        """Of the means: seconds of speech as windows count them, 1 for a clip; 0 where nobody spoke."""
         return self._weight
 
     @property
@@ -212,8 +213,10 @@ class StreamingTimeline:
             self._cut(self._n_samples - self._window, self._n_samples)
 
     def _cut(self, start: int, end: int) -> None:
-        speech = self._hearing_now().share(start, end)
-        sound = self._read(start, end) if speech > 0.0 else None
+        speech, spans = self._hearing_now().spoken(start, end)
+        sound = np.concatenate([self._read(*span) for span in spans]) if spans else None
+        if sound is not None and len(sound) < self._metadata.min_samples:
+            sound = self._read(start, end)
         self._waiting.append((start, end, speech, sound))
         self._n_to_judge += sound is not None
         self._next_window += 1
@@ -272,9 +275,10 @@ class StreamingTimeline:
         probabilities, embedding = judged
         # A live stream has judged windows by now; the clip as a whole knows better.
         self._reset_sums()
-        self._weight = n_samples / self._rate
-        self._sum += self._weight * probabilities
-        self._embeddings += self._weight * embedding
+        # Weight 1, so that the mean is the model's answer to the bit.
+        self._weight = 1.0
+        self._sum += probabilities
+        self._embeddings += embedding
         if self._on_window:
             self._on_window(Window(0, n_samples, 1.0, probabilities, embedding))
         shares = as_shares(self._metadata.labels, probabilities)

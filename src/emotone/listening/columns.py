@@ -1,0 +1,168 @@
+"""Recognitions as tables of other libraries: Parquet, audformat, pandas, pyannote.core. All need the extra `formats`.
+
+Conventions: one row a segment, in the columns of the CSV; `channel` and `emotion` are missing values where
+there is none.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from emotone.errors import MissingExtraError, OutputError
+from emotone.files import written_whole
+from emotone.listening.annotations import recording_id, spoken
+from emotone.listening.recognition import Recognition
+
+_LIBRARIES = {
+    "parquet": ("pyarrow", "writing Parquet"),
+    "audformat": ("audformat", "writing audformat"),
+    "dataframe": ("pandas", "a data frame (to_dataframe)"),
+    "annotation": ("pyannote.core", "an annotation (to_annotation)"),
+}
+
+
+def require_library(kind: str) -> None:
+    """Say now if a format's library is not there.
+
+    Raises:
+        MissingExtraError: it is not.
+    """
+    library, what = _LIBRARIES[kind]
+    try:
+        found = find_spec(library)
+    except ModuleNotFoundError:  # a package in a package that is not there
+        found = None
+    if found is None:
+        raise MissingExtraError(what, "formats")
+
+
+def segment_columns(recognitions: Sequence[Recognition]) -> dict[str, list[Any]]:
+    """All segments of all recordings, column by column: those of the CSV, `speech`, `narrow_band`, then the classes."""
+    labels = list(recognitions[0].labels) if recognitions else []
+    rows = [(one, segment) for one in recognitions for segment in one.segments]
+    columns: dict[str, list[Any]] = {
+        "file": [one.source.encode("utf-8", "backslashreplace").decode() for one, _ in rows],
+        "start_s": [segment.start_s for _, segment in rows],
+        "end_s": [segment.end_s for _, segment in rows],
+        "channel": [segment.channel for _, segment in rows],
+        "emotion": [segment.emotion for _, segment in rows],
+        "unsure": [segment.unsure for _, segment in rows],
+        "speech": [segment.speech for _, segment in rows],
+        "narrow_band": [one.narrow_band for one, _ in rows],
+    }
+    return columns | {label: [segment.probabilities.get(label) for _, segment in rows] for label in labels}
+
+
+def arrow_table(recognitions: Sequence[Recognition]) -> Any:
+    """The segments as a `pyarrow.Table`, whose types do not depend on the content.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+    """
+    require_library("parquet")
+    import pyarrow as pa
+
+    columns = segment_columns(recognitions)
+    kinds = {"file": pa.string(), "emotion": pa.string(), "channel": pa.int16()}
+    kinds |= {"start_s": pa.float64(), "end_s": pa.float64()}
+    kinds |= {name: pa.bool_() for name in ("unsure", "speech", "narrow_band")}
+    schema = pa.schema([(name, kinds.get(name, pa.float32())) for name in columns])
+    return pa.table(columns, schema=schema)
+
+
+def write_parquet(recognitions: Sequence[Recognition], path: str | os.PathLike[str]) -> None:
+    """Write the segments to a Parquet file, whole or not at all.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+        OutputError: the file cannot be written.
+    """
+    table = arrow_table(recognitions)
+    import pyarrow.parquet as pq
+
+    with written_whole(path) as part:
+        pq.write_table(table, part)
+
+
+def write_audformat(recognitions: Sequence[Recognition], path: str | os.PathLike[str]) -> None:
+    """Write an audformat database: a folder with its header and one segmented table, `emotion`.
+
+    Where channels were split, the column `channel` says whose segment it is.
+
+    Raises:
+        MissingExtraError: audformat is not installed.
+        OutputError: the folder is there and not empty, or cannot be written.
+    """
+    require_library("audformat")
+    import audformat
+
+    folder = Path(path)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(f"cannot write an audformat database to {folder}: it is there already; name a new folder")
+    rows = [(one, segment) for one in recognitions for segment in spoken(one)]
+    labels = list(recognitions[0].labels) if recognitions else []
+    database = audformat.Database("emotone", source="emotone", usage=audformat.define.Usage.UNRESTRICTED)
+    database.schemes["emotion"] = audformat.Scheme(labels=labels)
+    database.schemes["probability"] = audformat.Scheme(audformat.define.DataType.FLOAT, minimum=0.0, maximum=1.0)
+    database.schemes["unsure"] = audformat.Scheme(audformat.define.DataType.BOOL)
+    database.schemes["channel"] = audformat.Scheme(audformat.define.DataType.INTEGER)
+    names = [one.source.encode("utf-8", "backslashreplace").decode() for one, _ in rows]
+    # To the microsecond, as everywhere; nanoseconds of a float are noise.
+    starts = [f"{round(segment.start_s * 1e6)}us" for _, segment in rows]
+    ends = [f"{round(segment.end_s * 1e6)}us" for _, segment in rows]
+    table = database["emotion"] = audformat.Table(audformat.segmented_index(names, starts, ends))
+    columns = {
+        "emotion": ("emotion", [segment.emotion for _, segment in rows]),
+        "probability": ("probability", [segment.confidence for _, segment in rows]),
+        "unsure": ("unsure", [segment.unsure for _, segment in rows]),
+    }
+    if any(segment.channel is not None for _, segment in rows):
+        columns["channel"] = ("channel", [segment.channel for _, segment in rows])
+    for name, (scheme, values) in columns.items():
+        table[name] = audformat.Column(scheme_id=scheme)
+        table[name].set(values)
+    part = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        database.save(str(part), storage_format="csv")
+        if folder.exists():
+            folder.rmdir()
+        part.rename(folder)
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def as_dataframe(recognition: Recognition) -> Any:
+    """The segments as a `pandas.DataFrame`.
+
+    Raises:
+        MissingExtraError: pandas is not installed.
+    """
+    require_library("dataframe")
+    import pandas as pd
+
+    frame = pd.DataFrame(segment_columns([recognition]))
+    return frame.astype(
+        {"channel": "Int16", "emotion": "string", "file": "string"} | dict.fromkeys(frame.columns[8:], float)
+    )
+
+
+def as_annotation(recognition: Recognition) -> Any:
+    """The segments as a `pyannote.core.Annotation`: labels are emotions, tracks are channels.
+
+    Raises:
+        MissingExtraError: pyannote.core is not installed.
+    """
+    require_library("annotation")
+    from pyannote.core import Annotation, Segment
+
+    annotation = Annotation(uri=recording_id(recognition.source), modality="emotion")
+    for one in spoken(recognition):
+        annotation[Segment(one.start_s, one.end_s), one.channel or 0] = one.emotion
+    return annotation

@@ -1,0 +1,136 @@
+"""Live streams: the segments of the file, and something to show before they are final."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+import emotone
+from emotone.errors import AudioSamplesError, NotAudioError, SampleRateError
+from emotone.listening.live import LiveRecognizer
+from emotone.listening.options import TimelineOptions
+from emotone.listening.recognizer import Recognizer
+from emotone.listening.segments import Segment
+from stream_cuts import cut
+
+RATE = 16_000
+
+
+def hear(live: LiveRecognizer, blocks: list[np.ndarray]) -> list[Segment]:
+    return [one for block in blocks for one in live.feed(block)] + live.finish()
+
+
+def keys(segments: list[Segment] | tuple[Segment, ...]) -> list[tuple[float, float, str | None]]:
+    return [(one.start_s, one.end_s, one.emotion) for one in segments]
+
+
+def test_a_stream_gives_the_segments_of_the_file(tiny_recognizer: Recognizer, conversation: np.ndarray) -> None:
+    live = LiveRecognizer(tiny_recognizer, RATE)
+    got = hear(live, cut(conversation, 3))
+    recognition = tiny_recognizer(conversation, RATE)
+    assert keys(got) == keys(recognition.segments)
+    for label, share in recognition.probabilities.items():
+        assert live.probabilities[label] == pytest.approx(share, abs=1e-5)
+
+
+def test_int16_at_another_rate_is_the_same_stream(tiny_recognizer: Recognizer, conversation: np.ndarray) -> None:
+    whole = (conversation[: 30 * RATE] * 20_000).astype(np.int16)
+    live = LiveRecognizer(tiny_recognizer, 8_000)
+    assert keys(hear(live, cut(whole, 5))) == keys(tiny_recognizer(whole, 8_000).segments)
+    assert live.duration_s == pytest.approx(60.0)
+
+
+def test_channels_of_a_block_are_mixed(tiny_recognizer: Recognizer, conversation: np.ndarray) -> None:
+    sound = conversation[: 20 * RATE]
+    stereo = np.stack([sound, np.zeros_like(sound)])
+    got = hear(LiveRecognizer(tiny_recognizer, RATE), [stereo[:, start : start + 1] for start in range(3)])
+    assert got == []
+    got = hear(LiveRecognizer(tiny_recognizer, RATE), cut(stereo, 4))
+    assert keys(got) == keys(hear(LiveRecognizer(tiny_recognizer, RATE), cut(sound / 2, 5)))
+
+
+def test_current_is_the_last_whole_window(tiny_recognizer: Recognizer, conversation: np.ndarray) -> None:
+    live = LiveRecognizer(tiny_recognizer, RATE, channel=1)
+    assert live.current is None
+    live.feed(conversation[: 2 * RATE - 1])
+    assert live.current is None
+    live.feed(conversation[2 * RATE - 1 : 2 * RATE])
+    assert live.current is not None
+    assert (live.current.start_s, live.current.end_s, live.current.channel) == (0.0, 2.0, 1)
+    live.feed(conversation[2 * RATE : 3 * RATE + 10])
+    assert live.current.end_s == 3.0
+
+
+def test_current_says_when_nobody_speaks(tiny_recognizer: Recognizer) -> None:
+    live = LiveRecognizer(tiny_recognizer, RATE)
+    live.feed(np.zeros(5 * RATE, dtype=np.int16))
+    assert live.current == Segment(3.0, 5.0, None, speech=False)
+    assert live.probabilities == {}
+
+
+def test_a_block_that_its_owner_uses_again_is_no_matter(tiny_recognizer: Recognizer, conversation: np.ndarray) -> None:
+    sound = conversation[: 20 * RATE]
+    live, reused = LiveRecognizer(tiny_recognizer, RATE), np.zeros(1_600, dtype=np.float32)
+    got = []
+    for start in range(0, len(sound), 1_600):
+        reused[:] = sound[start : start + 1_600]
+        got += live.feed(reused)
+    assert keys(got + live.finish()) == keys(tiny_recognizer(sound, RATE).segments)
+
+
+def test_a_stream_of_nothing_gives_nothing(tiny_recognizer: Recognizer) -> None:
+    for blocks in ([], [np.zeros(0, dtype=np.float32)], [np.zeros(100, dtype=np.int16)]):
+        assert hear(LiveRecognizer(tiny_recognizer, RATE), blocks) == []
+        assert hear(LiveRecognizer(tiny_recognizer, 48_000), blocks) == []
+
+
+@pytest.mark.parametrize(
+    ("block", "error"),
+    [
+        (np.array([np.nan], dtype=np.float32), AudioSamplesError),
+        (np.array([1e9], dtype=np.float32), AudioSamplesError),
+        (np.array([1], dtype=np.uint8), AudioSamplesError),
+        (np.zeros((1, 1, 1), dtype=np.float32), NotAudioError),
+        (np.zeros((0, 5), dtype=np.float32), NotAudioError),
+        (np.float32(0.0), NotAudioError),
+    ],
+)
+def test_a_block_that_is_no_sound_is_an_error_of_ours(
+    tiny_recognizer: Recognizer, block: np.ndarray, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        LiveRecognizer(tiny_recognizer, RATE).feed(block)
+
+
+def test_an_impossible_rate_or_option_is_refused(tiny_recognizer: Recognizer) -> None:
+    with pytest.raises(SampleRateError):
+        LiveRecognizer(tiny_recognizer, 1_000)
+    with pytest.raises(ValueError, match="window_s"):
+        LiveRecognizer(tiny_recognizer, RATE, options=TimelineOptions(window_s=60.0))
+
+
+def test_after_the_end_nothing_is_heard(tiny_recognizer: Recognizer) -> None:
+    live = LiveRecognizer(tiny_recognizer, RATE)
+    live.finish()
+    assert live.finish() == []
+    with pytest.raises(RuntimeError, match="finished"):
+        live.feed(np.zeros(10, dtype=np.float32))
+
+
+def test_the_class_is_public() -> None:
+    assert emotone.LiveRecognizer is LiveRecognizer
+    assert emotone.Segment is Segment
+
+
+def test_a_window_is_judged_soon_after_its_end(shipped_model: object, conversation: np.ndarray) -> None:
+    live = LiveRecognizer(emotone.load(), RATE)
+    live.feed(conversation[: 12 * RATE])
+    taken = []
+    for start in range(12 * RATE, 24 * RATE, 320):
+        begin = time.thread_time()
+        live.feed(conversation[start : start + 320])
+        taken.append(time.thread_time() - begin)
+    # Processor time of a block of 20 ms that ends a window; the rest of the 50 ms is for busy machines.
+    assert sorted(taken)[-3] < 0.05
