@@ -85,7 +85,7 @@ def decode(content: bytes, channels: str = "mix", seekable: bool = True) -> None
     if not seekable:
         source = io.BytesIO(content)
         source.seekable = lambda: False  # type: ignore[method-assign]
-    started, n_samples = time.monotonic(), 0
+    started, n_samples = time.process_time(), 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AudioTruncatedWarning)
         try:
@@ -95,7 +95,7 @@ def decode(content: bytes, channels: str = "mix", seekable: bool = True) -> None
                 n_samples += block.shape[-1]
         except EmotoneError:
             pass
-    assert time.monotonic() - started < 5 + n_samples / 16_000 / 100
+    assert time.process_time() - started < 5 + n_samples / 16_000 / 100
 
 
 FUZZ = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True}
@@ -114,7 +114,7 @@ def test_mutated_recordings_give_samples_or_an_error_of_ours(name, mutations, ch
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("name", FORMATS)
-@settings(max_examples=3_000, **FUZZ | {"derandomize": False})
+@settings(max_examples=1_000, **FUZZ | {"derandomize": False})
 @given(st.lists(MUTATION, min_size=1, max_size=8), st.sampled_from(["mix", "split"]), st.booleans())
 def test_many_more_mutations_give_samples_or_an_error_of_ours(name, mutations, channels, seekable):
     content = recording(name)

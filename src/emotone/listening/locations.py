@@ -149,7 +149,7 @@ def remote_file_system(address: str) -> tuple[Any, str]:
         file_system, path = FileSystem.from_uri(address)
     except (ArrowException, OSError, ValueError):
         try:
-            import fsspec  # type: ignore[import-untyped]
+            import fsspec
 
             remote, path = fsspec.core.url_to_fs(address)
         except (ImportError, ValueError, OSError) as error:

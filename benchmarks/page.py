@@ -1,0 +1,200 @@
+"""docs/benchmarks.md from the figures: ratios first, then what they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+TARGETS = {
+    "file 10 h": ("ten hours, one core, no voice detection", 300),
+    "file_vad 10 h": ("ten hours, one core, voice detection", 150),
+}
+
+Results = dict[str, dict[str, Any]]
+
+
+def page(results: Results) -> str:
+    """The whole page, in Markdown."""
+    parts = [
+        "# Benchmarks",
+        "Written by `benchmarks/run.py`; not edited by hand.",
+        *_warning(results),
+        "## Ratios",
+        _ratios(results),
+        "## Side by side",
+        "4-second waveforms one after the other on one core and one thread, in one run. openSMILE computes features and "
+        "no emotion; the third has the shape of wav2vec2-base with random weights, and says nothing but how fast "
+        "such a network is.",
+        _peers(results),
+        "## Whole recordings",
+        "From the bytes of a WAV to segments, one core, one thread. Memory is the most that was resident over that of "
+        "the loaded model.",
+        _lengths(results),
+        "## Live",
+        "From the last sample of a window to what is said of it, in blocks of 20 ms; what the voice detector waits for "
+        "is part of it.",
+        _live(results),
+        "## Stages",
+        _stages(results),
+        "## Decoding",
+        "To 16 kHz mono float, one core.",
+        _table(
+            ["format", "times real time"],
+            [[suffix, _number(speed)] for suffix, speed in results.get("decode", {}).items()],
+        ),
+        "## Many recordings",
+        "4-second FLAC files through `emotone predict FOLDER --output`, after the workers have started.",
+        _workers(results),
+        "## Cold start",
+        _cold_start(results),
+        "## Machine",
+        _machine(results["machine"]),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _warning(results: Results) -> Iterable[str]:
+    machine = results["machine"]
+    if machine["quick"]:
+        yield "**A quick run on minutes of sound: these figures are no benchmark.**"
+    elif machine["load"] > 0.5:
+        yield f"**Other work ran on the machine (load {machine['load']}): these figures are lower bounds of speed.**"
+
+
+def _ratios(results: Results) -> str:
+    ours = results.get("clips", {}).get("speed")
+    rows = []
+    for key, name in (
+        ("opensmile_egemaps", "openSMILE eGeMAPS (features alone)"),
+        ("opensmile_compare", "openSMILE ComParE (features alone)"),
+        ("wav2vec2", "a network of wav2vec2-base's shape"),
+    ):
+        theirs = results.get(key, {}).get("speed")
+        if ours and theirs:
+            rows.append([f"speed against {name}", f"{ours / theirs:.2g} times"])
+    one, two = (results.get(f"workers {n}", {}).get("files_per_s") for n in (1, 2))
+    if one and two:
+        rows.append(["throughput of two workers against one (wanted: 1.8)", f"{two / one:.2f} times"])
+    for key, (name, wanted) in TARGETS.items():
+        if speed := results.get(key, {}).get("speed"):
+            rows.append([f"{name} (wanted: {wanted})", f"{_number(speed)} times real time"])
+    minute, hours = (results.get(f"file_vad {length}", {}).get("over_model_mb") for length in ("10 min", "10 h"))
+    if minute and hours:
+        rows.append(["memory of ten hours against ten minutes", f"{hours / minute:.2f} times"])
+    return _table(["", ""], rows)
+
+
+def _peers(results: Results) -> str:
+    names = {
+        "clips": "emotone, waveform to emotion",
+        "opensmile_egemaps": "openSMILE eGeMAPSv02",
+        "opensmile_compare": "openSMILE ComParE_2016",
+        "wav2vec2": "wav2vec2-base's shape, random weights",
+    }
+    return _rows(
+        results,
+        names,
+        ["", "times real time", "ms a waveform", "memory, MB"],
+        lambda one: [_number(one["speed"]), _number(one["ms"]), _number(one["memory_mb"])],
+    )
+
+
+def _lengths(results: Results) -> str:
+    names = {
+        key: key.partition(" ")[2] + (", voice detection" if "vad" in key else "")
+        for key in results
+        if key.startswith("file")
+    }
+    return _rows(
+        results,
+        names,
+        ["length", "times real time", "memory over the model, MB", "segments"],
+        lambda one: [_number(one["speed"]), _number(one["over_model_mb"]), str(one["n_segments"])],
+    )
+
+
+def _live(results: Results) -> str:
+    return _rows(
+        results,
+        {"live": "no voice detection", "live_vad": "voice detection"},
+        ["", "median, ms", "99 of 100, ms", "windows"],
+        lambda one: [_number(one["median_ms"]), _number(one["p99_ms"]), str(one["n_windows"])],
+    )
+
+
+def _stages(results: Results) -> str:
+    names = {key: key.partition(" ")[2] for key in results if key.startswith("graph ")}
+
+    def figures(one: dict[str, Any]) -> list[str]:
+        total = one["front_end_ms"] + one["network_ms"]
+        return [
+            _number(one["front_end_ms"]),
+            _number(one["network_ms"]),
+            f"{100 * one['front_end_ms'] / total:.0f} %",
+        ]
+
+    return "Of a 4-second window, from ONNX Runtime's own profile.\n\n" + _rows(
+        results,
+        names,
+        ["windows a batch", "features (in the graph), ms", "network, ms", "share of the features"],
+        figures,
+    )
+
+
+def _workers(results: Results) -> str:
+    names = {key: key.partition(" ")[2] for key in results if key.startswith("workers ")}
+    return _rows(
+        results,
+        names,
+        ["workers", "files/s", "times real time", "largest worker, MB", "parent, MB"],
+        lambda one: [_number(one[name]) for name in ("files_per_s", "speed", "worker_peak_mb", "parent_peak_mb")],
+    )
+
+
+def _cold_start(results: Results) -> str:
+    one = results.get("cold_start", {})
+    if "predict_s" not in one:
+        return f"Not measured: {one.get('missing', 'left out')}."
+    names = {"predict_s": "`emotone predict CLIP`", "import_s": "`import emotone`", "python_s": "Python alone"}
+    return _table(["from the shell to the exit", "seconds"], [[text, f"{one[key]:.3f}"] for key, text in names.items()])
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    rows = [
+        ["processor", f"{machine['cpu']}, {machine['cores']} cores used"],
+        ["memory", f"{machine['memory_gb']} GB"],
+        ["system", f"{machine['system']}, Python {machine['python']}"],
+        ["packages", ", ".join(f"{name} {number}" for name, number in machine["versions"].items())],
+        ["date", machine["date"]],
+        ["load before", str(machine["load"])],
+    ]
+    return _table(["", ""], rows)
+
+
+def _rows(
+    results: Results, names: dict[str, str], head: Sequence[str], figures: Callable[[dict[str, Any]], list[str]]
+) -> str:
+    rows = []
+    for key, name in names.items():
+        one = results.get(key, {"missing": "left out"})
+        rows.append([name, f"not measured: {one['missing']}"] if "missing" in one else [name, *figures(one)])
+    return _table(head, rows)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in [*row, *[""] * (len(head) - len(row))]) + " |"
+        for row in lines
+    )
+
+
+def _number(value: float) -> str:
+    """Three significant digits, without exponents.
+
+    >>> _number(1234.5), _number(0.01234)
+    ('1,230', '0.0123')
+    """
+    if value >= 1_000:
+        return f"{float(f'{value:.3g}'):,.0f}"
+    return f"{value:.3g}"

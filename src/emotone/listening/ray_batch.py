@@ -1,0 +1,184 @@
+"""The same batch on many machines, through Ray Data: ours is one function over batches of locations.
+
+Conventions: the table is a folder of Parquet files, partitioned by `outcome`: `recognised` has a row a segment with the
+columns of one machine's table, `failed` a row a recording with `error` and `kind`; both have `index`, the position of
+the recording in the list, by which the rows of one machine's table come back in their order.
+
+A node or worker that dies costs time: its batches are judged again elsewhere, and written under the same names.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from emotone.errors import EmotoneError, MissingExtraError, OutputError
+from emotone.listening.batch import BatchReport, Failure, setup_of
+from emotone.listening.locations import find_recordings, is_address, remote_file_system
+from emotone.listening.options import TimelineOptions
+from emotone.listening.rows import parquet_schema, segment_rows
+from emotone.listening.worker import Judge
+
+_FILES_A_BATCH = 16
+_FILES_A_BLOCK = 32
+"""What a batch that has to be judged again costs, against the bookkeeping of each block."""
+
+_LISTED_FAILURES = 100
+
+
+class RayWorker:
+    """One model in one process of the cluster, made once and then called with batches of locations.
+
+    Args:
+        setup: as for `Judge`, but for the model.
+        model: a reference to the bytes of a model file; None for the shipped model.
+    """
+
+    def __init__(self, setup: dict[str, Any], model: Any) -> None:
+        if model is None:
+            self._judge = Judge(setup)
+            return
+        import ray
+
+        # The nodes of a cluster need share no disk.
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            path.write_bytes(ray.get(model))
+            self._judge = Judge(setup | {"model": str(path)})
+
+    def __call__(self, batch: Any) -> Any:
+        """Locations to segments and failures.
+
+        Args:
+            batch: a `pyarrow.Table` of `index` and `file`.
+        Returns:
+            a `pyarrow.Table` of `result_schema`.
+        """
+        import pyarrow as pa
+
+        rows = []
+        for task in batch.to_pylist():
+            answer = self._judge(task["file"])
+            common = {"index": task["index"], "file": task["file"]}
+            if "row" in answer:
+                found = segment_rows(answer["row"], self._judge.labels)
+                rows += [common | row | {"outcome": "recognised"} for row in found]
+            else:
+                rows.append(common | {"outcome": "failed", "error": answer["error"], "kind": answer["kind"]})
+        return pa.Table.from_pylist(rows, schema=result_schema(self._judge.labels))
+
+
+def result_schema(labels: Sequence[str]) -> Any:
+    """The Arrow schema of what workers give."""
+    import pyarrow as pa
+
+    ours = [("index", pa.int64()), ("outcome", pa.string()), ("error", pa.string()), ("kind", pa.string())]
+    return pa.schema([*parquet_schema(labels), *ours])
+
+
+def recognise_with_ray(
+    sources: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    address: str = "local",
+    model: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    unsure_threshold: float | None = None,
+    channels: Literal["mix", "split"] = "mix",
+    options: TimelineOptions | None = None,
+) -> BatchReport:
+    """Recognise many recordings on a Ray cluster.
+
+    Args:
+        sources: as for `recognise_many`; every node must be able to read them: addresses, or a disk that all share.
+        output: a new folder, or the address of one.
+        address: of the cluster, such as `auto` or `ray://head:10001`; "local" starts one on this machine.
+        model: a model file on this machine; None for the shipped model.
+        workers: the most processes; None for as many as the cluster has CPUs but one.
+        unsure_threshold: in place of the model's own.
+        channels: "mix" averages them; "split" judges each on its own.
+        options: how to cut and join; None for the defaults.
+    Raises:
+        MissingExtraError: Ray is not installed.
+        AudioError: no recordings.
+        OutputError: the folder is there and not empty.
+        EmotoneError: the model cannot be used, or the cluster gave not all of the results.
+    """
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise MissingExtraError("--ray", "ray") from None
+    location = _new_folder(output)
+    setup = setup_of(None, unsure_threshold, channels, options)
+    # Here first: a model or an option that cannot be used is said before a cluster is asked for.
+    Judge(setup | {"model": None if model is None else os.fspath(model)})
+    tables = list(_blocks(find_recordings(sources)))
+    n_files = sum(table.num_rows for table in tables)
+    started_here = not ray.is_initialized()
+    if started_here:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ray.init(address=None if address == "local" else address, log_to_driver=False, logging_level="WARNING")
+    try:
+        content = None if model is None else ray.put(Path(model).read_bytes())
+        cpus = int(ray.cluster_resources().get("CPU", 1))
+        most = workers if workers is not None else max(1, cpus - 1)
+        results = ray.data.from_arrow(tables).map_batches(
+            RayWorker,
+            fn_constructor_kwargs={"setup": setup, "model": content},
+            batch_size=_FILES_A_BATCH,
+            batch_format="pyarrow",
+            # At least one: a cluster that loses nodes goes on with what is left.
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most),
+            num_cpus=1,
+        )
+        # Writers ask for no CPU: where workers hold all of them, they would wait for ever.
+        results.write_parquet(location, partition_cols=["outcome"], ray_remote_args={"num_cpus": 0})
+    finally:
+        if started_here:
+            ray.shutdown()
+    return _report(location, output, n_files)
+
+
+def _blocks(locations: Iterator[str]) -> Iterator[Any]:
+    import pyarrow as pa
+
+    numbered = enumerate(locations)
+    while some := list(islice(numbered, _FILES_A_BLOCK)):
+        names = [os.path.abspath(name) if not is_address(name) else name for _, name in some]  # noqa: PTH100
+        yield pa.table({"index": [index for index, _ in some], "file": names})
+
+
+def _new_folder(output: str | os.PathLike[str]) -> str:
+    """An absolute path or an address.
+
+    Raises:
+        OutputError: it is there and not empty.
+    """
+    location = os.fspath(output)
+    if is_address(location):
+        return location
+    path = Path(location).absolute()
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise OutputError(f"{output}: is there already; name a new folder for the Parquet files")
+    return str(path)
+
+
+def _report(location: str, output: str | os.PathLike[str], n_files: int) -> BatchReport:
+    import pyarrow.compute as pc
+    from pyarrow.dataset import dataset
+
+    file_system, path = remote_file_system(location) if is_address(location) else (None, location)
+    found = dataset(path, format="parquet", partitioning="hive", filesystem=file_system)
+    n_answered = len(pc.unique(found.to_table(columns=["index"])["index"]))
+    if n_answered != n_files:
+        raise EmotoneError(f"the cluster answered for {n_answered} of {n_files} recordings; see the logs of Ray")
+    failed = found.to_table(columns=["file", "error", "kind"], filter=pc.field("outcome") == "failed").to_pylist()
+    failures = tuple(Failure(row["file"], row["error"], row["kind"]) for row in failed[:_LISTED_FAILURES])
+    return BatchReport(Path(output), n_files, n_files - len(failed), len(failed), failures, None, 0.0)

@@ -1,0 +1,62 @@
+"""The pages of figures are made of the figures, and say what is missing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.material import LongWav, conversation
+from benchmarks.page import page
+from benchmarks.scale import scale
+
+from emotone.audio import load_audio, probe_audio
+
+MACHINE = {
+    "cpu": "Some CPU", "cores": 2, "memory_gb": 8.0,
+    "system": "Linux 6", "python": "3.11", "versions": {"emotone": "1"},
+    "date": "2026-01-01", "load": 0.0, "quick": False,
+}  # fmt: skip
+
+
+@pytest.fixture
+def results():
+    return {
+        "machine": MACHINE,
+        "clips": {"speed": 400.0, "memory_mb": 60.0, "ms": 10.0},
+        "opensmile_egemaps": {"speed": 100.0, "memory_mb": 30.0, "ms": 40.0, "n_features": 88},
+        "wav2vec2": {"missing": "No module named 'transformers'"},
+        "file_vad 1 h": {"speed": 200.0, "over_model_mb": 80.0, "model_mb": 100.0, "n_segments": 9},
+        "file_vad 10 min": {"speed": 200.0, "over_model_mb": 80.0, "model_mb": 100.0, "n_segments": 9},
+        "file_vad 10 h": {"speed": 210.0, "over_model_mb": 88.0, "model_mb": 100.0, "n_segments": 99},
+        "workers 1": {"files_per_s": 50.0, "speed": 200.0, "worker_peak_mb": 120.0, "parent_peak_mb": 70.0},
+        "workers 2": {"files_per_s": 95.0, "speed": 380.0, "worker_peak_mb": 120.0, "parent_peak_mb": 70.0},
+    }
+
+
+def test_ratios_come_first_and_missing_peers_are_said(results):
+    text = page(results)
+    assert text.index("4 times") < text.index("## Side by side")
+    assert "1.90 times" in text
+    assert "1.10 times" in text
+    assert "not measured: No module named 'transformers'" in text
+
+
+def test_a_quick_run_is_no_benchmark(results):
+    results["machine"] = MACHINE | {"quick": True}
+    assert "no benchmark" in page(results)
+    assert "no plan" in scale(results)
+
+
+def test_a_million_hours_are_reckoned_from_the_throughput(results):
+    assert "| long recordings | 200 | 5,000 | $225 | $79 |" in scale(results)
+    assert "Not reckoned" in scale({"machine": MACHINE})
+
+
+def test_the_long_recording_is_a_real_one_of_its_length():
+    assert probe_audio(LongWav(3_600)).duration_s == 3_600
+    assert np.allclose(load_audio(LongWav(60), end_s=5), conversation()[: 5 * 16_000], atol=1e-4)
