@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import uvicorn
 
 from emotone.service.app import create_app, make_desk
@@ -21,6 +23,8 @@ def serve(options: ServiceOptions) -> None:
     """
     app = create_app(make_desk(options))
     write_logs()
+    # When it has ended in order, uvicorn raises the signal that made it end once more; that would look like a failure.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     uvicorn.run(
         app,
         host=options.host,
