@@ -211,6 +211,7 @@ def main(runs: list[str]) -> None:
         results = Results.read(run / "results.json")
         # Where the corpora lay is nobody's business; the rest of the command is what made the figure.
         command = re.sub(r"\S*/corpora\b", "CORPORA", results.command)
+        command = re.sub(r" --store \S+", "", command)
         results.model_copy(update={"command": command}).write(RESULTS / f"{run.name}.json")
         predictions = sorted(run.glob("seed-0/fold-*/predictions.csv"))
         if run.name.startswith("imbalanced") and predictions:
