@@ -41,7 +41,10 @@ class Channels(StrEnum):
 
 
 def predict(
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Recordings of any audio format.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE", help="Recordings of any audio format, folders, lists (.txt) or patterns."),
+    ],
     model: Annotated[
         Path | None, typer.Option(help="A model file made by `emotone export`. [default: the shipped model]")
     ] = None,
@@ -74,6 +77,16 @@ def predict(
         typer.Option(help="Draw the one recording, over time if it is long, to this picture (.png, .svg or .pdf)."),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads for the model.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes for a folder, a list or a pattern. [default: one a core]")
+    ] = None,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop at the first recording that cannot be used.")
+    ] = False,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Work on this Ray cluster (`local` starts one); --output is a folder."),
+    ] = None,
 ) -> None:
     """Recognise the emotion in each recording.
 
@@ -82,7 +95,29 @@ def predict(
 
     A recording that cannot be used is listed with its reason at the end and makes the exit status non-zero; the others
     are still written.
+
+    A folder, a list or a pattern with --output FILE (.parquet, .csv or .jsonl) is worked through on all cores; started
+    again after an interruption, it goes on where it was.
     """
+    from emotone.cli.predict_many import found_in, predict_many, table_of_batch
+
+    table = table_of_batch(files, output, format=format.value, workers=workers, ray=ray)
+    if table is not None:
+        predict_many(
+            files,
+            table,
+            model=model,
+            threshold=threshold,
+            channels=channels.value,
+            window=window,
+            hop=hop,
+            vad=vad,
+            workers=workers,
+            fail_fast=fail_fast,
+            ray=ray,
+        )
+        return
+    files = found_in(files)
     if plot is not None and len(files) != 1:
         raise typer.BadParameter(f"draws one recording; got {len(files)}", param_hint="--plot")
     if plot is not None:
@@ -103,6 +138,8 @@ def predict(
         try:
             recognitions.append(recognizer(file, channels=channels.value, options=options))
         except AudioError as error:
+            if fail_fast:
+                raise
             failures.append((file, error))
     if recognitions or not failures:
         _write(recognitions, format, output)

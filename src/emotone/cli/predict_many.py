@@ -13,7 +13,38 @@ from emotone.cli import exit_status
 
 if TYPE_CHECKING:
     from emotone.listening.batch import BatchReport, Progress
-    from emotone.listening.options import TimelineOptions
+
+
+def table_of_batch(
+    files: Sequence[str], output: Path | None, *, format: str, workers: int | None, ray: str | None
+) -> Path | None:
+    """Where to write, if the words of the command line ask for a batch: many recordings, and a table for them.
+
+    Raises:
+        typer.BadParameter: workers or a cluster without an output.
+    """
+    from emotone.listening.locations import is_many
+
+    if workers is not None or ray is not None:
+        if output is None:
+            raise typer.BadParameter("say where to write the table", param_hint="--output")
+        return output
+    if output is None or not any(map(is_many, files)):
+        return None
+    suffix = output.suffix.lower()
+    return output if suffix in (".parquet", ".csv", ".jsonl") and format in ("table", suffix[1:]) else None
+
+
+def found_in(files: Sequence[str]) -> list[str]:
+    """The recordings that the words of the command line stand for.
+
+    Raises:
+        AudioError: one stands for none.
+    """
+    from emotone.listening.locations import find_recordings, is_many
+
+    # Words that stand for one recording stay as they are: whether it is there is said with the others.
+    return [name for word in files for name in (find_recordings([word]) if is_many(word) else [word])]
 
 
 def predict_many(
@@ -23,7 +54,9 @@ def predict_many(
     model: Path | None = None,
     threshold: float | None = None,
     channels: Literal["mix", "split"] = "mix",
-    options: TimelineOptions | None = None,
+    window: float | None = None,
+    hop: float | None = None,
+    vad: bool = True,
     workers: int | None = None,
     fail_fast: bool = False,
     ray: str | None = None,
@@ -31,9 +64,16 @@ def predict_many(
     """Recognise many recordings into one table, showing how far it is.
 
     Raises:
+        typer.BadParameter: impossible lengths of windows.
         typer.Exit: recordings that could not be used, after they were listed.
         EmotoneError: as `recognise_many` and `recognise_with_ray`.
     """
+    from emotone.listening.options import TimelineOptions
+
+    try:
+        options = TimelineOptions(window_s=window, hop_s=hop, vad=vad)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--window / --hop") from error
     rules: dict[str, Any] = {
         "model": model, "workers": workers, "unsure_threshold": threshold, "channels": channels, "options": options
     }  # fmt: skip

@@ -1,0 +1,78 @@
+"""`emotone predict` with a folder, a list or a pattern."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from emotone.cli.main import run
+from hostile.make_hostile import TONE, wav
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Path:
+    folder = tmp_path / "calls"
+    folder.mkdir()
+    for i in range(4):
+        (folder / f"{i}.wav").write_bytes(wav(TONE * (i + 1) / 8))
+    return folder
+
+
+@pytest.fixture
+def model(tiny_model: Path) -> list[str]:
+    return ["--model", str(tiny_model)]
+
+
+@pytest.mark.parametrize("kind", ["folder", "list", "pattern"])
+def test_all_recordings_go_to_the_table(calls, model, tmp_path, kind, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("list.txt").write_text("".join(f"calls/{i}.wav\n" for i in range(4)))
+    source = {"folder": "calls", "list": "list.txt", "pattern": "calls/*.wav"}[kind]
+    assert run(["predict", source, *model, "--output", "results.csv", "--workers", "1"]) == 0
+    with Path("results.csv").open(newline="") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == [f"calls/{i}.wav" for i in range(4)]
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "4 of 4 recordings are in results.csv" in err
+
+
+def test_bad_recordings_are_listed_at_the_end_with_their_status(calls, model, tmp_path, capsys):
+    (calls / "bad\n.wav").write_text("no sound")
+    output = tmp_path / "results.jsonl"
+    assert run(["predict", str(calls), *model, "--output", str(output), "--workers", "1"]) == 3
+    assert len(output.read_text().splitlines()) == 4
+    err = capsys.readouterr().err
+    assert "1 of 5 recordings could not be used:" in err
+    assert "bad\\n.wav: not audio of a known format" in err
+    assert "results.failures.jsonl" in err
+
+
+def test_fail_fast_stops_at_the_first(calls, model, tmp_path, capsys):
+    (calls / "bad.wav").write_text("no sound")
+    output = tmp_path / "results.csv"
+    assert run(["predict", str(calls), *model, "--output", str(output), "--workers", "1", "--fail-fast"]) == 3
+    assert not output.exists()
+    assert "bad.wav: not audio" in capsys.readouterr().err
+    assert run(["predict", str(calls / "bad.wav"), str(calls / "0.wav"), *model, "--fail-fast"]) == 3
+    assert capsys.readouterr().out == ""
+
+
+def test_an_empty_folder_is_an_error(tmp_path, model, capsys):
+    (tmp_path / "empty").mkdir()
+    for words in ([], ["--output", str(tmp_path / "results.csv")]):
+        assert run(["predict", str(tmp_path / "empty"), *model, *words]) == 3
+        assert "holds no recordings" in capsys.readouterr().err
+
+
+def test_a_folder_without_an_output_is_shown(calls, model, capsys):
+    assert run(["predict", str(calls), *model, "--format", "json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 4
+
+
+def test_workers_and_clusters_need_an_output(calls, model, capsys):
+    for words in (["--workers", "2"], ["--ray", "local"]):
+        assert run(["predict", str(calls), *model, *words]) == 2
+        assert "--output" in capsys.readouterr().err
