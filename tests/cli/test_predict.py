@@ -121,6 +121,78 @@ def test_an_output_that_cannot_be_written_has_its_own_status(clip: str, model: l
     assert run(["predict", clip, *model, "--output", f"{clip}/below-a-file.txt"]) == 8
 
 
+@pytest.fixture
+def call(tmp_path: Path, spoken_call: np.ndarray) -> str:
+    """A stereo call of 20 seconds."""
+    import wave
+
+    path = tmp_path / "call.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((2, 2, 16_000, 0, "NONE", "NONE"))
+        file.writeframes((spoken_call.T * 32_767).astype("<i2").tobytes())
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def spoken_call(clips_dir: Path) -> np.ndarray:
+    from emotone.audio import load_audio
+
+    clips = [load_audio(path) for path in sorted(clips_dir.glob("emodb/*.flac"))] * 4
+    left = np.concatenate(clips)[: 20 * 16_000]
+    return np.stack([left, np.roll(left, 50_000) * 0.3])
+
+
+def test_a_long_recording_has_segments(call: str, model: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", call, *model, "--format", "json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["duration_s"] == 20.0
+    assert found["segments"][0]["start_s"] == 0.0
+    assert found["segments"][-1]["end_s"] == 20.0
+
+
+def test_windows_voice_detection_and_channels_can_be_chosen(
+    call: str, model: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--window", "1", "--hop", "1", "--no-vad", "--channels", "split", "--format", "jsonl"]
+    assert run(["predict", call, *model, *arguments]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {segment["channel"] for segment in found["segments"]} == {0, 1}
+    assert all(segment["speech"] for segment in found["segments"])
+    assert all(segment["start_s"] % 1.0 == 0.0 for segment in found["segments"])
+    assert len(found["channels"]) == 2
+
+
+@pytest.mark.parametrize("arguments", [["--window", "60"], ["--window", "0"], ["--hop", "9"]])
+def test_a_window_that_does_not_fit_the_model_is_a_usage_error(
+    call: str, model: list[str], capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert run(["predict", call, *model, *arguments]) == 2
+    assert "--window / --hop" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["parquet", "audformat"])
+def test_a_format_that_is_no_text_wants_an_output(
+    call: str, model: list[str], capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    assert run(["predict", call, *model, "--format", kind]) == 8
+    assert "--output" in capsys.readouterr().err
+
+
+def test_every_format_of_text_can_be_printed(call: str, model: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    begins = {"rttm": "SPEAKER call 1 ", "textgrid": "File type", "webvtt": "WEBVTT", "jsonl": "{", "csv": '"file"'}
+    for kind, begin in begins.items():
+        assert run(["predict", call, *model, "--format", kind]) == 0
+        assert capsys.readouterr().out.startswith(begin)
+
+
+def test_parquet_goes_to_a_file(call: str, model: list[str], tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    output = tmp_path / "results.parquet"
+    assert run(["predict", call, call, *model, "--format", "parquet", "--output", str(output)]) == 0
+    assert set(pq.read_table(output)["file"].to_pylist()) == {call}
+
+
 def emotone(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = shutil.which("emotone", path=str(Path(sys.executable).parent))
     assert command is not None
@@ -130,7 +202,7 @@ def emotone(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_installed_command_runs(clip: str, model: list[str]) -> None:
     done = emotone("predict", clip, *model, "--format", "csv")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith('"file","emotion","unsure","duration_s","neutral"')
+    assert done.stdout.startswith('"file","start_s","end_s","channel","emotion","unsure","neutral"')
 
 
 def test_a_reader_that_goes_away_is_no_traceback(clip: str, model: list[str]) -> None:
