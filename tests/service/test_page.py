@@ -118,7 +118,7 @@ def test_a_clip_is_uploaded_and_its_emotion_seen(open_page: OpenPage, clip: Path
     assert f"{round(100 * expected.confidence)} %" in page.inner_text("#verdict-detail")
     assert page.locator("#rows tr").count() == len(expected.segments)
     assert page.locator("#chart polyline").count() == len(recognizer.labels)
-    assert "with speakers it had never heard" in page.inner_text("#model")
+    assert "in voices it had never heard" in page.inner_text("#model")
 
 
 def test_a_long_recording_has_its_segments_in_the_table_and_on_the_waveform(

@@ -27,7 +27,7 @@ export function nameOf(segment) {
   return segment.unsure ? `perhaps ${segment.emotion}` : segment.emotion;
 }
 
-export const percent = (share) => `${Math.round(share * 100)} %`;
+export const percent = (share, digits = 0) => `${(share * 100).toFixed(digits)} %`;
 
 export function clock(seconds) {
   const tenths = Math.max(0, Math.round(seconds * 10));

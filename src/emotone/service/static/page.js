@@ -114,10 +114,11 @@ function showVerdict(reply) {
 function detailOf(reply) {
   const length = `${reply.duration_s.toFixed(1)} s`;
   if (!reply.emotion) return `${length} · no speech was found`;
-  const confidence = `confidence ${percent(reply.confidence)}`;
-  return reply.unsure
-    ? `${length} · unsure: ${confidence}, under the ${percent(reply.unsure_threshold)} that this model needs`
-    : `${length} · ${confidence}`;
+  if (!reply.unsure) return `${length} · confidence ${percent(reply.confidence)}`;
+  // Two numbers that round to the same would say nothing.
+  const digits = percent(reply.confidence) === percent(reply.unsure_threshold) ? 1 : 0;
+  const [confidence, threshold] = [reply.confidence, reply.unsure_threshold].map((share) => percent(share, digits));
+  return `${length} · unsure: confidence ${confidence}, below ${threshold}`;
 }
 
 function showTabs(reply) {
@@ -242,10 +243,11 @@ function listen() {
 async function introduce() {
   try {
     const [model] = (await models(settings().key)).models;
-    const best = model.scores.find((score) => score.speaker_independent);
-    const score = best
-      ? ` On the recordings of “${best.corpus}”, with speakers it had never heard, it found ${percent(best.uar)} (${percent(best.uar_low)} to ${percent(best.uar_high)}) of each emotion on average.`
-      : "";
+    const scores = model.scores
+      .filter((score) => score.speaker_independent)
+      .map((score) => `${percent(score.uar)} (${percent(score.uar_low)} to ${percent(score.uar_high)}) on “${score.corpus}”`);
+    const chance = percent(1 / model.labels.length);
+    const score = scores.length ? ` Of each emotion it found, in voices it had never heard: ${scores.join("; ")}. Guessing finds ${chance}.` : "";
     $("model").textContent = `The model “${model.name}” tells ${model.labels.join(", ")} apart and learnt from ${model.corpora.map((corpus) => corpus.name).join(", ")}.${score}`;
   } catch {
     $("model").textContent = "";

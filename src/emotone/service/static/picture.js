@@ -3,7 +3,7 @@
 import WaveSurfer from "./vendor/wavesurfer/wavesurfer.js";
 import Regions from "./vendor/wavesurfer/regions.js";
 import Spectrogram from "./vendor/wavesurfer/spectrogram.js";
-import { colourOf, element, nameOf } from "./emotions.js";
+import { colourOf, element } from "./emotions.js";
 
 // A browser decodes a recording whole: beyond this it would take hundreds of megabytes.
 const LONGEST_S = 20 * 60;
@@ -89,7 +89,7 @@ export class Picture {
     for (const segment of segments) {
       if (!segment.emotion) continue;
       const colour = colourOf(segment.emotion);
-      const label = element("span", {}, nameOf(segment));
+      const label = element("span", {}, segment.unsure ? `${segment.emotion}?` : segment.emotion);
       Object.assign(label.style, { font: "600 11px system-ui, sans-serif", padding: "0 4px", margin: "2px", display: "inline-block", borderRadius: "4px", color: style("--ink"), background: style("--card"), whiteSpace: "nowrap" });
       const region = this.regions.addRegion({ start: segment.start_s, end: segment.end_s, color: `${colour}55`, drag: false, resize: false, content: label });
       Object.assign(region.element.style, { borderTop: `4px ${segment.unsure ? "dashed" : "solid"} ${colour}`, cursor: "pointer", overflow: "hidden" });
