@@ -76,3 +76,9 @@ def test_workers_and_clusters_need_an_output(calls, model, capsys):
     for words in (["--workers", "2"], ["--ray", "local"]):
         assert run(["predict", str(calls), *model, *words]) == 2
         assert "--output" in capsys.readouterr().err
+
+
+def test_a_cluster_does_not_fail_fast(calls, model, tmp_path, capsys):
+    words = ["--output", str(tmp_path / "results"), "--ray", "local", "--fail-fast"]
+    assert run(["predict", str(calls), *model, *words]) == 2
+    assert "--fail-fast" in capsys.readouterr().err

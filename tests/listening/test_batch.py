@@ -180,9 +180,9 @@ def test_killed_again_and_again_no_recording_is_lost_or_twice(tmp_path, tiny_mod
         assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert interrupted == 3
     assert not output.exists()
-    # A line that the kill cut in two.
+    # What a power cut can leave, and a line that the kill cut in two.
     with max(parts_of(output).glob("part-*.jsonl")).open("ab") as part:
-        part.write(b'{"index": 7, "row"')
+        part.write(b'\0\0\0\0\n{"index": 7, "row"')
     seen = []
     report = recognise_many([str(calls)], output, model=tiny_model, workers=2, on_progress=seen.append)
     assert seen[0].n_resumed >= 180

@@ -64,10 +64,14 @@ def predict_many(
     """Recognise many recordings into one table, showing how far it is.
 
     Raises:
-        typer.BadParameter: impossible lengths of windows.
+        typer.BadParameter: impossible lengths of windows, or an option that a cluster does not have.
         typer.Exit: recordings that could not be used, after they were listed.
         EmotoneError: as `recognise_many` and `recognise_with_ray`.
     """
+    if ray is not None and fail_fast:
+        raise typer.BadParameter(
+            "a cluster works on many at once and cannot stop at the first", param_hint="--fail-fast"
+        )
     from emotone.listening.options import TimelineOptions
 
     try:

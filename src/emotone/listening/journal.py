@@ -10,6 +10,7 @@ holds 32 bytes a recording: where its answer stands.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
@@ -91,6 +92,8 @@ class Journal:
             for location in locations:
                 file.write(json.dumps(location).encode() + b"\n")
                 self.n_files += 1
+            file.flush()
+            os.fsync(file.fileno())
         if listed.exists() and not _same(listed, now):
             raise OutputError(
                 f"{self.folder} holds an unfinished batch, and since then the recordings have changed; "

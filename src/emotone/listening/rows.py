@@ -10,6 +10,7 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -98,10 +99,11 @@ def check_table(path: str | os.PathLike[str]) -> str:
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
-    """Lines of a file that may have been cut off in its last one: (offset in bytes, value)."""
+    """Lines of a file, (offset, value), but for what a kill has cut off or a power cut left as garbage."""
     offset = 0
     with path.open("rb") as file:
         for line in file:
             if line.endswith(b"\n"):
-                yield offset, json.loads(line)
+                with suppress(ValueError):
+                    yield offset, json.loads(line)
             offset += len(line)
