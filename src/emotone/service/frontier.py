@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from emotone.service.access import bearer, check_key
 from emotone.service.desk import Desk
-from emotone.service.problems import kind_of, respond_to
+from emotone.service.problems import respond_to
 from emotone.service.refusals import OriginRefusedError, RefusalError
 
 _log = logging.getLogger("emotone.access")
@@ -81,7 +81,6 @@ class Frontier:
             try:
                 scope["caller"] = admit(desk, scope, Headers(scope=scope))
             except RefusalError as refusal:
-                desk.metrics.problems.labels(kind_of(refusal).name).inc()
                 await respond_to(refusal)(scope, receive, send_safely)
             else:
                 await self.app(scope, receive, send_safely)

@@ -29,7 +29,6 @@ class Metrics:
             "emotone_judging_seconds", "To decode and judge one recording.", buckets=_SECONDS, registry=registry
         )
         self.audio_seconds = Counter("emotone_audio_seconds", "Sound that was judged.", registry=registry)
-        self.problems = Counter("emotone_problems", "Problems told to clients.", ("kind",), registry=registry)
         self.running = Gauge("emotone_running", "Recordings being judged.", registry=registry)
         self.waiting = Gauge("emotone_waiting", "Requests that wait for their turn.", registry=registry)
         self.streams = Gauge("emotone_streams", "Live streams.", registry=registry)

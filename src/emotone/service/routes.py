@@ -14,7 +14,7 @@ from emotone.listening.formats import TEXT_FORMATS, as_text
 from emotone.service import metrics, problems
 from emotone.service.desk import SOURCE, Desk, Wish
 from emotone.service.jobs import State
-from emotone.service.refusals import BusyError, JobNotDoneError
+from emotone.service.refusals import JobNotDoneError
 from emotone.service.replies import (
     HealthReply,
     JobReply,
@@ -121,11 +121,9 @@ async def recognize(request: Request, desk: TheDesk, wish: TheWish, text_format:
     desk.check_wish(wish)
     desk.workplace.check_place()
     async with desk.receiving.place(), nameless_upload(request, options, desk.jobs.uploads) as file:
-        # The thread's own handle: after a time limit the work may last longer than this request.
-        descriptor = os.dup(file.fileno())
-
         def work(cancelled: Any) -> str:
-            with os.fdopen(descriptor, "rb") as recording:
+            # The thread's own handle: after a time limit the work may last longer than this request.
+            with os.fdopen(os.dup(file.fileno()), "rb") as recording:
                 reply = desk.judge(
                     recording,
                     wish,
@@ -135,11 +133,7 @@ async def recognize(request: Request, desk: TheDesk, wish: TheWish, text_format:
                 )
                 return _text(reply, text_format)
 
-        try:
-            text = await desk.workplace.do(work, options.request_timeout_s)
-        except BusyError:
-            os.close(descriptor)
-            raise
+        text = await desk.workplace.do(work, options.request_timeout_s)
     return _response(text, text_format)
 
 

@@ -15,7 +15,6 @@ export class LiveView {
   begin() {
     this.slices = [];
     this.seconds = 0;
-    this.emotion = null;
     this.said = "";
     this.find("live-emotion").textContent = "listening …";
     this.find("live-bars").replaceChildren();
@@ -30,7 +29,11 @@ export class LiveView {
   hear(message) {
     if (message.type === "ready") this.labels = message.labels;
     if (message.type !== "current" && message.type !== "segment") return;
-    this.emotion = message.emotion;
+    // What is said is of a stretch that has passed: its sound is coloured, not what comes next.
+    for (const slice of this.slices ?? []) {
+      if (slice.at >= message.start_s && slice.at < message.end_s) slice.emotion = message.emotion;
+    }
+    if (message.type === "segment") return;
     const said = nameOf(message);
     this.find("live-emotion").replaceChildren(...(message.emotion ? [swatch(message.emotion, message.unsure)] : []), said);
     this.find("live-bars").replaceChildren(...bars(this.labels, message.probabilities, message.emotion));
@@ -44,7 +47,7 @@ export class LiveView {
     for (let start = 0; start < samples.length; start += size) {
       let loudest = 0;
       for (const sample of samples.subarray(start, start + size)) loudest = Math.max(loudest, Math.abs(sample));
-      this.slices.push({ level: loudest / 32768, emotion: this.emotion });
+      this.slices.push({ level: loudest / 32768, at: this.seconds + start / sampleRate, emotion: null });
     }
     this.slices = this.slices.slice(-SHOWN_S * SLICES_PER_S);
     this.seconds += samples.length / sampleRate;

@@ -7,6 +7,7 @@ import { colourOf, element } from "./emotions.js";
 
 // A browser decodes a recording whole: beyond this it would take hundreds of megabytes.
 const LONGEST_S = 20 * 60;
+const NARROWEST_LABEL_PX = 52;
 const SPEECH_RATE = 16_000;
 
 const nonce = () => document.querySelector('meta[name="csp-nonce"]').content;
@@ -86,12 +87,14 @@ export class Picture {
   mark(segments) {
     if (!this.regions || !this.surfer) return;
     this.regions.clearRegions();
+    const pixelsPerSecond = this.waveform.clientWidth / this.surfer.getDuration();
     for (const segment of segments) {
       if (!segment.emotion) continue;
+      const narrow = (segment.end_s - segment.start_s) * pixelsPerSecond < NARROWEST_LABEL_PX;
       const colour = colourOf(segment.emotion);
       const label = element("span", {}, segment.unsure ? `${segment.emotion}?` : segment.emotion);
       Object.assign(label.style, { font: "600 11px system-ui, sans-serif", padding: "0 4px", margin: "2px", display: "inline-block", borderRadius: "4px", color: style("--ink"), background: style("--card"), whiteSpace: "nowrap" });
-      const region = this.regions.addRegion({ start: segment.start_s, end: segment.end_s, color: `${colour}55`, drag: false, resize: false, content: label });
+      const region = this.regions.addRegion({ start: segment.start_s, end: segment.end_s, color: `${colour}55`, drag: false, resize: false, content: narrow ? undefined : label });
       Object.assign(region.element.style, { borderTop: `4px ${segment.unsure ? "dashed" : "solid"} ${colour}`, cursor: "pointer", overflow: "hidden" });
       if (segment.unsure) {
         region.element.style.background = `repeating-linear-gradient(135deg, ${colour}55 0 7px, ${colour}18 7px 14px)`;
