@@ -128,7 +128,7 @@ def as_table(recognitions: Sequence[Recognition], *, width: int | None = None, c
             table.add_row(Text(f"  {one.note}", style="dim"), "")
         if len(one.segments) > 1 or one.channels:
             for segment in one.segments:
-                side = "" if segment.channel is None else f"  channel {segment.channel}"
+                side = "" if segment.channel is None else f"  channel {segment.channel + 1}"
                 add(f"  {_clock(segment.start_s)} - {_clock(segment.end_s)}{side}", segment, False)
     sheet = io.StringIO()
     # A terminal narrower than the table folds it; a file never does.
