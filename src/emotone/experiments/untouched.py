@@ -68,7 +68,8 @@ def evaluate_untouched(
     began = time.perf_counter()
     probabilities = np.array(
         [
-            [recognition.probabilities[label] for label in corpus.classes]
+            # Where no speech is found nothing is judged; it counts as a guess, and is right as often as one.
+            [recognition.probabilities.get(label, 1 / len(corpus.classes)) for label in corpus.classes]
             for recognition in (recognizer(utterance.path) for utterance in progress(corpus.utterances))
         ]
     )
