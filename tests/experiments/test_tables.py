@@ -188,6 +188,7 @@ def test_the_yardstick_outside_runs_on_the_same_folds(table):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_all_rows_run_on_a_tree_in_the_layout_of_iemocap(table):
     only = tuple(row.key for row in ROWS if not row.peer)
     outcomes = run_table(replace(table, only=only), Heard())
