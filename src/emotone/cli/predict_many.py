@@ -39,12 +39,20 @@ def found_in(files: Sequence[str]) -> list[str]:
     """The recordings that the words of the command line stand for.
 
     Raises:
-        AudioError: one stands for none.
+        AudioError: the only word stands for none; one among others stays as it is, and is listed with the failures.
     """
+    from emotone.errors import AudioError
     from emotone.listening.locations import find_recordings, is_many
 
-    # Words that stand for one recording stay as they are: whether it is there is said with the others.
-    return [name for word in files for name in (find_recordings([word]) if is_many(word) else [word])]
+    found: list[str] = []
+    for word in files:
+        try:
+            found += find_recordings([word]) if is_many(word) else [word]
+        except AudioError:
+            if len(files) == 1:
+                raise
+            found.append(word)
+    return found
 
 
 def predict_many(
