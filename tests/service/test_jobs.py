@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from fastapi.testclient import TestClient
 
 from emotone.errors import OutputError
 from emotone.service.access import new_key
+from emotone.service.job_runner import JobRunner
 from emotone.service.jobs import JobStore, State
 from emotone.service.refusals import BusyError, JobNotFoundError
 
@@ -123,6 +125,19 @@ def test_the_queue_has_an_end_and_old_jobs_are_forgotten(tmp_path: Path) -> None
     assert store.forget_before(time.time() + 1) == 1
     with pytest.raises(JobNotFoundError):
         store.get(first.id)
+    store.close()
+
+
+def test_a_runner_that_is_stopped_at_any_moment_ends(tmp_path: Path) -> None:
+    store = JobStore(tmp_path)
+    desk: Any = SimpleNamespace(jobs=store, options=SimpleNamespace(job_retention_s=1.0))
+    for turn in range(100):
+        runner = JobRunner(desk)
+        runner.start()
+        time.sleep(turn * 1e-5)
+        begun = time.monotonic()
+        runner.stop()
+        assert time.monotonic() - begun < 5
     store.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 
@@ -15,6 +16,7 @@ from emotone.service.refusals import JobNotFoundError, TimeLimitError
 _log = logging.getLogger("emotone.service")
 
 _TIDY_EVERY_S = 600.0
+_TRY_AGAIN_S = 10.0
 
 
 class JobRunner:
@@ -54,12 +56,21 @@ class JobRunner:
 
     def _work(self) -> None:
         tidied = 0.0
-        while not self._stopping.is_set():
-            if time.monotonic() - tidied > _TIDY_EVERY_S:
-                self._desk.jobs.forget_before(time.time() - self._desk.options.job_retention_s)
-                tidied = time.monotonic()
+        while True:
+            # Cleared before all that is looked at: what changes afterwards sets it again, and is not slept through.
             self._wake.clear()
-            job = self._desk.jobs.begin()
+            if self._stopping.is_set():
+                return
+            try:
+                if time.monotonic() - tidied > _TIDY_EVERY_S:
+                    self._desk.jobs.forget_before(time.time() - self._desk.options.job_retention_s)
+                    tidied = time.monotonic()
+                job = self._desk.jobs.begin()
+            except sqlite3.Error:
+                # A full disk, say. Jobs wait until it is better; nothing else would wake this thread.
+                _log.exception("the jobs cannot be read")
+                self._wake.wait(_TRY_AGAIN_S)
+                continue
             if job is None:
                 self._wake.wait(_TIDY_EVERY_S)
                 continue

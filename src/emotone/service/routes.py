@@ -121,6 +121,7 @@ async def recognize(request: Request, desk: TheDesk, wish: TheWish, text_format:
     desk.check_wish(wish)
     desk.workplace.check_place()
     async with desk.receiving.place(), nameless_upload(request, options, desk.jobs.uploads) as file:
+
         def work(cancelled: Any) -> str:
             # The thread's own handle: after a time limit the work may last longer than this request.
             with os.fdopen(os.dup(file.fileno()), "rb") as recording:

@@ -13,6 +13,7 @@ import json
 import logging
 import queue
 from collections.abc import Iterator
+from contextlib import suppress
 from threading import Thread
 from typing import Any, BinaryIO, Literal, cast
 
@@ -196,7 +197,9 @@ class _Stream:
             pass
         except Exception as found:
             error = found
-        self._loop.call_soon_threadsafe(_settle, outcome, error)
+        # The loop may have ended with the service.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(_settle, outcome, error)
 
     def _say(self, message: dict[str, Any]) -> None:
         sending = asyncio.run_coroutine_threadsafe(self._socket.send_json(message), self._loop)
