@@ -126,8 +126,13 @@ def comparison(softmax: str, focal: str, name: str) -> str:
         verdict = "the paper's claim does not hold here: the interval of the difference includes zero"
     return (
         f"- {name}: focal loss changes UAR by {effect} points against softmax (permutation of speakers: "
-        f"p = {compared.p_value:.3f}; McNemar over utterances: p = {test.p_value:.3f}); {verdict}."
+        f"{probability(compared.p_value)}; McNemar over utterances: {probability(test.p_value)}); {verdict}."
     )
+
+
+def probability(p_value: float) -> str:
+    """A p value as it is shown."""
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 
 def readme() -> str:
