@@ -247,10 +247,20 @@ def workers(n_workers: int, n_files: int) -> dict[str, float]:
     return {"files_per_s": rate, "speed": rate * CLIP_S, "worker_peak_mb": peak, "parent_peak_mb": peak_mb()}
 
 
+def script(name: str) -> dict[str, float]:
+    """What another script of this folder measures, in a process of its own."""
+    words = [sys.executable, str(Path(__file__).with_name(f"{name}.py"))]
+    free = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=free)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
 MEASUREMENTS: dict[str, Callable[..., dict[str, float]]] = {
-    one.__name__: one for one in (decode, graph, clips, opensmile, wav2vec2, whole_file, live, cold_start, workers)
+    one.__name__: one
+    for one in (decode, graph, clips, opensmile, wav2vec2, whole_file, live, cold_start, workers, script)
 }
-ALL_CORES = ("cold_start", "workers")
+ALL_CORES = ("cold_start", "workers", "script")
 
 
 @contextmanager

@@ -47,6 +47,12 @@ def page(results: Results) -> str:
         _workers(results),
         "## Cold start",
         _cold_start(results),
+        "## Service",
+        "A 3-second clip by HTTP on this machine: one client after another, then eight at once.",
+        _service(results),
+        "## Training",
+        "One step after another on made-up clips of 3 s, features included, no augmentation; all cores.",
+        _training(results),
         "## Machine",
         _machine(results["machine"]),
     ]
@@ -71,7 +77,7 @@ def _ratios(results: Results) -> str:
     ):
         theirs = results.get(key, {}).get("speed")
         if ours and theirs:
-            rows.append([f"speed against {name}", f"{ours / theirs:.2g} times"])
+            rows.append([f"speed against {name}", f"{_number(ours / theirs)} times"])
     one, two = (results.get(f"workers {n}", {}).get("files_per_s") for n in (1, 2))
     if one and two:
         rows.append(["throughput of two workers against one (wanted: 1.8)", f"{two / one:.2f} times"])
@@ -157,6 +163,28 @@ def _cold_start(results: Results) -> str:
         return f"Not measured: {one.get('missing', 'left out')}."
     names = {"predict_s": "`emotone predict CLIP`", "import_s": "`import emotone`", "python_s": "Python alone"}
     return _table(["from the shell to the exit", "seconds"], [[text, f"{one[key]:.3f}"] for key, text in names.items()])
+
+
+def _service(results: Results) -> str:
+    one = results.get("service", {})
+    if "p50_ms" not in one:
+        return f"Not measured: {one.get('missing', 'left out')}."
+    return _table(
+        ["median, ms", "of it the bare recognizer, ms", "99 of 100, ms", "requests/s, 8 clients"],
+        [[_number(one[key]) for key in ("p50_ms", "bare_p50_ms", "p99_ms", "requests_per_s")]],
+    )
+
+
+def _training(results: Results) -> str:
+    one = results.get("training", {})
+    if "threads" not in one:
+        return f"Not measured: {one.get('missing', 'left out')}."
+    names = [key.removesuffix(" clips_per_s") for key in one if key.endswith(" clips_per_s")]
+    rows = [
+        [name, *(_number(one[f"{name} {key}"]) for key in ("clips_per_s", "channels_last", "cached"))] for name in names
+    ]
+    head = ["recipe", "clips/s", "channels last against first, times", "features kept in memory, times more"]
+    return _table(head, rows)
 
 
 def _machine(machine: dict[str, Any]) -> str:

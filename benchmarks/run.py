@@ -54,6 +54,8 @@ def plan(quick: bool) -> dict[str, tuple[str, dict[str, Any]]]:
     n_cores = len(os.sched_getaffinity(0))
     for n_workers in sorted({1, 2, n_cores}):
         found[f"workers {n_workers}"] = ("workers", {"n_workers": n_workers, "n_files": 60 if quick else 2_000})
+    found["service"] = ("script", {"name": "service"})
+    found["training"] = ("script", {"name": "training"})
     return found
 
 
@@ -105,7 +107,8 @@ def main() -> None:
     options = parser.parse_args()
     store = HERE / ("results-quick.json" if options.quick else "results.json")
     results = json.loads(store.read_text()) if options.only and store.exists() else {}
-    results["machine"] = machine() | {"quick": options.quick}
+    if not options.only or "machine" not in results:
+        results["machine"] = machine() | {"quick": options.quick}
     for key, (name, arguments) in plan(options.quick).items():
         if options.only and not any(key.startswith(wanted) for wanted in options.only):
             continue

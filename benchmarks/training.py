@@ -1,4 +1,4 @@
-"""How fast the default recipe trains, and what its two shortcuts are worth; prints ratios first.
+"""How fast the recipes train, and what two shortcuts are worth; `benchmarks/run.py --only training` puts it on the page.
 
 python benchmarks/training.py [--threads N]
 """
@@ -6,6 +6,7 @@ python benchmarks/training.py [--threads N]
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Callable
 
@@ -53,22 +54,29 @@ def step_of(recipe: Recipe, *, channels_last: bool, cached: bool = False) -> Cal
     return step
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    torch.set_num_threads(parser.parse_args().threads)
+def measure(threads: int) -> dict[str, float]:
+    """Clips a second of the recipes, and what the shortcuts are worth."""
+    torch.set_num_threads(threads)
+    found: dict[str, float] = {"threads": threads}
     for name in ("default", "tripathi2019-spectrogram"):
         recipe = load_recipe(name)
         plain, last, cached = (
             best_of(step_of(recipe, channels_last=channels_last, cached=cached))
             for channels_last, cached in ((False, False), (True, False), (True, True))
         )
-        print(
-            f"{name}: channels last {plain / last:.2f} times as fast, features kept in memory {last / cached:.2f} times "
-            f"more; {BATCH / last:.0f} clips of {SECONDS:.0f} s a second ({BATCH / cached:.0f} with features kept), "
-            f"{torch.get_num_threads()} threads"
-        )
+        found |= {
+            f"{name} clips_per_s": BATCH / last,
+            f"{name} channels_last": plain / last,
+            f"{name} cached": last / cached,
+        }
+    return found
+
+
+def main() -> None:
+    """Measure and print one JSON object."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    print(json.dumps(measure(parser.parse_args().threads)))
 
 
 if __name__ == "__main__":

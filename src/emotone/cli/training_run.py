@@ -84,6 +84,7 @@ def start_run(
         only_folds=folds,
         device=device,
         threads=threads or (max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else 0),
+        workers=1 if jobs == 1 else 0,  # one batch ahead; with several jobs the other cores are busy anyway
         command=command_line(),
         looks=looks,
     )
