@@ -138,7 +138,7 @@ class _Run:
         self.augmentation, self.seed, self.fold, self.run_key = augmentation, seed, fold, run_key
         self.folder, self.workers, self.progress = folder, workers, progress
         self.accelerator = accelerator or make_accelerator(options)
-        # Convolutions on a CPU run about 1.4 times as fast with channels last (benchmarks/training.py).
+        # Convolutions on a CPU run 1.1 to 1.3 times as fast with channels last (docs/benchmarks.md).
         network.to(self.accelerator.device)
         self.plain = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from its stubs
         self.optimiser: Any = _OPTIMISERS[options.optimiser](
