@@ -12,7 +12,7 @@ SMALL = {"kernels": 2, "dense": (6, 5), "embedding": 4, "phoneme_kernels": 3, "p
 
 def small_network(inputs):
     torch.manual_seed(0)
-    return YenigallaNetwork(YenigallaOptions(inputs=inputs, **SMALL), n_bands=64, n_frames=96, n_classes=3)
+    return YenigallaNetwork(YenigallaOptions(inputs=inputs, **SMALL), n_classes=3)
 
 
 def inputs(n=4):
@@ -40,9 +40,9 @@ def test_an_utterance_scores_alone_as_in_a_batch(kind):
 
 
 def test_each_kernel_of_the_spectrogram_gives_four_values():
-    channel = SpectrogramChannel(200, 128, 256)
+    channel = SpectrogramChannel(200)
     assert channel.size == 3200
-    small = SpectrogramChannel(1, 64, 96).eval()
+    small = SpectrogramChannel(1).eval()
     assert small(torch.randn(2, 64, 96)).shape == (2, small.size)
 
 
@@ -51,7 +51,7 @@ def test_the_convolutions_cost_twelve_giga_multiply_adds():
         200 * band * frame * (128 - band + 1) * (256 - frame + 1)
         for band, frame in ((12, 16), (18, 24), (24, 32), (30, 40))
     )
-    shapes = [tuple(branch[0].weight.shape) for branch in SpectrogramChannel(200, 128, 256).branches]
+    shapes = [tuple(branch[0].weight.shape) for branch in SpectrogramChannel(200).branches]
     assert shapes == [(200, 1, 12, 16), (200, 1, 18, 24), (200, 1, 24, 32), (200, 1, 30, 40)]
     assert 12e9 < cost < 12.2e9
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, one_hot
 
-from emotone.training.losses import balanced_class_weights, focal_loss, soft_targets
+from emotone.training.losses import balanced_class_weights, effective_class_weights, focal_loss, soft_targets
 
 
 @pytest.fixture
@@ -88,6 +88,16 @@ def test_balanced_weights_make_every_class_count_alike() -> None:
     counts = torch.tensor([10, 5, 1, 0])
     weights = balanced_class_weights(counts)
     assert torch.allclose((weights * counts)[:3], torch.tensor(4.0))
+    assert weights[3] == 0
+
+
+def test_effective_weights_lie_between_even_and_balanced_ones() -> None:
+    counts = torch.tensor([900, 300, 50, 0])
+    assert torch.allclose(effective_class_weights(counts, beta=0.0)[:3], torch.ones(3))
+    limit, balanced = effective_class_weights(counts, beta=1 - 1e-9), balanced_class_weights(counts)
+    assert torch.allclose(limit[:3] / limit[0], balanced[:3] / balanced[0], rtol=1e-3)
+    weights = effective_class_weights(counts)
+    assert 1 < weights[2] / weights[0] < balanced[2] / balanced[0]
     assert weights[3] == 0
 
 

@@ -150,6 +150,7 @@ def run_fold(plan: Plan, seed: int, fold: int, report: EpochReport | None = None
         "n_parameters": sum(parameter.numel() for parameter in network.parameters()),
         "validation_uar": best.validation_uar,
         "device": device_name(accelerator.device),
+        "precision": accelerator.mixed_precision,
         "cores": torch.get_num_threads(),
     }
     write_text(folder / "fold.json", json.dumps(info, indent=2) + "\n")

@@ -52,12 +52,13 @@ class Row:
     leak: Leak | None = None
 
 
-_BALANCED = 'loss.class_weights="balanced"'
+_BALANCED, _EFFECTIVE = 'loss.class_weights="balanced"', 'loss.class_weights="effective"'
 _SPECTROGRAM, _MFCC = "tripathi2019-spectrogram", "tripathi2019-mfcc"
 
 
 def _beyond(key: str, title: str, *settings: str) -> Row:
-    return Row(key, title, "beyond the paper", _SPECTROGRAM, settings)
+    # Over MFCCs, where the paper's own figures are best, and where a row costs a third of one over spectrograms.
+    return Row(key, f"MFCC, {title}", "beyond the paper", _MFCC, settings)
 
 
 def _leaky(leak: Leak, features: str, words: str, recipe: str) -> Row:
@@ -110,11 +111,11 @@ ROWS: tuple[Row, ...] = (
         printed=Printed(70.7, 56.9),
     ),
     Row("mfcc-focal", "proposed, MFCC, focal", "Table 2", _MFCC, printed=Printed(74.6, 66.7)),
-    _beyond("weighted-softmax", "spectrogram, class-weighted softmax", "loss.gamma=0.0", _BALANCED),
-    _beyond("weighted-focal", "spectrogram, class-weighted focal (gamma 2)", _BALANCED),
-    _beyond("logit-adjusted", "spectrogram, logit adjustment (tau 1)", "loss.gamma=0.0", "loss.logit_adjustment=1.0"),
+    _beyond("weighted-softmax", "class-weighted softmax", "loss.gamma=0.0", _BALANCED),
+    _beyond("class-balanced-focal", "class-balanced focal (gamma 2)", _EFFECTIVE),
+    _beyond("logit-adjusted", "logit adjustment (tau 1)", "loss.gamma=0.0", "loss.logit_adjustment=1.0"),
     *(
-        _beyond(f"gamma-{gamma}", f"spectrogram, focal, gamma {gamma}", f"loss.gamma={float(gamma)}")
+        _beyond(f"gamma-{gamma}", f"focal, gamma {gamma}", f"loss.gamma={float(gamma)}")
         for gamma in ("0.5", "1", "3", "5")
     ),
     Row("egemaps-svc", "openSMILE eGeMAPSv02 + linear SVC", "yardstick outside", peer="egemaps"),
@@ -124,7 +125,7 @@ ROWS: tuple[Row, ...] = (
     _leaky("epoch", "spectrogram", "epoch chosen on the test fold", _SPECTROGRAM),
     _leaky("epoch", "MFCC", "epoch chosen on the test fold", _MFCC),
 )  # fmt: skip
-"""The whole table, in order. gamma 2 is the row spectrogram-focal."""
+"""The whole table, in order. gamma 2 is the row mfcc-focal."""
 
 PAIRS = (("spectrogram-focal", "spectrogram-softmax", "spectrogram"), ("mfcc-focal", "mfcc-softmax", "MFCC"))
 """The paper's claim: of each pair the first is better."""

@@ -215,8 +215,8 @@ def _claims(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
 
 
 def _beyond(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
-    plain = next(outcome for outcome in outcomes if outcome.row.key == "spectrogram-softmax")
-    others = [one for one in outcomes if one.row.group == "beyond the paper" or one.row.key == "spectrogram-focal"]
+    plain = next(outcome for outcome in outcomes if outcome.row.key == "mfcc-softmax")
+    others = [one for one in outcomes if one.row.group == "beyond the paper" or one.row.key == "mfcc-focal"]
     verdicts = [verdict for one in others if (verdict := compare(one, plain)) is not None]
     parts: list[Part] = [_scores(table, outcomes, ("beyond the paper",), printed=False)]
     if verdicts:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from emotone.models.largest_answers import LargestAnswers
 from emotone.models.recognition_network import RecognitionNetwork
 
 
@@ -51,7 +52,10 @@ def measure_cost(network: RecognitionNetwork, *, seconds: float = 3.0, n_phoneme
 
 def _counting(counted: list[int]) -> Any:
     def count(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        if isinstance(module, nn.Conv1d | nn.Conv2d):
+        if isinstance(module, LargestAnswers):
+            rows, columns = module.map_size(*inputs[0].shape[2:])
+            counted.append(output.shape[0] * rows * columns * module.weight.numel())
+        elif isinstance(module, nn.Conv1d | nn.Conv2d):
             # Each output value is one product with a whole kernel.
             counted.append(output.numel() * module.weight[0].numel())
         elif isinstance(module, nn.Linear):

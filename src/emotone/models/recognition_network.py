@@ -113,7 +113,8 @@ class RecognitionNetwork(nn.Module):
 
     def features(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised features (batch, n_bands, n_frames) and frame counts (batch,); nothing here is learnt."""
-        with torch.no_grad():
+        # Single precision under mixed precision too: a spectrogram's sums overflow or drown in anything shorter.
+        with torch.no_grad(), torch.autocast(waveform.device.type, enabled=False):
             features, counts = self.front_end(waveform, lengths)
             return self.normaliser(features, counts), counts
 

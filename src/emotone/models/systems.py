@@ -56,7 +56,7 @@ def _satt2017(features: FeatureOptions, model: SattOptions, n_classes: int) -> P
 def _yenigalla2018(features: FeatureOptions, model: YenigallaOptions, n_classes: int) -> Parts:
     listens = model.inputs != "phonemes"
     n_bands = features.n_bands if listens else 1
-    network = YenigallaNetwork(model, n_bands=n_bands, n_frames=features.fixed_frames, n_classes=n_classes)
+    network = YenigallaNetwork(model, n_classes=n_classes)
     return build_front_end(features) if listens else NoFeatures(features), n_bands, network
 
 

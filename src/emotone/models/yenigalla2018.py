@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from emotone.features.front_end import FeatureOptions, FrontEnd
 from emotone.features.phonemes import PADDING
+from emotone.models.largest_answers import LargestAnswers
 from emotone.models.network import EmotionNetwork
 from emotone.models.word2vec import learn_embedding
 
@@ -77,12 +78,11 @@ class NoFeatures(FrontEnd):
 class SpectrogramChannel(nn.Module):
     """Four parallel convolutions, each pooled to a quarter map: (batch, n_bands, n_frames) -> (batch, 16 * kernels)."""
 
-    def __init__(self, kernels: int, n_bands: int, n_frames: int) -> None:
+    def __init__(self, kernels: int) -> None:
         super().__init__()
         self.branches = nn.ModuleList(
             nn.Sequential(
-                nn.Conv2d(1, kernels, kernel, bias=False),
-                nn.MaxPool2d(((n_bands - kernel[0] + 1) // 2, (n_frames - kernel[1] + 1) // 2)),
+                LargestAnswers(kernels, kernel),
                 # After the pooling, where it costs a ten-thousandth of the memory.
                 nn.BatchNorm2d(kernels),
                 nn.ReLU(),
@@ -123,14 +123,14 @@ class YenigallaNetwork(EmotionNetwork):
         -> logits (batch, n_classes), embedding (batch, d)
     """
 
-    def __init__(self, options: YenigallaOptions, *, n_bands: int, n_frames: int, n_classes: int) -> None:
+    def __init__(self, options: YenigallaOptions, *, n_classes: int) -> None:
         super().__init__()
         self.options = options
         self.needs_phonemes = options.inputs != "spectrogram"
         self.spectrogram: SpectrogramChannel | None = None
         self.phonemes: PhonemeChannel | None = None
         if options.inputs != "phonemes":
-            self.spectrogram = SpectrogramChannel(options.kernels, n_bands, n_frames)
+            self.spectrogram = SpectrogramChannel(options.kernels)
         if options.inputs != "spectrogram":
             self.phonemes = PhonemeChannel(options)
         self.spectrogram_dense: nn.Module | None = None

@@ -22,6 +22,7 @@ from torch import Tensor
 from emotone.errors import CheckpointError, TrainingError
 from emotone.evaluation.metrics import accuracy, unweighted_average_recall
 from emotone.features.augmentation import AugmentationOptions, derived_seed
+from emotone.models.largest_answers import has_bfloat16_units
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training.batches import Indices, LabelledWaveforms, scoring_batches, training_batches
 from emotone.training.checkpoint import Checkpoint, optimiser_parts, restore_optimiser, snapshot
@@ -266,7 +267,8 @@ class _Run:
         own = snapshot(self.plain)
         if self.average:
             self.plain.load_state_dict(self.average)
-        logits = score(self.plain, self.data, self.part.validation, self.cache)
+        with self.accelerator.autocast():
+            logits = score(self.plain, self.data, self.part.validation, self.cache)
         truth = self.data.targets[self.part.validation]
         prediction = logits.argmax(1)
         value = float(focal_loss(torch.from_numpy(logits), torch.from_numpy(truth), gamma=0.0))
@@ -334,7 +336,7 @@ class _Run:
 
 
 def make_accelerator(options: TrainingOptions, device: str | None = None) -> Accelerator:
-    """Accelerate's view of device and precision; a CPU always computes in float32.
+    """Accelerate's view of device and precision; a CPU without matrix units for bfloat16 computes in float32.
 
     Args:
         options: for the precision.
@@ -345,7 +347,8 @@ def make_accelerator(options: TrainingOptions, device: str | None = None) -> Acc
     if device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("got device cuda, but PyTorch sees no GPU; leave --device out to use what is there")
     on_cpu = device == "cpu" or not torch.cuda.is_available()
-    return Accelerator(cpu=device == "cpu", mixed_precision="no" if on_cpu else options.precision)
+    able = not on_cpu or (options.precision == "bf16" and has_bfloat16_units())
+    return Accelerator(cpu=device == "cpu", mixed_precision=options.precision if able else "no")
 
 
 def _decayed_groups(network: RecognitionNetwork, options: TrainingOptions) -> list[dict[str, Any]]:

@@ -3,12 +3,14 @@
 Conventions: `logits` (batch, n_classes); `targets` either class indices (batch,) or probabilities (batch, n_classes).
 
 References:
+    Cui, Jia, Lin, Song, Belongie (2019): Class-Balanced Loss Based on Effective Number of Samples, CVPR.
     Menon, Jayasumana, Rawat, Jain, Veit, Kumar (2021): Long-tail learning via logit adjustment, ICLR.
     Lin, Goyal, Girshick, He, Dollár (2017): Focal Loss for Dense Object Detection, ICCV.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -17,13 +19,17 @@ from torch import Tensor
 
 from emotone.models.network import Criterion
 
+EFFECTIVE_BETA = 0.999
+"""Cui et al.'s beta for corpora of a few thousand utterances: one in a class of many still counts a thousandth anew."""
+
 
 class LossOptions(BaseModel):
     """Settings of the loss; the recipe's table `[loss]`.
 
     Attributes:
         gamma: the focusing exponent; 0 is cross-entropy.
-        class_weights: "none"; or "balanced", n / (n_classes * n_c), counted on the training part.
+        class_weights: "none"; "balanced", n / (n_classes * n_c); or "effective", by the effective number of utterances
+            (Cui et al. 2019). Counted on the training part.
         label_smoothing: share of the target spread evenly over all classes.
         logit_adjustment: tau of Menon et al. (2021): tau times the logarithm of each class's share of the training
             part is added to the logits in training; 0 for none.
@@ -32,7 +38,7 @@ class LossOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     gamma: float = Field(2.0, ge=0)
-    class_weights: Literal["none", "balanced"] = "none"
+    class_weights: Literal["none", "balanced", "effective"] = "none"
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     logit_adjustment: float = Field(0.0, ge=0)
 
@@ -105,7 +111,8 @@ def build_criterion(options: LossOptions, counts: Tensor, device: torch.device) 
         counts: training utterances of each class, shape (n_classes,).
         device: where the loss is computed.
     """
-    weights = balanced_class_weights(counts).to(device) if options.class_weights == "balanced" else None
+    weigh = _CLASS_WEIGHTS.get(options.class_weights)
+    weights = None if weigh is None else weigh(counts).to(device)
     prior = torch.clamp(counts.to(torch.get_default_dtype()), min=1.0) / counts.sum()
     adjustment = (options.logit_adjustment * torch.log(prior)).to(device) if options.logit_adjustment else None
 
@@ -130,3 +137,23 @@ def balanced_class_weights(counts: Tensor) -> Tensor:
     counts = counts.to(torch.get_default_dtype())
     weights = counts.sum() / (len(counts) * counts)
     return torch.where(counts > 0, weights, torch.zeros_like(weights))
+
+
+def effective_class_weights(counts: Tensor, beta: float = EFFECTIVE_BETA) -> Tensor:
+    """Weights (1 - beta) / (1 - beta^n_c), scaled to a mean of 1 over the classes that have utterances.
+
+    Between even weights (beta = 0) and `balanced_class_weights` (beta towards 1), since the tenth utterance of a kind
+    teaches less than the first; a class without utterances gets 0.
+
+    >>> effective_class_weights(torch.tensor([1000, 100])).tolist()
+    [0.261..., 1.738...]
+    """
+    counts = counts.to(torch.float64)
+    weights = torch.where(counts > 0, (1 - beta) / (1 - beta ** counts.clamp(min=1)), torch.zeros_like(counts))
+    return (weights * (counts > 0).sum() / weights.sum()).to(torch.get_default_dtype())
+
+
+_CLASS_WEIGHTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "balanced": balanced_class_weights,
+    "effective": effective_class_weights,
+}

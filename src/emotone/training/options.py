@@ -23,7 +23,8 @@ class TrainingOptions(BaseModel):
         clip_norm: largest norm of the gradient; 0 for no limit.
         average: decay of the exponential moving average of the weights per step; 0 switches it off.
         patience: stop after so many epochs without a better validation UAR; 0 never stops early.
-        precision: "no", "bf16" or "fp16" on a GPU; a CPU always uses float32.
+        precision: "no", "bf16" or "fp16" on a GPU; a CPU takes "bf16" where it has matrix units for it, else float32.
+            Features are float32 in any case, and so are the scores of test speakers.
         optimiser: "adamw" or "adadelta".
     """
 
