@@ -12,13 +12,15 @@ import torch
 from corpora.iemocap_tree import build_iemocap
 from emotone.corpora import protocol_folds, read_corpus
 from emotone.errors import RecipeError, TrainingError
+from emotone.evaluation.latex import document as latex_document
 from emotone.evaluation.significance import Comparison, Interval, McNemar
 from emotone.experiments import tables
 from emotone.experiments.cross_validation import cross_validate, run_fold
 from emotone.experiments.plan import Plan
 from emotone.experiments.table_rows import PAIRS, ROWS
 from emotone.experiments.tables import TablePlan, quick_task, rare_classes, row_plan, row_recipe, run_table
-from emotone.experiments.tables_report import Verdict, as_latex, claim, write_tables
+from emotone.experiments.tables_report import write_tables
+from emotone.experiments.verdicts import Verdict, claim
 
 FEW = 3
 
@@ -217,7 +219,7 @@ def verdict(effect, low, high, p):
 def test_the_sentence_says_whether_the_claim_holds(found, expected):
     assert claim(found).startswith(expected)
     assert "QUICK" not in claim(found)
-    assert "QUICK" in claim(found, quick=True)
+    assert "QUICK" in claim(found, stamp="QUICK")
 
 
 def test_rare_classes_have_less_than_an_even_share(iemocap):
@@ -227,6 +229,6 @@ def test_rare_classes_have_less_than_an_even_share(iemocap):
 
 
 def test_latex_escapes_what_means_something_to_it():
-    text = as_latex("50 % & more_less", ["a {b} $5 #1"], [])
+    text = latex_document("50 % & more_less", ["a {b} $5 #1"], [])
     assert r"50 \% \& more\_less" in text
     assert r"a \{b\} \$5 \#1" in text

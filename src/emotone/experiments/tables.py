@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -90,8 +90,7 @@ class Outcome:
         results: None where there is no figure.
         predictions: by seed, in the order of the folds; empty where there is no figure.
         cost: None for a peer, and where the row cannot be built.
-        seconds: of training, all folds and seeds.
-        core_seconds: seconds times cores (on a GPU: seconds of the whole device).
+        folds: fold.json of each seed and fold.
     """
 
     row: Row
@@ -99,8 +98,17 @@ class Outcome:
     results: Results | None = None
     predictions: tuple[Predictions, ...] = ()
     cost: Cost | None = None
-    seconds: float = 0.0
-    core_seconds: float = 0.0
+    folds: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """Of training, all folds and seeds."""
+        return sum(float(info["seconds"]) for info in self.folds)
+
+    @property
+    def core_seconds(self) -> float:
+        """Seconds times cores (on a GPU: seconds of the whole device)."""
+        return sum(float(info["seconds"]) * _cores(info) for info in self.folds)
 
 
 class TableListener(Listener, Protocol):
@@ -214,7 +222,7 @@ def gather(table: TablePlan, row: Row) -> Outcome:
     plan = replace(plan, seeds=tuple(done))
     results = Results.read(plan.folder / "results.json") if row.peer else collect(plan)
     folders = [[plan.fold_folder(seed, fold) for fold in plan.fold_numbers] for seed in done]
-    infos = [read_fold_info(folder) for seed_folders in folders for folder in seed_folders]
+    infos = tuple(read_fold_info(folder) for seed_folders in folders for folder in seed_folders)
     return Outcome(
         row=row,
         state="done",
@@ -224,8 +232,7 @@ def gather(table: TablePlan, row: Row) -> Outcome:
             for seed_folders in folders
         ),
         cost=cost,
-        seconds=sum(float(info["seconds"]) for info in infos),
-        core_seconds=sum(float(info["seconds"]) * _cores(info) for info in infos),
+        folds=infos,
     )
 
 

@@ -7,14 +7,10 @@ says why it has none, and is never guessed.
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from emotone.evaluation import metrics, significance
+from emotone.evaluation.latex import document as latex_document
 from emotone.evaluation.markdown import document as markdown_document
 from emotone.evaluation.page import document as page_document
 from emotone.evaluation.report_content import Paragraph, Part, Section, Table
@@ -23,29 +19,11 @@ from emotone.evaluation.summary import software_versions
 from emotone.experiments.leakage import STAMP
 from emotone.experiments.table_rows import PAIRS, Group, Printed
 from emotone.experiments.tables import Outcome, TablePlan, rare_classes, row_recipe
+from emotone.experiments.verdicts import Verdict, claim, compare, signed
 from emotone.files import write_text
 
 QUICK_STAMP = "QUICK"
 NONE = "–"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Two systems on the same utterances.
-
-    Attributes:
-        first: title of the one that should be better.
-        second: title of the other.
-        uar: first minus second, UAR.
-        accuracy: first minus second, accuracy.
-        mcnemar: over the utterances of the first seed.
-    """
-
-    first: str
-    second: str
-    uar: significance.Comparison
-    accuracy: significance.Comparison
-    mcnemar: significance.McNemar
 
 
 def write_tables(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Path]:
@@ -58,7 +36,7 @@ def write_tables(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Path]:
     parts = sections(table, outcomes)
     paths = [table.folder / f"tables.{suffix}" for suffix in ("md", "tex", "html")]
     write_text(paths[0], markdown_document(title, lead, parts))
-    write_text(paths[1], as_latex(title, lead, parts))
+    write_text(paths[1], latex_document(title, lead, parts))
     warning = "Two epochs over a few utterances: no figure here says anything of any system." if table.quick else ""
     write_text(paths[2], page_document(title, lead, parts, warning=warning))
     return paths
@@ -70,7 +48,7 @@ def sections(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Section]:
         Section("Tables 1 and 2", [_scores(table, outcomes, ("Table 1", "Table 2"), printed=True)]),
         Section("Does focal loss help?", _claims(table, outcomes)),
         Section("Focal loss, or merely the weighting?", _beyond(table, outcomes)),
-        Section("Yardstick outside", [_scores(table, outcomes, ("yardstick outside",), printed=False)]),
+        Section("Yardsticks", _yardsticks(table, outcomes)),
         Section("Rare classes", [_recalls(table, outcomes)]),
         Section("How much is protocol?", _leaks(table, outcomes)),
         Section("What it costs", _costs(table, outcomes)),
@@ -78,54 +56,6 @@ def sections(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Section]:
         Section("What is the project's choice", _choices(outcomes)),
         Section("How it was made", [_origin(table, outcomes)]),
     ]
-
-
-def compare(first: Outcome, second: Outcome) -> Verdict | None:
-    """The paired tests of two rows; None where one of them has no figure."""
-    if not first.predictions or not second.predictions:
-        return None
-    n_runs = min(len(first.predictions), len(second.predictions))
-    one, other = first.predictions[:n_runs], second.predictions[:n_runs]
-    truth, labels = one[0].truth, one[0].labels
-    order = {name: position for position, name in enumerate(one[0].utterances)}
-    a = np.stack([run.prediction[_rows(run.utterances, order)] for run in one])
-    b = np.stack([run.prediction[_rows(run.utterances, order)] for run in other])
-    tests = [
-        significance.speaker_permutation(truth, a, b, one[0].speakers, statistic, n_labels=len(labels))
-        for statistic in (metrics.uar_of, metrics.accuracy_of)
-    ]
-    return Verdict(first.row.title, second.row.title, tests[0], tests[1], significance.mcnemar(truth, a[0], b[0]))
-
-
-def claim(verdict: Verdict, *, quick: bool = False) -> str:
-    """The plain sentence: whether focal loss is better here, and by how much."""
-    test = verdict.uar
-    holds = test.effect > 0 and test.interval.low > 0 and test.p_value < 0.05
-    stamp = f" {QUICK_STAMP}" if quick else ""
-    return (
-        f"The paper's claim {'holds' if holds else 'does not hold'} here, by {_signed(test.effect)}{stamp} points "
-        f"of UAR ({100 * test.interval.level:.0f} % interval {_signed(test.interval.low)}{stamp} to "
-        f"{_signed(test.interval.high)}{stamp}, p = {test.p_value:.3f}{stamp} by swapping the two systems speaker by "
-        f"speaker) and {_signed(verdict.accuracy.effect)}{stamp} points of accuracy: {verdict.first} against "
-        f"{verdict.second}."
-    )
-
-
-def as_latex(title: str, lead: Sequence[str], parts: Sequence[Section]) -> str:
-    """The report as LaTeX to be taken into a document: sections, paragraphs and tabulars, no packages needed."""
-    lines = [f"% {' '.join(title.split())}", f"\\section*{{{_tex(title)}}}", *map(_tex, lead), ""]
-    for section in parts:
-        lines += [f"\\subsection*{{{_tex(section.title)}}}", ""]
-        for part in section.parts:
-            if isinstance(part, Paragraph):
-                lines += [_tex(part.text), ""]
-            elif isinstance(part, Table):
-                columns = "".join("l" if index < part.n_text else "r" for index in range(len(part.columns)))
-                rows = [" & ".join(map(_tex, row)) + r" \\" for row in part.rows]
-                head = " & ".join(map(_tex, part.columns)) + r" \\"
-                body = ["\\hline", head, "\\hline", *rows, "\\hline"]
-                lines += [_tex(part.caption), "", f"\\begin{{tabular}}{{{columns}}}", *body, "\\end{tabular}", ""]
-    return "\n".join(lines) + "\n"
 
 
 def _title(table: TablePlan) -> str:
@@ -204,13 +134,14 @@ def _printed(figures: Printed | None) -> list[str]:
 def _claims(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
     by_key = {outcome.row.key: outcome for outcome in outcomes}
     verdicts, parts = [], list[Part]()
+    stamp = QUICK_STAMP if table.quick else ""
     for focal, softmax, features in PAIRS:
         verdict = compare(by_key[focal], by_key[softmax])
         if verdict is None:
             parts.append(Paragraph(f"{features}: not run, so nothing can be said."))
         else:
             verdicts.append(verdict)
-            parts.append(Paragraph(f"{features}: {claim(verdict, quick=table.quick)}"))
+            parts.append(Paragraph(f"{features}: {claim(verdict, stamp=stamp)}"))
     return [*parts, *([_verdict_table(table, verdicts)] if verdicts else [])]
 
 
@@ -227,15 +158,24 @@ def _beyond(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
     return parts
 
 
+def _yardsticks(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
+    parts: list[Part] = [_scores(table, outcomes, ("yardstick",), printed=False)]
+    for outcome in outcomes:
+        if outcome.row.peer and outcome.folds:
+            chosen = ", ".join(f"{info['c']:g}" for info in outcome.folds)
+            parts.append(Paragraph(f"{outcome.row.title}: C chosen on the validation speakers, by fold: {chosen}."))
+    return parts
+
+
 def _verdict_table(table: TablePlan, verdicts: Sequence[Verdict]) -> Table:
     rows = []
     for verdict in verdicts:
         uar, accuracy, pairs = verdict.uar, verdict.accuracy, verdict.mcnemar
         figures = [
-            _signed(uar.effect),
-            f"[{_signed(uar.interval.low)}, {_signed(uar.interval.high)}]",
+            signed(uar.effect),
+            f"[{signed(uar.interval.low)}, {signed(uar.interval.high)}]",
             f"{uar.p_value:.4f}",
-            _signed(accuracy.effect),
+            signed(accuracy.effect),
             f"{accuracy.p_value:.4f}",
             f"{pairs.only_a} / {pairs.only_b}",
             f"{pairs.p_value:.4f}",
@@ -280,7 +220,7 @@ def _costs(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
         parameters = f"{cost.parameters:,}" if cost else _peer_parameters(outcome.results)
         figures = [f"{outcome.seconds:.0f}" if done else NONE, f"{outcome.core_seconds / 3600:.3f}" if done else NONE]
         rows.append(
-            [outcome.row.title, parameters, f"{cost.multiply_adds / 1e6:,.1f}" if cost else NONE]
+            [outcome.row.title, outcome.row.key, parameters, f"{cost.multiply_adds / 1e6:,.1f}" if cost else NONE]
             + [_stamp(figure, table, outcome) for figure in figures]
         )
     total = sum(outcome.core_seconds for outcome in outcomes) / 3600
@@ -288,8 +228,9 @@ def _costs(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
         Paragraph(f"All rows that are done took {_stamp(f'{total:.2f}', table)} core-hours of training together."),
         Table(
             "Multiply-adds in millions for an utterance of 3 s (6 s where the input has a fixed size), front end left "
-            "out. Seconds of training, validation included, over all folds and seeds; core-hours: seconds times cores.",
-            ["system", "parameters", "million multiply-adds", "seconds", "core-hours"],
+            "out. Seconds of training, validation included (openSMILE: of the classifier alone), over all folds and "
+            "seeds; core-hours: seconds times cores. --only KEY runs a row alone.",
+            ["system", "key", "parameters", "million multiply-adds", "seconds", "core-hours"],
             rows,
         ),
         Paragraph("Networks with heavy parallel convolutions are as slow as they are; nothing was made smaller."),
@@ -337,21 +278,3 @@ def _origin(table: TablePlan, outcomes: Sequence[Outcome]) -> Table:
         *([name, version] for name, version in software_versions().items()),
     ]
     return Table("All that is needed to do it again.", ["what", "value"], rows, n_text=2)
-
-
-def _rows(names: Sequence[str], order: dict[str, int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Where each utterance of `order` stands among `names`."""
-    place = {name: position for position, name in enumerate(names)}
-    return np.array([place[name] for name in order], dtype=np.int64)
-
-
-def _signed(share: float) -> str:
-    return f"{100 * share:+.1f}"
-
-
-_TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "−": "$-$"}
-_TEX |= {character: f"\\{character}" for character in "&%$#_{}"} | {"–": "--", "…": r"\ldots{}", "<": "$<$", ">": "$>$"}
-
-
-def _tex(text: str) -> str:
-    return re.sub(r"[\\~^±−&%$#_{}–…<>]", lambda match: _TEX[match[0]], " ".join(text.split()))
