@@ -63,11 +63,15 @@ class LargestAnswers(nn.Conv2d):
         return nn.functional.conv2d(channels, weight.contiguous(memory_format=torch.channels_last))
 
     def _answers(self, maps: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        patches = maps[:, 0].unfold(1, self.kernel_size[0], 1).unfold(2, self.kernel_size[1], 1)
-        utterance = torch.arange(len(rows), device=maps.device)[:, None, None]
-        won = patches[utterance, rows, columns].flatten(3)
-        answers: Tensor = torch.einsum("nkpd,kd->nkp", won, self.weight.flatten(1))
-        return answers.reshape(*rows.shape[:2], 2, 2)
+        (n, kernels, places), (height, width) = rows.shape, self.kernel_size
+        first = torch.arange(n, device=maps.device)[:, None, None] * maps[0].numel() + rows * maps.shape[3] + columns
+        # Kernel by kernel, as the products want them, each patch row by row: whole rows are copied, not single values.
+        starts = first.transpose(0, 1)[..., None] + torch.arange(height, device=maps.device) * maps.shape[3]
+        flat = maps.contiguous().view(-1)
+        stretches = flat.as_strided((flat.numel() - width + 1, width), (1, 1))
+        won = stretches.index_select(0, starts.flatten()).view(kernels, n * places, height * width)
+        answers = torch.bmm(won, self.weight.reshape(kernels, -1, 1))
+        return answers.reshape(kernels, n, places).transpose(0, 1).reshape(n, kernels, 2, 2)
 
 
 def has_bfloat16_units() -> bool:
