@@ -92,6 +92,38 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_bits(voices: Corpus, tmp_
     assert (folder / "predictions.csv").read_bytes() == (undisturbed.fold_folder(0, 0) / "predictions.csv").read_bytes()
 
 
+def children_of(parent: int) -> list[int]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == parent and fields[0] != "Z":
+            found.append(int(status.parent.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process table of Linux")
+def test_folds_in_processes_of_their_own_end_with_the_run_that_is_killed(voices: Corpus, tmp_path: Path) -> None:
+    corpus_folder = voices.utterances[0].path.parents[1]
+    command = [sys.executable, str(Path(__file__).with_name("train_voices.py")), str(corpus_folder), str(tmp_path), "2"]
+    child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(list(tmp_path.glob("run/seed-0/*/history.csv"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    workers = children_of(child.pid)
+    child.kill()
+    child.wait()
+    assert len(workers) >= 2, "no fold ever ran in a process of its own; the test proves nothing"
+    deadline = time.monotonic() + 30
+    while (alive := [pid for pid in workers if Path(f"/proc/{pid}").exists()]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for pid in alive:
+        os.kill(pid, signal.SIGKILL)
+    assert not alive
+
+
 def test_folds_that_are_done_are_not_done_again(voices: Corpus, tmp_path: Path) -> None:
     plan = plan_for(voices, tmp_path, small_recipe(epochs=2), only_folds=(0, 1))
     first = cross_validate(plan)

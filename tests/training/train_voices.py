@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 from emotone.corpora import Corpus, Utterance
-from emotone.experiments.cross_validation import run_fold
+from emotone.experiments.cross_validation import cross_validate, run_fold
 
 
 def main() -> None:
-    """Train fold 0 of the voices in the folder given first, into the folder given second."""
+    """Train fold 0 of the voices in the folder given first, into the folder given second; a third: folds at once."""
     sys.path.insert(0, str(Path(__file__).parent))
     from test_loop import plan_for, small_recipe
 
@@ -23,7 +23,10 @@ def main() -> None:
                 sex = "female" if speaker % 2 else "male"
                 utterances.append(Utterance(f"s{speaker}-{emotion}-{take}", path, emotion, f"s{speaker}", sex=sex))
     corpus = Corpus("voices", tuple(utterances), ("neutral", "sadness", "anger"), "CC0-1.0")
-    run_fold(plan_for(corpus, output, small_recipe(epochs=10)), 0, 0)
+    if len(sys.argv) > 3:
+        cross_validate(plan_for(corpus, output, small_recipe(epochs=500), only_folds=(0, 1)), jobs=int(sys.argv[3]))
+    else:
+        run_fold(plan_for(corpus, output, small_recipe(epochs=10)), 0, 0)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,11 @@ import os
 import platform
 import shlex
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import replace
+from multiprocessing.managers import SyncManager
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -272,7 +274,9 @@ def _claim_folder(plan: Plan) -> None:
 def _run_in_processes(plan: Plan, todo: list[tuple[int, int]], jobs: int, listener: Listener) -> None:
     # Spawned, not forked: a fork would copy the locks of this process's threads.
     context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager, ProcessPoolExecutor(jobs, mp_context=context) as pool:
+    manager = SyncManager(ctx=context)
+    manager.start(_end_with_parent)
+    with manager, ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_parent) as pool:
         reports = manager.Queue()
         running: dict[Future[None], tuple[int, int]] = {
             pool.submit(_run_in_child, plan, seed, fold, reports): (seed, fold) for seed, fold in todo
@@ -293,6 +297,21 @@ def _run_in_processes(plan: Plan, todo: list[tuple[int, int]], jobs: int, listen
                     running = {f: key for f, key in running.items() if not f.cancelled()}
         if failure is not None:
             raise failure
+
+
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it does, however that ended.
+
+    Nobody else would stop it, and a run begun anew would meet it in the same folder. The epoch it was in is done again.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_wait_and_end, args=(parent,), daemon=True).start()
+
+
+def _wait_and_end(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _run_in_child(plan: Plan, seed: int, fold: int, reports: Any) -> None:
