@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from emotone.models.largest_answers import LargestAnswers
 from emotone.models.recognition_network import RecognitionNetwork
@@ -61,13 +61,7 @@ def _counting(counted: list[int]) -> Any:
         elif isinstance(module, nn.Linear):
             counted.append(output.numel() * module.in_features)
         elif isinstance(module, nn.LSTM):
-            first = inputs[0]
-            steps = len(first.data) if isinstance(first, nn.utils.rnn.PackedSequence) else _positions(first)
             weights = sum(weight.numel() for name, weight in module.named_parameters() if name.startswith("weight"))
-            counted.append(steps * weights)
+            counted.append(inputs[0].shape[0] * inputs[0].shape[1] * weights)
 
     return count
-
-
-def _positions(sequence: Tensor) -> int:
-    return sequence.shape[0] * sequence.shape[1]

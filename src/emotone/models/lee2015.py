@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from emotone.features.front_end import FeatureOptions, FrontEnd, Mfcc
 from emotone.features.prosody import deltas, measure_prosody
 from emotone.features.spectrogram import length_mask
+from emotone.models.bidirectional import BidirectionalLstm
 from emotone.models.extreme_learning import ExtremeLearningMachine, Kernel
 from emotone.models.label_sequence import LabelChain, label_posteriors
 from emotone.models.network import Criterion, EmotionNetwork
@@ -136,9 +137,7 @@ class LeeNetwork(EmotionNetwork):
         self.options, self.n_classes, self.embedding_size = options, n_classes, 4 * n_classes
         self.learnt = options.frame_labels == "learnt"
         self.chain = LabelChain(options.begin, options.stay_none, options.stay_emotion)
-        self.blstm = nn.LSTM(
-            n_bands, options.cells, options.layers, batch_first=True, bidirectional=True, dropout=options.dropout
-        )
+        self.blstm = BidirectionalLstm(n_bands, options.cells, layers=options.layers, dropout=options.dropout)
         self.classify = nn.Linear(2 * options.cells, n_classes + (1 if self.learnt else 0))
         self.machine = ExtremeLearningMachine(
             4 * n_classes, n_classes, kernel=options.kernel, n_hidden=options.n_hidden, ridge=options.ridge
@@ -146,14 +145,7 @@ class LeeNetwork(EmotionNetwork):
 
     def forward(self, features: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
         """Frames' logits and counts in training; utterances' logits and statistics in evaluation."""
-        # Packed, so that the backward direction begins at the utterance's end, not in its padding.
-        packed = nn.utils.rnn.pack_padded_sequence(
-            features.transpose(1, 2), counts.cpu(), batch_first=True, enforce_sorted=False
-        )
-        hidden, _ = nn.utils.rnn.pad_packed_sequence(
-            self.blstm(packed)[0], batch_first=True, total_length=features.shape[2]
-        )
-        frames = self.classify(hidden)
+        frames = self.classify(self.blstm(features.transpose(1, 2), counts))
         if self.training:
             return frames, counts
         probabilities = torch.softmax(frames.float(), dim=2)[:, :, : self.n_classes]

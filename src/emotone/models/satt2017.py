@@ -19,6 +19,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from emotone.models.bidirectional import BidirectionalLstm
 from emotone.models.network import Criterion, EmotionNetwork
 
 CONVOLUTIONS = ((16, (12, 16)), (24, (8, 12)), (32, (5, 7)))
@@ -119,9 +120,9 @@ class SattNetwork(EmotionNetwork):
             frames = (frames + 2 * padding[1] - kernel[1] + 1) // 2
         self.convolutions = nn.Sequential(*layers)
         self.reduction = 2 ** len(CONVOLUTIONS)
-        self.blstm: nn.LSTM | None = None
+        self.blstm: BidirectionalLstm | None = None
         if options.layers == "convolution_blstm":
-            self.blstm = nn.LSTM(width * bands, options.blstm, batch_first=True, bidirectional=True)
+            self.blstm = BidirectionalLstm(width * bands, options.blstm)
         flat = 2 * options.blstm if self.blstm is not None else width * bands * frames
         self.embed = nn.Sequential(nn.Linear(flat, options.dense), nn.ReLU(), nn.Dropout(options.dropout))
         self.classify = nn.Linear(options.dense, n_classes)
@@ -162,9 +163,7 @@ class SattNetwork(EmotionNetwork):
         sequence = maps.flatten(1, 2).transpose(1, 2)
         # The backward direction must begin at the segment's end, not in its padding.
         steps = torch.clamp(torch.div(frames, self.reduction, rounding_mode="floor"), 1, sequence.shape[1])
-        packed = nn.utils.rnn.pack_padded_sequence(sequence, steps.cpu(), batch_first=True, enforce_sorted=False)
-        _, (last, _) = self.blstm(packed)
-        return torch.cat([last[0], last[1]], dim=1)
+        return self.blstm.ends(sequence, steps)
 
     def _decide(self, first: Tensor, second: Tensor | None, owner: Tensor, n_utterances: int) -> Tensor:
         logits = torch.log(mean_over_segments(torch.softmax(first.float(), dim=1), owner, n_utterances) + 1e-12)
