@@ -18,7 +18,7 @@ from emotone.experiments import tables
 from emotone.experiments.cross_validation import cross_validate, run_fold
 from emotone.experiments.plan import Plan
 from emotone.experiments.table_rows import PAIRS, ROWS
-from emotone.experiments.tables import TablePlan, quick_task, rare_classes, row_plan, row_recipe, run_table
+from emotone.experiments.tables import TablePlan, quick_task, row_plan, row_recipe, run_table, table_facts
 from emotone.experiments.tables_report import write_tables
 from emotone.experiments.verdicts import Verdict, claim
 
@@ -139,7 +139,7 @@ def test_a_quick_run_of_some_rows_reports_them_stamped_and_is_not_done_twice(tab
     outcomes = run_table(some, heard)
     assert [key for key, _ in heard.begun] == ["yenigalla2018-phonemes", "mfcc-softmax", "mfcc-focal"]
     assert heard.fresh == 3
-    paths = write_tables(some, outcomes)
+    paths = write_tables(some.folder, table_facts(some), outcomes)
     assert [path.name for path in paths] == ["tables.md", "tables.tex", "tables.html"]
     markdown, latex, page = (path.read_text(encoding="utf-8") for path in paths)
     assert "not run" in markdown
@@ -196,7 +196,7 @@ def test_all_rows_run_on_a_tree_in_the_layout_of_iemocap(table):
     outcomes = run_table(replace(table, only=only), Heard())
     states = {outcome.row.key: outcome.state for outcome in outcomes if not outcome.row.peer}
     assert states == dict.fromkeys(only, "done")
-    markdown = write_tables(table, outcomes)[0].read_text(encoding="utf-8")
+    markdown = write_tables(table.folder, table_facts(table), outcomes)[0].read_text(encoding="utf-8")
     leaky = markdown.split("## How much is protocol")[1].split("## What it costs")[0]
     rows = [line for line in leaky.splitlines() if line.startswith("| proposed")]
     assert len(rows) == 4
@@ -222,10 +222,10 @@ def test_the_sentence_says_whether_the_claim_holds(found, expected):
     assert "QUICK" in claim(found, stamp="QUICK")
 
 
-def test_rare_classes_have_less_than_an_even_share(iemocap):
-    assert rare_classes(iemocap) == ()
-    task = iemocap.where(lambda u: u.emotion != "anger" or u.session == "Session1", reason="made rare")
-    assert rare_classes(task) == ("anger",)
+def test_rare_classes_have_less_than_an_even_share(table):
+    assert table_facts(table).rare == ()
+    task = table.corpus.where(lambda u: u.emotion != "anger" or u.session == "Session1", reason="made rare")
+    assert table_facts(replace(table, corpus=task)).rare == ("anger",)
 
 
 def test_latex_escapes_what_means_something_to_it():

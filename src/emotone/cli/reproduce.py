@@ -50,6 +50,12 @@ def tables(
     quick: Annotated[
         bool, typer.Option("--quick", help="One fold, 2 epochs, 8 utterances a class and part; stamped QUICK.")
     ] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record", help="Keep the rows here beside those of other runs and machines, and report them all."
+        ),
+    ] = None,
     protocol: Protocol = None,
     store: Store = None,
     device: Device = None,
@@ -67,7 +73,7 @@ def tables(
     from emotone.corpora import protocol_folds
     from emotone.errors import RecipeError
     from emotone.experiments.cross_validation import command_line
-    from emotone.experiments.tables import TablePlan, quick_task, run_table
+    from emotone.experiments.tables import TablePlan, quick_task, run_table, table_facts
     from emotone.experiments.tables_report import write_tables
 
     if device not in (None, "cpu", "cuda"):
@@ -98,7 +104,10 @@ def tables(
     )
     with TableDisplay(console, seeds) as display:
         outcomes = run_table(table, display, jobs=jobs)
-    for path in write_tables(table, outcomes):
+    facts = table_facts(table)
+    if record is not None:
+        facts, outcomes = _recorded(record, facts, outcomes)
+    for path in write_tables(table.folder, facts, outcomes):
         print(f"wrote {path}")
     stamp = " QUICK" if quick else ""
     for outcome in outcomes:
@@ -111,6 +120,13 @@ def tables(
                 f"{outcome.row.key}: UAR {100 * found.pooled.uar:.1f}{leaky}{stamp}, "
                 f"accuracy {100 * found.pooled.accuracy:.1f}{leaky}{stamp}"
             )
+
+
+def _recorded(folder: Path, facts: Any, outcomes: Any) -> Any:
+    from emotone.experiments.table_record import read_record, write_record
+
+    write_record(folder, facts, outcomes)
+    return read_record(folder)
 
 
 def _read(name: str, directory: Path) -> Any:

@@ -69,7 +69,13 @@ class Scores(_Record):
 
 
 class FoldInfo(BaseModel):
-    """What training says of one fold (its fold.json); keys beyond these are ignored."""
+    """What training says of one fold (its fold.json); keys beyond these are ignored.
+
+    Attributes:
+        seconds: of training, by the clock.
+        core_seconds: of the processor (of a GPU: of the whole device); None where they were not counted.
+        c: of a support vector machine, as the validation speakers chose it.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -83,6 +89,8 @@ class FoldInfo(BaseModel):
     seconds: float
     n_parameters: int
     validation_uar: float
+    core_seconds: float | None = None
+    c: float | None = None
 
 
 class FoldScores(_Record):

@@ -148,6 +148,8 @@ def run_fold(plan: Plan, seed: int, fold: int, report: EpochReport | None = None
         "epochs_run": len(trained.history),
         "temperature": temperature,
         "seconds": round(trained.seconds, 1),
+        # A GPU counts whole: what its host's processor does meanwhile is not what such a run costs.
+        "core_seconds": round(trained.core_seconds if accelerator.device.type == "cpu" else trained.seconds, 1),
         "clips_per_second": round(float(np.median([record.clips_per_second for record in trained.history])), 1),
         "n_parameters": sum(parameter.numel() for parameter in network.parameters()),
         "validation_uar": best.validation_uar,

@@ -120,7 +120,7 @@ def _run_fold(plan: Plan, seed: int, fold: int, features: NDArray[np.float64], k
     except ImportError as error:
         raise MissingExtraError("the support vector machine", "train") from error
 
-    began, corpus = time.perf_counter(), plan.corpus
+    began, spent, corpus = time.perf_counter(), time.process_time(), plan.corpus
     partition: Partition = plan.folds.folds[fold]
     split = partition.indices(corpus)
     targets = np.asarray(corpus.targets(), dtype=np.int64)
@@ -165,6 +165,7 @@ def _run_fold(plan: Plan, seed: int, fold: int, features: NDArray[np.float64], k
         "epochs_run": 1,
         "temperature": temperature,
         "seconds": round(time.perf_counter() - began, 1),
+        "core_seconds": round(time.process_time() - spent, 1),
         "n_parameters": len(corpus.classes) * (features.shape[1] + 1),
         "validation_uar": uar,
         "device": "cpu",

@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
-
-import numpy as np
+from typing import Protocol
 
 from emotone.corpora import Corpus, Fold, Folds
 from emotone.corpora.folds import fold_hash
@@ -23,15 +21,14 @@ from emotone.evaluation.results import Results
 from emotone.experiments.cross_validation import collect, cross_validate
 from emotone.experiments.leakage import Leak, leaky_folds
 from emotone.experiments.peers import cross_validate_peer
-from emotone.experiments.plan import Listener, Partitions, Plan, read_fold_info
+from emotone.experiments.plan import Listener, Partitions, Plan
 from emotone.experiments.recipe import Recipe, load_recipe
+from emotone.experiments.table_record import Answers, Outcome, State, TableFacts
 from emotone.experiments.table_rows import ROWS, Row
 from emotone.features.front_end import FeatureOptions
 from emotone.models.cost import Cost, measure_cost
 from emotone.models.recognition_network import NormalisationOptions, RecognitionNetwork
 from emotone.models.systems import ModelOptions
-
-State = Literal["done", "needs phonemes", "needs the extra peers", "not run"]
 
 QUICK_PER_CLASS = 8
 QUICK_SETTINGS = ("training.epochs=2", "training.min_steps=0", "training.batch_size=8")
@@ -80,37 +77,6 @@ class TablePlan:
         return tuple(row for row in ROWS if self.only is None or row.key in self.only)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one row.
-
-    Attributes:
-        row: which.
-        state: "done", or why there is no figure.
-        results: None where there is no figure.
-        predictions: by seed, in the order of the folds; empty where there is no figure.
-        cost: None for a peer, and where the row cannot be built.
-        folds: fold.json of each seed and fold.
-    """
-
-    row: Row
-    state: State
-    results: Results | None = None
-    predictions: tuple[Predictions, ...] = ()
-    cost: Cost | None = None
-    folds: tuple[dict[str, Any], ...] = ()
-
-    @property
-    def seconds(self) -> float:
-        """Of training, all folds and seeds."""
-        return sum(float(info["seconds"]) for info in self.folds)
-
-    @property
-    def core_seconds(self) -> float:
-        """Seconds times cores (on a GPU: seconds of the whole device)."""
-        return sum(float(info["seconds"]) * _cores(info) for info in self.folds)
-
-
 class TableListener(Listener, Protocol):
     """Hears how the table goes; what `Listener` hears is of the row last begun."""
 
@@ -146,6 +112,19 @@ def row_recipe(row: Row, *, quick: bool) -> Recipe:
     """The recipe of a row; a peer has the default one, of which it takes the sample rate."""
     settings = [*row.settings, *(QUICK_SETTINGS if quick and not row.peer else ())]
     return load_recipe(row.recipe or "default", settings)
+
+
+def row_cost(row: Row, n_classes: int) -> Cost | None:
+    """Parameters and multiply-adds of a row's network; None for a peer, which has none."""
+    if row.peer:
+        return None
+    recipe = row_recipe(row, quick=False)
+    return _cost_of(recipe.features, recipe.normalisation, recipe.model, n_classes)
+
+
+@cache
+def _cost_of(features: FeatureOptions, normalisation: NormalisationOptions, model: ModelOptions, n: int) -> Cost:
+    return measure_cost(RecognitionNetwork(features, normalisation, model, n_classes=n))
 
 
 def row_plan(table: TablePlan, row: Row, seeds: Sequence[int]) -> Plan:
@@ -215,32 +194,36 @@ def gather(table: TablePlan, row: Row) -> Outcome:
         for seed in plan.seeds
         if all((plan.fold_folder(seed, fold) / "fold.json").exists() for fold in plan.fold_numbers)
     ]
-    cost = None if row.peer else _cost(table, row)
     if not done:
         missing = row.peer and not _installed("opensmile")
-        return Outcome(row, "needs the extra peers" if missing else "not run", cost=cost)
+        return Outcome(row, "needs the extra peers" if missing else "not run")
     plan = replace(plan, seeds=tuple(done))
     results = Results.read(plan.folder / "results.json") if row.peer else collect(plan)
-    folders = [[plan.fold_folder(seed, fold) for fold in plan.fold_numbers] for seed in done]
-    infos = tuple(read_fold_info(folder) for seed_folders in folders for folder in seed_folders)
-    return Outcome(
-        row=row,
-        state="done",
-        results=results,
-        predictions=tuple(
-            concatenate([Predictions.read(folder / "predictions.csv") for folder in seed_folders])
-            for seed_folders in folders
-        ),
-        cost=cost,
-        folds=infos,
-    )
+    by_seed = {
+        seed: concatenate(
+            [Predictions.read(plan.fold_folder(seed, fold) / "predictions.csv") for fold in plan.fold_numbers]
+        )
+        for seed in done
+    }
+    return Outcome(row, "done", results, Answers.of(by_seed))
 
 
-def rare_classes(corpus: Corpus) -> tuple[str, ...]:
-    """The classes with fewer utterances than an even share, in the order of the outputs."""
+def table_facts(table: TablePlan) -> TableFacts:
+    """What the table is of, for its report and its record."""
+    corpus = table.corpus
     counts = Counter(utterance.emotion for utterance in corpus.utterances)
-    even = len(corpus.utterances) / len(corpus.classes)
-    return tuple(label for label in corpus.classes if counts[label] < even)
+    return TableFacts(
+        corpus=corpus.name,
+        protocol=table.folds.protocol,
+        fold_hash=table.folds.hash,
+        labels=corpus.classes,
+        class_counts=tuple(counts[label] for label in corpus.classes),
+        n_speakers=len(corpus.speakers),
+        n_without_phonemes=sum(not utterance.phonemes for utterance in corpus.utterances),
+        sentences_shared=corpus.sentences_shared,
+        quick=table.quick,
+        looks=table.looks,
+    )
 
 
 def _obstacle(table: TablePlan, row: Row) -> State | None:
@@ -257,26 +240,13 @@ def _leaky(table: TablePlan, leak: Leak) -> Partitions:
     return replace(whole, folds=whole.folds[:1])
 
 
-def _cost(table: TablePlan, row: Row) -> Cost:
-    recipe = row_recipe(row, quick=False)
-    return _cost_of(recipe.features, recipe.normalisation, recipe.model, len(table.corpus.classes))
-
-
-@cache
-def _cost_of(features: FeatureOptions, normalisation: NormalisationOptions, model: ModelOptions, n: int) -> Cost:
-    return measure_cost(RecognitionNetwork(features, normalisation, model, n_classes=n))
-
-
 def _weight(table: TablePlan, row: Row) -> float:
-    if row.peer:
+    cost = row_cost(row, len(table.corpus.classes))
+    if cost is None:
         return float(len(table.folds.folds))
     plan = row_plan(table, row, table.seeds)
     n_epochs = plan.recipe.training.n_epochs(max(1, len(table.corpus.utterances)))
-    return float(_cost(table, row).multiply_adds) * n_epochs * len(plan.fold_numbers) * len(table.seeds)
-
-
-def _cores(info: dict[str, object]) -> float:
-    return float(np.asarray(info.get("cores", 1))) if str(info.get("device", "cpu")).startswith("cpu") else 1.0
+    return float(cost.multiply_adds) * n_epochs * len(plan.fold_numbers) * len(table.seeds)
 
 
 def _installed(package: str) -> bool:

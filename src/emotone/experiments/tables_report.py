@@ -6,7 +6,6 @@ says why it has none, and is never guessed.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,10 +14,10 @@ from emotone.evaluation.markdown import document as markdown_document
 from emotone.evaluation.page import document as page_document
 from emotone.evaluation.report_content import Paragraph, Part, Section, Table
 from emotone.evaluation.results import ConfidenceInterval, Results, percent
-from emotone.evaluation.summary import software_versions
 from emotone.experiments.leakage import STAMP
+from emotone.experiments.table_record import Outcome, TableFacts
 from emotone.experiments.table_rows import PAIRS, Group, Printed
-from emotone.experiments.tables import Outcome, TablePlan, rare_classes, row_recipe
+from emotone.experiments.tables import row_cost, row_recipe
 from emotone.experiments.verdicts import Verdict, claim, compare, signed
 from emotone.files import write_text
 
@@ -26,15 +25,15 @@ QUICK_STAMP = "QUICK"
 NONE = "–"
 
 
-def write_tables(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Path]:
-    """Write tables.md, tables.tex and tables.html into the table's folder.
+def write_tables(folder: Path, table: TableFacts, outcomes: Sequence[Outcome]) -> list[Path]:
+    """Write tables.md, tables.tex and tables.html into a folder.
 
     Raises:
         OutputError: a file could not be written.
     """
     title, lead = _title(table), _lead(table)
     parts = sections(table, outcomes)
-    paths = [table.folder / f"tables.{suffix}" for suffix in ("md", "tex", "html")]
+    paths = [folder / f"tables.{suffix}" for suffix in ("md", "tex", "html")]
     write_text(paths[0], markdown_document(title, lead, parts))
     write_text(paths[1], latex_document(title, lead, parts))
     warning = "Two epochs over a few utterances: no figure here says anything of any system." if table.quick else ""
@@ -42,7 +41,7 @@ def write_tables(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Path]:
     return paths
 
 
-def sections(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Section]:
+def sections(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Section]:
     """The whole report, in order."""
     return [
         Section("Tables 1 and 2", [_scores(table, outcomes, ("Table 1", "Table 2"), printed=True)]),
@@ -54,21 +53,20 @@ def sections(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Section]:
         Section("What it costs", _costs(table, outcomes)),
         Section("Confusion matrices", _confusions(table, outcomes) or [Paragraph("No row is done yet.")]),
         Section("What is the project's choice", _choices(outcomes)),
-        Section("How it was made", [_origin(table, outcomes)]),
+        Section("How it was made", _origin(table, outcomes)),
     ]
 
 
-def _title(table: TablePlan) -> str:
+def _title(table: TableFacts) -> str:
     quick = f"{QUICK_STAMP}: " if table.quick else ""
-    return f"{quick}Tables 1 and 2 of Tripathi et al. (2019) on {table.corpus.name}"
+    return f"{quick}Tables 1 and 2 of Tripathi et al. (2019) on {table.corpus}"
 
 
-def _lead(table: TablePlan) -> list[str]:
-    shared = "sentences shared by training and test" if table.corpus.sentences_shared else "sentences not shared"
+def _lead(table: TableFacts) -> list[str]:
+    shared = "sentences shared by training and test" if table.sentences_shared else "sentences not shared"
     return [
-        f"{table.corpus.name}, {table.folds.protocol} (folds {table.folds.hash}), SI, "
-        f"n = {len(table.corpus.utterances)}, {len(table.corpus.speakers)} speakers, {shared}; "
-        f"seeds {', '.join(map(str, table.seeds))}."
+        f"{table.corpus}, {table.protocol} (folds {table.fold_hash}), SI, "
+        f"n = {table.n_utterances}, {table.n_speakers} speakers, {shared}."
         + ("" if table.looks is None else f" These test folds have been looked at {table.looks} times."),
         "The paper's figures are of IEMOCAP's improvised part under a protocol it does not print; ours stand beside "
         "them, not against them, on any other corpus. Accuracy is the paper's overall accuracy, UAR its class "
@@ -76,7 +74,7 @@ def _lead(table: TablePlan) -> list[str]:
     ]
 
 
-def _stamp(text: str, table: TablePlan, outcome: Outcome | None = None) -> str:
+def _stamp(text: str, table: TableFacts, outcome: Outcome | None = None) -> str:
     if text == NONE or not any(character.isdigit() for character in text):
         return text
     stamps = [STAMP] if outcome is not None and outcome.row.leak is not None else []
@@ -92,7 +90,7 @@ def _figure(share: float, spread: float | None) -> str:
     return percent(share) + ("" if spread is None else f" ± {percent(spread)}")
 
 
-def _scores(table: TablePlan, outcomes: Sequence[Outcome], groups: Sequence[Group], *, printed: bool) -> Table:
+def _scores(table: TableFacts, outcomes: Sequence[Outcome], groups: Sequence[Group], *, printed: bool) -> Table:
     columns = ["system", "state", "accuracy", "interval", "UAR", "interval"]
     rows = []
     for outcome in (one for one in outcomes if one.row.group in groups):
@@ -131,7 +129,7 @@ def _printed(figures: Printed | None) -> list[str]:
     return [f"{figures.accuracy}{source}", NONE if figures.uar is None else f"{figures.uar}{source}"]
 
 
-def _claims(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
+def _claims(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
     by_key = {outcome.row.key: outcome for outcome in outcomes}
     verdicts, parts = [], list[Part]()
     stamp = QUICK_STAMP if table.quick else ""
@@ -145,7 +143,7 @@ def _claims(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
     return [*parts, *([_verdict_table(table, verdicts)] if verdicts else [])]
 
 
-def _beyond(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
+def _beyond(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
     plain = next(outcome for outcome in outcomes if outcome.row.key == "mfcc-softmax")
     others = [one for one in outcomes if one.row.group == "beyond the paper" or one.row.key == "mfcc-focal"]
     verdicts = [verdict for one in others if (verdict := compare(one, plain)) is not None]
@@ -158,16 +156,16 @@ def _beyond(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
     return parts
 
 
-def _yardsticks(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
+def _yardsticks(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
     parts: list[Part] = [_scores(table, outcomes, ("yardstick",), printed=False)]
     for outcome in outcomes:
-        if outcome.row.peer and outcome.folds:
-            chosen = ", ".join(f"{info['c']:g}" for info in outcome.folds)
+        if outcome.row.peer and outcome.results is not None:
+            chosen = ", ".join(f"{fold.info.c:g}" for fold in outcome.results.per_fold if fold.info.c is not None)
             parts.append(Paragraph(f"{outcome.row.title}: C chosen on the validation speakers, by fold: {chosen}."))
     return parts
 
 
-def _verdict_table(table: TablePlan, verdicts: Sequence[Verdict]) -> Table:
+def _verdict_table(table: TableFacts, verdicts: Sequence[Verdict]) -> Table:
     rows = []
     for verdict in verdicts:
         uar, accuracy, pairs = verdict.uar, verdict.accuracy, verdict.mcnemar
@@ -190,14 +188,13 @@ def _verdict_table(table: TablePlan, verdicts: Sequence[Verdict]) -> Table:
     )
 
 
-def _recalls(table: TablePlan, outcomes: Sequence[Outcome]) -> Table:
-    rare = rare_classes(table.corpus)
+def _recalls(table: TableFacts, outcomes: Sequence[Outcome]) -> Table:
     rows = []
     for outcome in outcomes:
         if outcome.results is not None:
-            recalls = [percent(outcome.results.pooled.per_class[label].recall) for label in table.corpus.classes]
+            recalls = [percent(outcome.results.pooled.per_class[label].recall) for label in table.labels]
             rows.append([outcome.row.title, *(_stamp(recall, table, outcome) for recall in recalls)])
-    names = [f"{label} (rare)" if label in rare else label for label in table.corpus.classes]
+    names = [f"{label} (rare)" if label in table.rare else label for label in table.labels]
     return Table(
         "Recall of each class in percent, pooled; rare classes have fewer utterances than an even share.",
         ["system", *names],
@@ -205,7 +202,7 @@ def _recalls(table: TablePlan, outcomes: Sequence[Outcome]) -> Table:
     )
 
 
-def _leaks(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
+def _leaks(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
     words = Paragraph(
         "The same architecture under protocols that leak. Each of these figures is too high and says nothing of new "
         "speakers; the distance to the rows above is how much of such a number is protocol."
@@ -213,23 +210,31 @@ def _leaks(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
     return [words, _scores(table, outcomes, ("leaky",), printed=False)]
 
 
-def _costs(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
+def _costs(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
     rows = []
     for outcome in outcomes:
-        cost, done = outcome.cost, outcome.results is not None
+        cost = row_cost(outcome.row, len(table.labels))
         parameters = f"{cost.parameters:,}" if cost else _peer_parameters(outcome.results)
-        figures = [f"{outcome.seconds:.0f}" if done else NONE, f"{outcome.core_seconds / 3600:.3f}" if done else NONE]
+        spent = outcome.seconds, outcome.core_seconds
+        figures = [
+            NONE if one is None else f"{one / unit:.{digits}f}"
+            for one, unit, digits in zip(spent, (1, 3600), (0, 3), strict=True)
+        ]
         rows.append(
             [outcome.row.title, outcome.row.key, parameters, f"{cost.multiply_adds / 1e6:,.1f}" if cost else NONE]
             + [_stamp(figure, table, outcome) for figure in figures]
         )
-    total = sum(outcome.core_seconds for outcome in outcomes) / 3600
+    counted = [outcome.core_seconds for outcome in outcomes if outcome.results is not None]
+    known = [seconds for seconds in counted if seconds is not None]
+    total = _stamp(f"{sum(known) / 3600:.2f}", table)
+    left_out = f" ({len(counted) - len(known)} of them were not counted)" if len(counted) > len(known) else ""
     return [
-        Paragraph(f"All rows that are done took {_stamp(f'{total:.2f}', table)} core-hours of training together."),
+        Paragraph(f"The {len(counted)} rows that are done took {total} core-hours of training together{left_out}."),
         Table(
             "Multiply-adds in millions for an utterance of 3 s (6 s where the input has a fixed size), front end left "
-            "out. Seconds of training, validation included (openSMILE: of the classifier alone), over all folds and "
-            "seeds; core-hours: seconds times cores. --only KEY runs a row alone.",
+            "out. Seconds of training by the clock, validation included (openSMILE: of the classifier alone), over all "
+            "folds and seeds; core-hours: of the processor, other work on the machine not counted. --only KEY runs a "
+            "row alone.",
             ["system", "key", "parameters", "million multiply-adds", "seconds", "core-hours"],
             rows,
         ),
@@ -241,8 +246,8 @@ def _peer_parameters(results: Results | None) -> str:
     return NONE if results is None else f"{results.per_fold[0].info.n_parameters:,}"
 
 
-def _confusions(table: TablePlan, outcomes: Sequence[Outcome]) -> list[Part]:
-    labels = table.corpus.classes
+def _confusions(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
+    labels = table.labels
     parts: list[Part] = []
     for outcome in (one for one in outcomes if one.results is not None):
         matrix = outcome.results.pooled.confusion_matrix if outcome.results else []
@@ -264,17 +269,30 @@ def _choices(outcomes: Sequence[Outcome]) -> list[Part]:
     return [Table("What the papers do not print, and what stands in its place.", ["recipe", "choice"], rows, n_text=2)]
 
 
-def _origin(table: TablePlan, outcomes: Sequence[Outcome]) -> Table:
-    devices = sorted({one.results.device for one in outcomes if one.results is not None})
-    rows = [
-        ["date", datetime.datetime.now(datetime.UTC).date().isoformat()],
-        ["command", table.command],
-        ["corpus", table.corpus.name],
-        ["protocol", table.folds.protocol],
-        ["folds' hash", table.folds.hash],
-        ["seeds", ", ".join(map(str, table.seeds))],
-        ["device", "; ".join(devices) or NONE],
-        ["without phonemes", str(sum(not utterance.phonemes for utterance in table.corpus.utterances))],
-        *([name, version] for name, version in software_versions().items()),
+def _origin(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
+    done = [one.results for one in outcomes if one.results is not None]
+    counted = NONE if table.looks is None else str(table.looks)
+    facts = [
+        ["corpus", table.corpus],
+        ["protocol", table.protocol],
+        ["folds' hash", table.fold_hash],
+        ["times these test folds were looked at", counted],
+        ["without phonemes", str(table.n_without_phonemes)],
     ]
-    return Table("All that is needed to do it again.", ["what", "value"], rows, n_text=2)
+    made = [
+        [
+            results.recipe_name,
+            results.created,
+            results.fold_hash,
+            ", ".join(map(str, results.seeds)),
+            results.device,
+            ", ".join(f"{name} {version}" for name, version in results.versions.items()),
+            results.command,
+        ]
+        for results in done
+    ]
+    columns = ["recipe", "date", "folds' hash", "seeds", "device", "versions", "command"]
+    return [
+        Table("All that is needed to do it again.", ["what", "value"], facts, n_text=2),
+        Table("Each row as it was run.", columns, made, n_text=len(columns)),
+    ]

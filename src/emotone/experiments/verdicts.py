@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from emotone.errors import EvaluationError
 from emotone.evaluation import metrics, significance
-from emotone.experiments.tables import Outcome
+from emotone.experiments.table_record import Answers, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +30,20 @@ class Verdict:
 
 
 def compare(first: Outcome, second: Outcome) -> Verdict | None:
-    """The paired tests of two rows; None where one of them has no figure."""
-    if not first.predictions or not second.predictions:
+    """The paired tests of two rows, over the seeds that both have; None where one of them has no figure.
+
+    Raises:
+        EvaluationError: they did not score the same utterances.
+    """
+    one, other = first.answers, second.answers
+    if one is None or other is None:
         return None
-    n_runs = min(len(first.predictions), len(second.predictions))
-    one, other = first.predictions[:n_runs], second.predictions[:n_runs]
-    truth, labels = one[0].truth, one[0].labels
-    order = {name: position for position, name in enumerate(one[0].utterances)}
-    a = np.stack([run.prediction[_rows(run.utterances, order)] for run in one])
-    b = np.stack([run.prediction[_rows(run.utterances, order)] for run in other])
+    n_runs = min(len(one.seeds), len(other.seeds))
+    truth, labels = one.truth, one.labels
+    a = one.predictions[:n_runs]
+    b = other.predictions[:n_runs, _places(other, one.utterances)]
     tests = [
-        significance.speaker_permutation(truth, a, b, one[0].speakers, statistic, n_labels=len(labels))
+        significance.speaker_permutation(truth, a, b, one.speakers, statistic, n_labels=len(labels))
         for statistic in (metrics.uar_of, metrics.accuracy_of)
     ]
     return Verdict(first.row.title, second.row.title, tests[0], tests[1], significance.mcnemar(truth, a[0], b[0]))
@@ -61,10 +63,12 @@ def claim(verdict: Verdict, *, stamp: str = "") -> str:
     )
 
 
-def _rows(names: Sequence[str], order: dict[str, int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Where each utterance of `order` stands among `names`."""
-    place = {name: position for position, name in enumerate(names)}
-    return np.array([place[name] for name in order], dtype=np.int64)
+def _places(answers: Answers, utterances: Sequence[str]) -> list[int]:
+    """Where each of the utterances stands among the answers."""
+    place = {name: position for position, name in enumerate(answers.utterances)}
+    if missing := [name for name in utterances if name not in place]:
+        raise EvaluationError(f"{len(missing)} utterances were scored by one row alone, first {missing[0]!r}")
+    return [place[name] for name in utterances]
 
 
 def signed(share: float) -> str:

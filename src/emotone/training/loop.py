@@ -53,12 +53,14 @@ class TrainedNetwork:
         history: one record an epoch.
         best_epoch: counted from 1.
         seconds: of training, over all resumptions.
+        core_seconds: of this process on all its cores; other work on the machine does not count.
     """
 
     network: RecognitionNetwork
     history: tuple[EpochRecord, ...]
     best_epoch: int
     seconds: float
+    core_seconds: float
 
 
 Progress = Callable[[EpochRecord, int], None]
@@ -147,7 +149,7 @@ class _Run:
         )
         self.history: list[EpochRecord] = []
         self.best_uar, self.best_loss, self.best_epoch = -1.0, math.inf, 0
-        self.step, self.seconds = 0, 0.0
+        self.step, self.seconds, self.core_seconds = 0, 0.0, 0.0
         self.cache: FeatureCache | None = None
         self.average: dict[str, Tensor] = {}
         self.best: dict[str, Tensor] = {}
@@ -174,10 +176,11 @@ class _Run:
             self._epoch()
         self.plain.load_state_dict(self.best)
         self.plain.eval()
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), time.process_time()
         self.plain.network.complete(self._training_features())
         self.seconds += time.perf_counter() - began
-        return TrainedNetwork(self.plain, tuple(self.history), self.best_epoch, self.seconds)
+        self.core_seconds += time.process_time() - spent
+        return TrainedNetwork(self.plain, tuple(self.history), self.best_epoch, self.seconds, self.core_seconds)
 
     def _training_features(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         device = self.accelerator.device
@@ -197,7 +200,7 @@ class _Run:
             )
 
     def _epoch(self) -> None:
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), time.process_time()
         epoch, options, device = len(self.history), self.options, self.accelerator.device
         n_batches = math.ceil(len(self.part.train) / options.batch_size / self.accelerator.num_processes)
         n_steps = n_batches * self.n_epochs
@@ -249,7 +252,7 @@ class _Run:
             raise TrainingError(
                 f"the training loss is {mean_loss} in epoch {epoch + 1}; lower training.learning_rate or clip_norm"
             )
-        self._validate(mean_loss, rate, clips / trained_s * self.accelerator.num_processes, began)
+        self._validate(mean_loss, rate, clips / trained_s * self.accelerator.num_processes, began, spent)
 
     def _average_weights(self) -> None:
         if not self.average:
@@ -263,7 +266,7 @@ class _Run:
             if not tensor.is_floating_point():
                 tensor.copy_(weights[name])
 
-    def _validate(self, train_loss: float, rate: float, clips_per_second: float, began: float) -> None:
+    def _validate(self, train_loss: float, rate: float, clips_per_second: float, began: float, spent: float) -> None:
         own = snapshot(self.plain)
         if self.average:
             self.plain.load_state_dict(self.average)
@@ -280,6 +283,7 @@ class _Run:
         self.plain.load_state_dict(own)
         seconds = time.perf_counter() - began
         self.seconds += seconds
+        self.core_seconds += time.process_time() - spent
         record = EpochRecord(
             epoch=len(self.history) + 1,
             train_loss=train_loss,
@@ -309,6 +313,7 @@ class _Run:
             "step": self.step,
             "optimiser_step": optimiser_step,
             "seconds": self.seconds,
+            "core_seconds": self.core_seconds,
         }
         parts = {"model": snapshot(self.plain), "average": self.average, "best": self.best, **moments}
         Checkpoint(parts, state).write(self.checkpoint_path)
@@ -329,7 +334,7 @@ class _Run:
             self.best = {name: t.to(device) for name, t in checkpoint.parts["best"].items()}
             self.history = [EpochRecord(**record) for record in state["history"]]
             self.best_uar, self.best_loss, self.best_epoch = state["best"]
-            self.step, self.seconds = state["step"], state["seconds"]
+            self.step, self.seconds, self.core_seconds = state["step"], state["seconds"], state["core_seconds"]
             restore_optimiser(self.plain, self.optimiser, checkpoint.parts, state["optimiser_step"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{self.checkpoint_path} does not fit this network: {error}") from error
