@@ -28,4 +28,4 @@ def test_no_figure_on_the_page_was_typed_by_hand(results_page: ModuleType) -> No
 
 def test_what_was_not_run_says_so(results_page: ModuleType) -> None:
     assert results_page.Row("no-such-run", "a row").cells()[1] == "not run"
-    assert "not run" in results_page.comparison("no", "such", "Spectrogram")
+    assert "not run" in results_page.paper_tables("no-such-table")

@@ -16,12 +16,7 @@ FIGURES_FOLDER = "report-figures"
 
 def as_markdown(results: Results, parts: Sequence[Section]) -> str:
     """The report as Markdown; its figures are PNG files in the folder `FIGURES_FOLDER` beside it."""
-    lines = [f"# {_plain(title(results))}", "", f"**{_plain(results.headline())}**", ""]
-    for section in parts:
-        lines += [f"## {_plain(section.title)}", ""]
-        for part in section.parts:
-            lines += [*_markdown_part(part), ""]
-    return "\n".join(lines).rstrip("\n") + "\n"
+    return f"# {_plain(title(results))}\n\n**{_plain(results.headline())}**\n\n{body(parts)}"
 
 
 def document(title: str, lead: Sequence[str], parts: Sequence[Section]) -> str:
@@ -35,8 +30,19 @@ def document(title: str, lead: Sequence[str], parts: Sequence[Section]) -> str:
     lines = [f"# {_plain(title)}", ""]
     for paragraph in lead:
         lines += [_plain(paragraph), ""]
+    return "\n".join(lines) + "\n" + body(parts)
+
+
+def body(parts: Sequence[Section], *, level: int = 2) -> str:
+    """Sections alone, to stand in another document.
+
+    Args:
+        parts: the sections.
+        level: of their headings.
+    """
+    lines: list[str] = []
     for section in parts:
-        lines += [f"## {_plain(section.title)}", ""]
+        lines += [f"{'#' * level} {_plain(section.title)}", ""]
         for part in section.parts:
             lines += [*_markdown_part(part), ""]
     return "\n".join(lines).rstrip("\n") + "\n"

@@ -198,7 +198,10 @@ def gather(table: TablePlan, row: Row) -> Outcome:
         missing = row.peer and not _installed("opensmile")
         return Outcome(row, "needs the extra peers" if missing else "not run")
     plan = replace(plan, seeds=tuple(done))
-    results = Results.read(plan.folder / "results.json") if row.peer else collect(plan)
+    kept = plan.folder / "results.json"
+    # The command that ran the row stands beside it, not the one that gathers it.
+    command = Results.read(kept).command if kept.exists() else plan.command
+    results = Results.read(kept) if row.peer else collect(replace(plan, command=command))
     by_seed = {
         seed: concatenate(
             [Predictions.read(plan.fold_folder(seed, fold) / "predictions.csv") for fold in plan.fold_numbers]
