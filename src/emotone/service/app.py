@@ -23,8 +23,8 @@ from emotone.service.frontier import Frontier, page_policy
 from emotone.service.job_runner import JobRunner
 from emotone.service.jobs import JobStore
 from emotone.service.options import ServiceOptions
-from emotone.service.replies import ProblemReply
 from emotone.service.routes import router
+from emotone.service.schemas import ProblemReply
 
 STATIC = Path(__file__).parent / "static"
 

@@ -26,7 +26,8 @@ from emotone.service.limits import Counter, Watch, WatchedFile, Workplace
 from emotone.service.metrics import Metrics
 from emotone.service.options import ServiceOptions
 from emotone.service.refusals import BadSettingError, TooLongError
-from emotone.service.replies import RecognitionReply, reply_of
+from emotone.service.replies import reply_of
+from emotone.service.schemas import RecognitionReply
 
 SOURCE = "recording"
 """What every recording is called: the client's name for it is nobody's business."""

@@ -15,15 +15,8 @@ from emotone.service import metrics, problems
 from emotone.service.desk import SOURCE, Desk, Wish
 from emotone.service.jobs import State
 from emotone.service.refusals import JobNotDoneError
-from emotone.service.replies import (
-    HealthReply,
-    JobReply,
-    ModelsReply,
-    RecognitionReply,
-    job_reply,
-    model_reply,
-    recognition_of,
-)
+from emotone.service.replies import job_reply, model_reply, recognition_of
+from emotone.service.schemas import HealthReply, JobReply, ModelsReply, RecognitionReply
 from emotone.service.stream import serve_stream
 from emotone.service.uploads import nameless_upload, save_upload, sync
 
