@@ -55,6 +55,21 @@ def test_formats_of_samples_say_the_same(speech, tiny_model):
     assert heard(floats, *words, "--sample-format", "f32") == expected
 
 
+def test_both_sides_of_a_call_are_heard_apart(speech, tiny_model, capsys):
+    sides = np.stack([speech, np.roll(speech, 40_000) / 4])
+    raw = np.frombuffer(as_s16(sides.T), "<i2")
+    words = ["--model", str(tiny_model), "--channels", "split"]
+    lines = heard(raw.tobytes(), *words, "--n-channels", "2", "--format", "jsonl")
+    assert {line["channel"] for line in lines if line["event"] == "window"} == {0, 1}
+    segments = [line for line in lines if line["event"] == "segment"]
+    expected = emotone.load(tiny_model)(raw.reshape(-1, 2).T, 16_000, channels="split").segments
+    assert sorted((one["start_s"], one["channel"], one["emotion"]) for one in segments) == [
+        (pytest.approx(one.start_s, abs=1e-6), one.channel, one.emotion) for one in expected
+    ]
+    assert run(["listen", "-", *words]) == 2
+    assert "--n-channels" in capsys.readouterr().err
+
+
 def test_text_for_a_pipe_has_a_line_a_segment(speech, tiny_model):
     words = [*COMMAND, "-", "--model", str(tiny_model)]
     done = subprocess.run(words, input=as_s16(speech), capture_output=True, timeout=120, check=True)

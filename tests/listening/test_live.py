@@ -134,3 +134,45 @@ def test_a_window_is_judged_soon_after_its_end(shipped_model: object, conversati
         taken.append(time.thread_time() - begin)
     # Processor time of a block of 20 ms that ends a window; the rest of the 50 ms is for busy machines.
     assert sorted(taken)[-3] < 0.05
+
+
+@pytest.mark.parametrize("length_s", [1.5, 40])
+def test_split_channels_are_those_of_the_file(
+    tiny_recognizer: Recognizer, conversation: np.ndarray, length_s: float
+) -> None:
+    n = int(length_s * RATE)
+    sides = np.stack([conversation[:n], conversation[n : 2 * n] / 3, np.zeros(n, dtype=np.float32)])
+    live = LiveRecognizer(tiny_recognizer, RATE, channels="split")
+    got = hear(live, cut(sides, 6))
+    recognition = tiny_recognizer(sides, RATE, channels="split")
+    expected = recognition.segments
+    assert {one.channel for one in expected} == {0, 1, 2}
+    got = sorted(got, key=lambda one: (one.start_s, one.channel or 0))
+    assert [(*key, one.channel) for key, one in zip(keys(got), got, strict=True)] == [
+        (*key, one.channel) for key, one in zip(keys(expected), expected, strict=True)
+    ]
+    for one, other in zip(got, expected, strict=True):
+        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+    assert live.probabilities == pytest.approx(dict(recognition.probabilities), abs=1e-5)
+    assert live.duration_s == length_s
+
+
+def test_each_channel_says_what_it_hears_now(tiny_recognizer: Recognizer, conversation: np.ndarray) -> None:
+    live = LiveRecognizer(tiny_recognizer, RATE, channels="split")
+    assert live.currents == (None,)
+    sound = conversation[: 5 * RATE]
+    live.feed(np.stack([sound, np.zeros_like(sound)]))
+    left, right = live.currents
+    assert left is not None
+    assert right == Segment(3.0, 5.0, None, speech=False, channel=1)
+    assert (left.channel, left.speech) == (0, True)
+    assert live.current is right
+
+
+def test_channels_cannot_come_or_go_on_the_way(tiny_recognizer: Recognizer) -> None:
+    live = LiveRecognizer(tiny_recognizer, RATE, channels="split")
+    live.feed(np.zeros((2, 0), dtype=np.float32))
+    with pytest.raises(NotAudioError, match="a block of 1 channels; those before it had 2"):
+        live.feed(np.zeros(100, dtype=np.float32))
+    with pytest.raises(ValueError, match="channels = 'both'"):
+        LiveRecognizer(tiny_recognizer, RATE, channels="both")  # type: ignore[arg-type]

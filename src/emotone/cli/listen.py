@@ -7,10 +7,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from enum import StrEnum
-from pathlib import Path
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
+
+from emotone.cli.options import (
+    Channels,
+    ChannelsOption,
+    HopOption,
+    ModelOption,
+    ThresholdOption,
+    VadOption,
+    WindowOption,
+    timeline_options,
+    window_error,
+)
 
 if TYPE_CHECKING:
     from emotone.listening.live import LiveRecognizer
@@ -42,23 +54,12 @@ def listen(
         str | None,
         typer.Argument(metavar="[-]", help="`-` for raw samples on standard input. [default: the microphone]"),
     ] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="A model file made by `emotone export`. [default: the shipped model]")
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=1.0, help="Call a highest probability below this unsure. [default: the model's own]"),
-    ] = None,
-    window: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", help="Length of a window. [default: the model's own, at most 4]"),
-    ] = None,
-    hop: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="From one window to the next. [default: half a window]")
-    ] = None,
-    vad: Annotated[
-        bool, typer.Option("--vad/--no-vad", help="Find speech first, and say nothing where nobody speaks.")
-    ] = True,
+    model: ModelOption = None,
+    threshold: ThresholdOption = None,
+    window: WindowOption = None,
+    hop: HopOption = None,
+    vad: VadOption = True,
+    channels: ChannelsOption = Channels.MIX,
     format: Annotated[
         Format, typer.Option(help="A view for people, or a line of JSON for each window and each final segment.")
     ] = Format.VIEW,
@@ -67,7 +68,7 @@ def listen(
     ] = 16_000,
     sample_format: Annotated[SampleFormat, typer.Option(help="Of the raw samples.")] = SampleFormat.S16,
     n_channels: Annotated[
-        int, typer.Option("--n-channels", min=1, max=64, help="Interleaved in the raw samples; they are mixed.")
+        int, typer.Option("--n-channels", min=1, max=64, help="Interleaved in the raw samples, or of the microphone.")
     ] = 1,
     device: Annotated[
         str | None, typer.Option(help="Number or name of the microphone, as `python -m sounddevice` lists them.")
@@ -79,24 +80,25 @@ def listen(
     """
     if source not in (None, "-"):
         raise typer.BadParameter(f"{source!r}: expected `-` or nothing; files are for `emotone predict`")
+    if channels is Channels.SPLIT and n_channels == 1:
+        raise typer.BadParameter("one channel cannot be split; say how many there are", param_hint="--n-channels")
+    options = timeline_options(window=window, hop=hop, vad=vad)
     from emotone.listening.live import LiveRecognizer
     from emotone.listening.live_sources import RawFile, microphone_blocks, pcm_blocks
-    from emotone.listening.options import TimelineOptions
     from emotone.listening.recognizer import load
 
     recognizer = load(model, unsure_threshold=threshold)
     try:
-        options = TimelineOptions(window_s=window, hop_s=hop, vad=vad)
-        live = LiveRecognizer(recognizer, sample_rate, options=options)
+        live = LiveRecognizer(recognizer, sample_rate, channels=channels.value, options=options)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--window / --hop") from error
+        raise window_error(error) from error
     blocks: Iterator[Waveform]
     if source == "-":
         pipe = cast(RawFile, sys.stdin.buffer)
         blocks = pcm_blocks(pipe, sample_rate=sample_rate, sample_format=sample_format.value, n_channels=n_channels)
     else:
         chosen = int(device) if device is not None and device.isdecimal() else device
-        blocks = microphone_blocks(sample_rate=sample_rate, device=chosen)
+        blocks = microphone_blocks(sample_rate=sample_rate, n_channels=n_channels, device=chosen)
     if format is Format.JSONL:
         _as_lines(live, blocks)
     elif sys.stdout.isatty():
@@ -105,16 +107,21 @@ def listen(
         _as_text(live, blocks)
 
 
-def _heard(live: LiveRecognizer, blocks: Iterator[Waveform]) -> Iterator[tuple[Segment | None, list[Segment]]]:
-    """After each block the window, if there is a new one, and the segments that became final; Ctrl-C ends it well."""
-    last = None
+def _heard(live: LiveRecognizer, blocks: Iterator[Waveform]) -> Iterator[tuple[list[Segment], list[Segment]]]:
+    """After each block the new windows and the segments that became final; Ctrl-C ends it well."""
+    told: tuple[Segment | None, ...] = ()
+
+    def news() -> list[Segment]:
+        nonlocal told
+        before, told = told, live.currents
+        return [now for now, then in zip_longest(told, before) if now is not None and now is not then]
+
     with suppress(KeyboardInterrupt):
         for block in blocks:
             final = live.feed(block)
-            newest, last = live.current if live.current is not last else None, live.current
-            yield newest, final
+            yield news(), final
     final = live.finish()
-    yield live.current if live.current is not last else None, final
+    yield news(), final
 
 
 def _as_lines(live: LiveRecognizer, blocks: Iterator[Waveform]) -> None:
@@ -124,8 +131,8 @@ def _as_lines(live: LiveRecognizer, blocks: Iterator[Waveform]) -> None:
         content: dict[str, Any] = {"event": event, **segment_object(segment)}
         print(json.dumps(content, ensure_ascii=False), flush=True)
 
-    for window, final in _heard(live, blocks):
-        if window is not None:
+    for windows, final in _heard(live, blocks):
+        for window in windows:
             write("window", window)
         for segment in final:
             write("segment", segment)
@@ -141,7 +148,8 @@ def _sentence(segment: Segment) -> str:
     what = segment.emotion or "no speech"
     if segment.emotion:
         what += f" {segment.confidence:.2f}" + (" (unsure)" if segment.unsure else "")
-    return f"{segment.start_s:8.1f} - {segment.end_s:8.1f} s  {what}"
+    side = "" if segment.channel is None else f"channel {segment.channel + 1}  "
+    return f"{segment.start_s:8.1f} - {segment.end_s:8.1f} s  {side}{what}"
 
 
 def _as_view(live: LiveRecognizer, blocks: Iterator[Waveform]) -> None:
@@ -153,23 +161,26 @@ def _as_view(live: LiveRecognizer, blocks: Iterator[Waveform]) -> None:
 
     segments: deque[Segment] = deque(maxlen=_SHOWN_SEGMENTS)
 
-    def view() -> Group:
-        now = live.current
+    def view_of(now: Segment | None) -> Iterator[Text]:
         head = Text(f"{live.duration_s:7.1f} s  ", style="dim")
+        if now is not None and now.channel is not None:
+            head.append(f"channel {now.channel + 1}  ")
         if now is None or not now.speech:
             head.append("no speech" if now else "listening …", style="dim")
         else:
             head.append(f"{now.emotion}", style="yellow" if now.unsure else "bold")
             head.append(" (unsure)" if now.unsure else "")
-        bars = [
-            Text(f"{label:>12} {'█' * round(_BAR * share):<{_BAR}} {share:.2f}")
-            for label, share in (now.probabilities.items() if now else ())
-        ]
-        return Group(head, *bars, *(Text(_sentence(one), style="dim") for one in segments))
+        yield head
+        for label, share in (now.probabilities if now else {}).items():
+            yield Text(f"{label:>12} {'█' * round(_BAR * share):<{_BAR}} {share:.2f}")
+
+    def view() -> Group:
+        heads = (line for now in live.currents for line in view_of(now))
+        return Group(*heads, *(Text(_sentence(one), style="dim") for one in segments))
 
     with Live(view(), refresh_per_second=10) as screen:
-        for window, final in _heard(live, blocks):
+        for windows, final in _heard(live, blocks):
             segments.extend(final)
-            if window is not None or final:
+            if windows or final:
                 screen.update(view())
         screen.update(view())

@@ -11,12 +11,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emotone.cli import exit_status
+from emotone.cli.options import (
+    Channels,
+    ChannelsOption,
+    HopOption,
+    ModelOption,
+    ThresholdOption,
+    VadOption,
+    WindowOption,
+    timeline_options,
+    window_error,
+)
 from emotone.errors import AudioError
 
 if TYPE_CHECKING:
-    from emotone.listening.options import TimelineOptions
     from emotone.listening.recognition import Recognition
-    from emotone.listening.recognizer import Recognizer
 
 
 class Format(StrEnum):
@@ -33,44 +42,24 @@ class Format(StrEnum):
     audformat = "audformat"
 
 
-class Channels(StrEnum):
-    """What becomes of several channels."""
-
-    MIX = "mix"
-    SPLIT = "split"
-
-
 def predict(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE", help="Recordings of any audio format, folders, lists (.txt) or patterns."),
-    ],
-    model: Annotated[
-        Path | None, typer.Option(help="A model file made by `emotone export`. [default: the shipped model]")
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=1.0, help="Call a highest probability below this unsure. [default: the model's own]"),
-    ] = None,
-    window: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS",
-            help="Length of the windows that slide over a long recording. [default: the model's own, at most 4]",
+        typer.Argument(
+            metavar="FILE",
+            help="Recordings of any audio format, folders, lists (.txt), patterns, or s3:// and gs:// addresses.",
         ),
-    ] = None,
-    hop: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="From one window to the next. [default: half a window]")
-    ] = None,
-    vad: Annotated[
-        bool, typer.Option("--vad/--no-vad", help="Find speech first, and say nothing where nobody speaks.")
-    ] = True,
-    channels: Annotated[
-        Channels, typer.Option(help="Mix all channels to one, or judge each on its own, as the two sides of a call.")
-    ] = Channels.MIX,
+    ],
+    model: ModelOption = None,
+    threshold: ThresholdOption = None,
+    window: WindowOption = None,
+    hop: HopOption = None,
+    vad: VadOption = True,
+    channels: ChannelsOption = Channels.MIX,
     format: Annotated[Format, typer.Option(help="How to write the results.")] = Format.table,
     output: Annotated[
-        Path | None, typer.Option(help="Write the results to this file; audformat makes a folder.")
+        str | None,
+        typer.Option(metavar="PATH", help="Write the results to this file; audformat and a cluster make a folder."),
     ] = None,
     plot: Annotated[
         Path | None,
@@ -100,7 +89,10 @@ def predict(
     again after an interruption, it goes on where it was.
     """
     from emotone.cli.predict_many import found_in, predict_many, table_of_batch
+    from emotone.listening.locations import opened
+    from emotone.listening.remote import require_local
 
+    options = timeline_options(window=window, hop=hop, vad=vad)
     table = table_of_batch(files, output, format=format.value, workers=workers, ray=ray)
     if table is not None:
         predict_many(
@@ -109,14 +101,14 @@ def predict(
             model=model,
             threshold=threshold,
             channels=channels.value,
-            window=window,
-            hop=hop,
-            vad=vad,
+            options=options,
             workers=workers,
             fail_fast=fail_fast,
             ray=ray,
         )
         return
+    if output is not None:
+        require_local(output)
     files = found_in(files)
     if plot is not None and len(files) != 1:
         raise typer.BadParameter(f"draws one recording; got {len(files)}", param_hint="--plot")
@@ -131,12 +123,16 @@ def predict(
     from emotone.listening.recognizer import load
 
     recognizer = load(model, threads=threads, unsure_threshold=threshold)
-    options = _timeline_options(recognizer, window=window, hop=hop, vad=vad)
+    try:
+        options.hop_samples(recognizer.metadata)
+    except ValueError as error:
+        raise window_error(error) from error
     failures: list[tuple[str, AudioError]] = []
     recognitions: list[Recognition] = []
     for file in files:
         try:
-            recognitions.append(recognizer(file, channels=channels.value, options=options))
+            with opened(file) as source:
+                recognitions.append(recognizer(source, channels=channels.value, options=options))
         except AudioError as error:
             if fail_fast:
                 raise
@@ -150,18 +146,7 @@ def predict(
         raise typer.Exit(exit_status.status_of(failures[0][1]))
 
 
-def _timeline_options(recognizer: Recognizer, *, window: float | None, hop: float | None, vad: bool) -> TimelineOptions:
-    from emotone.listening.options import TimelineOptions
-
-    try:
-        options = TimelineOptions(window_s=window, hop_s=hop, vad=vad)
-        options.hop_samples(recognizer.metadata)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--window / --hop") from error
-    return options
-
-
-def _write(recognitions: list[Recognition], format: Format, output: Path | None) -> None:
+def _write(recognitions: list[Recognition], format: Format, output: str | None) -> None:
     from emotone.listening.formats import as_table, as_text, write_results
 
     if output is not None:

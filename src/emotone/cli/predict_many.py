@@ -13,11 +13,12 @@ from emotone.cli import exit_status
 
 if TYPE_CHECKING:
     from emotone.listening.batch import BatchReport, Progress
+    from emotone.listening.options import TimelineOptions
 
 
 def table_of_batch(
-    files: Sequence[str], output: Path | None, *, format: str, workers: int | None, ray: str | None
-) -> Path | None:
+    files: Sequence[str], output: str | None, *, format: str, workers: int | None, ray: str | None
+) -> str | None:
     """Where to write, if the words of the command line ask for a batch: many recordings, and a table for them.
 
     Raises:
@@ -31,7 +32,7 @@ def table_of_batch(
         return output
     if output is None or not any(map(is_many, files)):
         return None
-    suffix = output.suffix.lower()
+    suffix = Path(output).suffix.lower()
     return output if suffix in (".parquet", ".csv", ".jsonl") and format in ("table", suffix[1:]) else None
 
 
@@ -57,14 +58,12 @@ def found_in(files: Sequence[str]) -> list[str]:
 
 def predict_many(
     sources: Sequence[str],
-    output: Path,
+    output: str,
     *,
     model: Path | None = None,
     threshold: float | None = None,
     channels: Literal["mix", "split"] = "mix",
-    window: float | None = None,
-    hop: float | None = None,
-    vad: bool = True,
+    options: TimelineOptions | None = None,
     workers: int | None = None,
     fail_fast: bool = False,
     ray: str | None = None,
@@ -72,7 +71,7 @@ def predict_many(
     """Recognise many recordings into one table, showing how far it is.
 
     Raises:
-        typer.BadParameter: impossible lengths of windows, or an option that a cluster does not have.
+        typer.BadParameter: an option that a cluster does not have.
         typer.Exit: recordings that could not be used, after they were listed.
         EmotoneError: as `recognise_many` and `recognise_with_ray`.
     """
@@ -80,12 +79,6 @@ def predict_many(
         raise typer.BadParameter(
             "a cluster works on many at once and cannot stop at the first", param_hint="--fail-fast"
         )
-    from emotone.listening.options import TimelineOptions
-
-    try:
-        options = TimelineOptions(window_s=window, hop_s=hop, vad=vad)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--window / --hop") from error
     rules: dict[str, Any] = {
         "model": model, "workers": workers, "unsure_threshold": threshold, "channels": channels, "options": options
     }  # fmt: skip
@@ -101,7 +94,7 @@ def predict_many(
         raise typer.Exit(exit_status.status_of(report.failures[0].error))
 
 
-def _on_this_machine(sources: Sequence[str], output: Path, fail_fast: bool, rules: dict[str, Any]) -> BatchReport:
+def _on_this_machine(sources: Sequence[str], output: str, fail_fast: bool, rules: dict[str, Any]) -> BatchReport:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as ProgressBar

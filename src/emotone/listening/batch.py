@@ -77,7 +77,7 @@ class BatchReport:
     """What a batch gave.
 
     Attributes:
-        output: the table.
+        output: the table; from a cluster, the folder of tables or its address.
         n_files: recordings that were meant.
         n_recognised: rows of the table.
         n_failed: the others.
@@ -86,7 +86,7 @@ class BatchReport:
         audio_s: sound recognised by this run, in seconds.
     """
 
-    output: Path
+    output: Path | str
     n_files: int
     n_recognised: int
     n_failed: int

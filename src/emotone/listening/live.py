@@ -5,13 +5,13 @@ Conventions: blocks are of any size and of one sample rate; times are seconds of
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from emotone.audio import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Resampler
-from emotone.errors import SampleRateError
+from emotone.errors import NotAudioError, SampleRateError
 from emotone.listening.options import TimelineOptions
 from emotone.listening.segments import Segment, as_shares
 from emotone.listening.sources import Waveform, as_block
@@ -27,11 +27,13 @@ class LiveRecognizer:
     Args:
         recognizer: made by `emotone.load`.
         sample_rate: of the blocks, in Hz.
+        channels: "mix" averages those of a block; "split" judges each on its own, as the two sides of a call. How many
+            there are, the first block says.
         options: how to cut and join.
-        channel: to write into the segments.
+        channel: to write into the segments; None for none, and for the position of each where channels are split.
     Raises:
         SampleRateError: the rate is outside 4 kHz to 192 kHz.
-        ValueError: the options do not fit the model.
+        ValueError: the options do not fit the model, or a channel was named for several.
         ModelFileError: the voice activity detector is not there.
     """
 
@@ -40,67 +42,117 @@ class LiveRecognizer:
         recognizer: Judge,
         sample_rate: int = 16_000,
         *,
+        channels: Literal["mix", "split"] = "mix",
         options: TimelineOptions | None = None,
         channel: int | None = None,
     ) -> None:
         if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
             raise SampleRateError(f"sample_rate = {sample_rate}; expected {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz")
+        if channels not in ("mix", "split") or (channels == "split" and channel is not None):
+            raise ValueError(f"channels = {channels!r}, channel = {channel}; expected 'mix', or 'split' and no channel")
         self.sample_rate = sample_rate
-        self.channel = channel
-        self._recognizer, self._rate = recognizer, recognizer.metadata.sample_rate
-        self._resampler = Resampler(sample_rate, self._rate) if sample_rate != self._rate else None
-        self._timeline = StreamingTimeline(recognizer, options, channel=channel, on_window=self._hear, stretches=1)
-        self._current: Segment | None = None
+        self._recognizer, self._options, self._channels = recognizer, options, channels
+        # The first side says now whether the options fit; the others follow when the channels are known.
+        self._sides = [_Side(recognizer, sample_rate, options, 0 if channels == "split" else channel)]
+        self._n_channels: int | None = None if channels == "split" else 1
+        self._newest: Segment | None = None
         self._finished = False
 
     @property
     def current(self) -> Segment | None:
-        """The last whole window: the newest there is to say, and not final. None until there is one."""
-        return self._current
+        """The last whole window of any channel: the newest there is to say, and not final. None until there is one."""
+        return self._newest
+
+    @property
+    def currents(self) -> tuple[Segment | None, ...]:
+        """The last whole window of each channel; of the mix alone where they are mixed."""
+        return tuple(side.current for side in self._sides)
 
     @property
     def duration_s(self) -> float:
         """Seconds of sound that were judged or wait for it."""
-        return self._timeline.duration_s
+        return self._sides[0].timeline.duration_s
 
     @property
     def probabilities(self) -> dict[str, float]:
         """Of the stream so far, the mean over its windows by their share of speech; empty before there are any."""
-        mean = self._timeline.probabilities
-        return {} if mean is None else as_shares(self._recognizer.metadata.labels, mean)
+        heard = [side.timeline for side in self._sides if side.timeline.weight]
+        if not heard:
+            return {}
+        mean = np.average([one.probabilities for one in heard], axis=0, weights=[one.weight for one in heard])
+        return as_shares(self._recognizer.metadata.labels, mean)
 
     def feed(self, block: npt.NDArray[Any]) -> list[Segment]:
         """Hear a block.
 
         Args:
-            block: float in [-1, 1] or int16, shape (n_samples,) or (n_channels, n_samples), any n; channels are mixed.
+            block: float in [-1, 1] or int16, shape (n_samples,) or (n_channels, n_samples), any n.
         Returns:
-            the segments that became final, in their order; often none.
+            the segments that became final, in the order of their times; often none.
         Raises:
-            AudioError: the block is no sound, or holds NaN or infinity.
+            AudioError: the block is no sound, holds NaN or infinity, or has other channels than those before.
             RuntimeError: the stream was finished before.
         """
         if self._finished:
             raise RuntimeError("this stream is finished; make a LiveRecognizer for the next one")
-        waveform: Waveform = as_block(block)
-        return self._timeline.push(waveform if self._resampler is None else self._resampler.push(waveform))
+        rows = as_block(block, self._channels)
+        self._expect(len(rows))
+        return self._heard([side.feed(row) for side, row in zip(self._sides, rows, strict=True)])
 
     def finish(self) -> list[Segment]:
         """The rest, when the stream ends; a stream that is too short to judge gives none."""
         if self._finished:
             return []
         self._finished = True
-        final = self._timeline.push(self._resampler.finish()) if self._resampler else []
-        if self.duration_s * self._rate + 0.5 < self._recognizer.metadata.min_samples:
+        return self._heard([side.finish() for side in self._sides])
+
+    def _expect(self, n_channels: int) -> None:
+        if self._n_channels is None:
+            self._sides += [
+                _Side(self._recognizer, self.sample_rate, self._options, number) for number in range(1, n_channels)
+            ]
+            self._n_channels = n_channels
+        if n_channels != self._n_channels:
+            raise NotAudioError(f"a block of {n_channels} channels; those before it had {self._n_channels}")
+
+    def _heard(self, final: list[list[Segment]]) -> list[Segment]:
+        news = [side.current for side in self._sides if side.has_news()]
+        self._newest = news[-1] if news else self._newest
+        return sorted((one for some in final for one in some), key=lambda one: (one.start_s, one.channel or 0))
+
+
+class _Side:
+    """One channel, or the mix of all."""
+
+    def __init__(
+        self, recognizer: Judge, sample_rate: int, options: TimelineOptions | None, channel: int | None
+    ) -> None:
+        self._recognizer, self._rate, self._channel = recognizer, recognizer.metadata.sample_rate, channel
+        self._resampler = Resampler(sample_rate, self._rate) if sample_rate != self._rate else None
+        self.timeline = StreamingTimeline(recognizer, options, channel=channel, on_window=self._hear, stretches=1)
+        self.current: Segment | None = None
+        self._told: Segment | None = None
+
+    def feed(self, waveform: Waveform) -> list[Segment]:
+        return self.timeline.push(waveform if self._resampler is None else self._resampler.push(waveform))
+
+    def finish(self) -> list[Segment]:
+        final = self.timeline.push(self._resampler.finish()) if self._resampler else []
+        if self.timeline.duration_s * self._rate + 0.5 < self._recognizer.metadata.min_samples:
             return final
-        return final + self._timeline.finish()
+        return final + self.timeline.finish()
+
+    def has_news(self) -> bool:
+        """Whether there is a window that was not there when this was asked before."""
+        told, self._told = self._told, self.current
+        return self.current is not told
 
     def _hear(self, window: Window) -> None:
         start_s, end_s = window.start / self._rate, window.end / self._rate
         if window.probabilities is None:
-            self._current = Segment(start_s, end_s, None, speech=False, channel=self.channel)
+            self.current = Segment(start_s, end_s, None, speech=False, channel=self._channel)
             return
         shares = as_shares(self._recognizer.metadata.labels, np.asarray(window.probabilities))
         emotion = max(shares, key=shares.__getitem__)
         unsure = shares[emotion] < self._recognizer.unsure_threshold
-        self._current = Segment(start_s, end_s, emotion, shares, unsure, channel=self.channel)
+        self.current = Segment(start_s, end_s, emotion, shares, unsure, channel=self._channel)

@@ -1,7 +1,6 @@
 """Where live sound comes from: a stream of raw samples, or a microphone.
 
-Conventions: blocks are float32 in [-1, 1], shape (n_samples,) or (n_channels, n_samples), as `LiveRecognizer.feed`
-takes them.
+Conventions: blocks are float32 in [-1, 1], shape (n_channels, n_samples), as `LiveRecognizer.feed` takes them.
 """
 
 from __future__ import annotations
@@ -78,14 +77,15 @@ def pcm_blocks(
             rest = rest[whole:]
 
 
-def microphone_blocks(*, sample_rate: int, device: str | int | None = None) -> Iterator[Waveform]:
+def microphone_blocks(*, sample_rate: int, n_channels: int = 1, device: str | int | None = None) -> Iterator[Waveform]:
     """A microphone, for as long as it is listened to.
 
     Args:
         sample_rate: in Hz.
+        n_channels: of the microphone, or of the line that is recorded.
         device: its number or a part of its name; None for the system's own choice.
     Yields:
-        shape (n_samples,), 20 ms each.
+        shape (n_channels, n_samples), 20 ms each.
     Raises:
         MissingExtraError: sounddevice is not installed.
         AudioError: PortAudio is missing, or the microphone cannot be opened, or the model is too slow for it.
@@ -103,14 +103,14 @@ def microphone_blocks(*, sample_rate: int, device: str | int | None = None) -> I
 
     def keep(data: Any, n_frames: int, times: Any, status: Any) -> None:
         try:
-            blocks.put_nowait(data[:, 0].copy())
+            blocks.put_nowait(data.T.copy())
         except queue.Full:
             raise sounddevice.CallbackAbort from None
 
     try:
         stream = sounddevice.InputStream(
             samplerate=sample_rate,
-            channels=1,
+            channels=n_channels,
             dtype="float32",
             blocksize=round(BLOCK_S * sample_rate),
             device=device,

@@ -11,9 +11,10 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from emotone.errors import AudioError, AudioNotFoundError, MissingExtraError
+from emotone.errors import AudioError, AudioNotFoundError
+from emotone.listening.remote import is_address, opened_remote, remote_folder
 
 SUFFIXES = frozenset(
     {".aac", ".aif", ".aifc", ".aiff", ".amr", ".caf", ".flac", ".m4a", ".m4b", ".mp2", ".mp3", ".oga", ".ogg", ".opus"}
@@ -25,8 +26,8 @@ SUFFIXES = frozenset(
 def is_many(source: str) -> bool:
     """Whether a word of the command line stands for many recordings: a folder, a list (.txt) or a pattern.
 
-    >>> is_many("calls/**/*.wav"), is_many("call.wav")
-    (True, False)
+    >>> is_many("calls/**/*.wav"), is_many("call.wav"), is_many("s3://bucket/calls")
+    (True, False, True)
     """
     path = Path(source)
     try:
@@ -34,17 +35,7 @@ def is_many(source: str) -> bool:
             return path.is_dir() or path.suffix.lower() == ".txt"
     except (OSError, ValueError):
         return False
-    return glob.has_magic(source) or (is_address(source) and not _has_suffix(source))
-
-
-def is_address(location: str) -> bool:
-    """Whether a location names a remote file system; `a:b.wav` is a file.
-
-    >>> is_address("s3://bucket/a.wav")
-    True
-    """
-    scheme, separator, _ = location.partition("://")
-    return bool(separator) and scheme.isalnum() and not Path(location).exists()
+    return not _has_suffix(source) if is_address(source) else glob.has_magic(source)
 
 
 def find_recordings(sources: Sequence[str | os.PathLike[str]]) -> Iterator[str]:
@@ -75,7 +66,7 @@ def _found_in(source: str) -> Iterator[str]:
     if not is_many(source):
         yield source
     elif is_address(source):
-        yield from _remote_folder(source)
+        yield from remote_folder(source, _has_suffix)
     elif path.is_dir():
         yield from _folder(source)
     elif path.exists():
@@ -123,44 +114,9 @@ def _lines(file: BinaryIO, ending: bytes) -> Iterator[bytes]:
     yield rest
 
 
-def _remote_folder(address: str) -> Iterator[str]:
-    from pyarrow.fs import FileSelector
-
-    file_system, root = remote_file_system(address)
-    scheme = address.partition("://")[0]
-    for entry in sorted(file_system.get_file_info(FileSelector(root, recursive=True)), key=lambda entry: entry.path):
-        if entry.is_file and _has_suffix(entry.path):
-            yield f"{scheme}://{entry.path}"
-
-
-def remote_file_system(address: str) -> tuple[Any, str]:
-    """The Arrow file system of an address, and the path in it; fsspec is asked for schemes that Arrow lacks.
-
-    Raises:
-        MissingExtraError: pyarrow is not installed.
-        AudioError: no such scheme, or the package for it is missing.
-    """
-    try:
-        from pyarrow import ArrowException
-        from pyarrow.fs import FileSystem, FSSpecHandler, PyFileSystem
-    except ImportError:
-        raise MissingExtraError(f"an address such as {address}", "ray") from None
-    try:
-        file_system, path = FileSystem.from_uri(address)
-    except (ArrowException, OSError, ValueError):
-        try:
-            import fsspec
-
-            remote, path = fsspec.core.url_to_fs(address)
-        except (ImportError, ValueError, OSError) as error:
-            raise AudioError(f"{address}: cannot be reached: {error}") from error
-        return PyFileSystem(FSSpecHandler(remote)), path
-    return file_system, path
-
-
 @contextmanager
 def opened(location: str) -> Iterator[str | BinaryIO]:
-    """What a recognizer reads: a path as it is, an address as an open file.
+    """What a recognizer reads: a path as it is, an address as an open file of that name.
 
     Raises:
         AudioNotFoundError: nothing at the address.
@@ -169,12 +125,5 @@ def opened(location: str) -> Iterator[str | BinaryIO]:
     if not is_address(location):
         yield location
         return
-    file_system, path = remote_file_system(location)
-    try:
-        file = file_system.open_input_file(path)
-    except FileNotFoundError:
-        raise AudioNotFoundError(f"{location}: no such file") from None
-    except OSError as error:
-        raise AudioError(f"{location}: cannot be opened: {error}") from error
-    with file:
+    with opened_remote(location) as file:
         yield file

@@ -19,8 +19,9 @@ from typing import Any, Literal
 
 from emotone.errors import EmotoneError, MissingExtraError, OutputError
 from emotone.listening.batch import BatchReport, Failure, setup_of
-from emotone.listening.locations import find_recordings, is_address, remote_file_system
+from emotone.listening.locations import find_recordings
 from emotone.listening.options import TimelineOptions
+from emotone.listening.remote import is_address, remote_file_system, require_empty_folder
 from emotone.listening.rows import parquet_schema, segment_rows
 from emotone.listening.worker import Judge
 
@@ -112,9 +113,10 @@ def recognise_with_ray(
     try:
         import ray
         import ray.data
+        from pyarrow.dataset import dataset
     except ImportError:
         raise MissingExtraError("--ray", "ray") from None
-    location = _new_folder(output)
+    file_system, location = _new_folder(output)
     setup = setup_of(None, unsure_threshold, channels, options)
     # Here first: a model or an option that cannot be used is said before a cluster is asked for.
     Judge(setup | {"model": None if model is None else os.fspath(model)})
@@ -139,11 +141,14 @@ def recognise_with_ray(
             num_cpus=1,
         )
         # Writers ask for no CPU: where workers hold all of them, they would wait for ever.
-        results.write_parquet(location, partition_cols=["outcome"], ray_remote_args={"num_cpus": 0})
+        results.write_parquet(
+            location, filesystem=file_system, partition_cols=["outcome"], ray_remote_args={"num_cpus": 0}
+        )
     finally:
         if started_here:
             ray.shutdown()
-    return _report(location, output, n_files)
+    found = dataset(location, format="parquet", partitioning="hive", filesystem=file_system)
+    return _report(found, os.fspath(output), n_files)
 
 
 def _blocks(locations: Iterator[str]) -> Iterator[Any]:
@@ -155,30 +160,28 @@ def _blocks(locations: Iterator[str]) -> Iterator[Any]:
         yield pa.table({"index": [index for index, _ in some], "file": names})
 
 
-def _new_folder(output: str | os.PathLike[str]) -> str:
-    """An absolute path or an address.
+def _new_folder(output: str | os.PathLike[str]) -> tuple[Any, str]:
+    """The file system of the output (None for this machine's) and the path in it.
 
     Raises:
-        OutputError: it is there and not empty.
+        OutputError: it is there and not empty, or an address that cannot be reached.
     """
     location = os.fspath(output)
     if is_address(location):
-        return location
+        require_empty_folder(location)
+        return remote_file_system(location)
     path = Path(location).absolute()
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise OutputError(f"{output}: is there already; name a new folder for the Parquet files")
-    return str(path)
+    return None, str(path)
 
 
-def _report(location: str, output: str | os.PathLike[str], n_files: int) -> BatchReport:
+def _report(found: Any, output: str, n_files: int) -> BatchReport:
     import pyarrow.compute as pc
-    from pyarrow.dataset import dataset
 
-    file_system, path = remote_file_system(location) if is_address(location) else (None, location)
-    found = dataset(path, format="parquet", partitioning="hive", filesystem=file_system)
     n_answered = len(pc.unique(found.to_table(columns=["index"])["index"]))
     if n_answered != n_files:
         raise EmotoneError(f"the cluster answered for {n_answered} of {n_files} recordings; see the logs of Ray")
     failed = found.to_table(columns=["file", "error", "kind"], filter=pc.field("outcome") == "failed").to_pylist()
     failures = tuple(Failure(row["file"], row["error"], row["kind"]) for row in failed[:_LISTED_FAILURES])
-    return BatchReport(Path(output), n_files, n_files - len(failed), len(failed), failures, None, 0.0)
+    return BatchReport(output, n_files, n_files - len(failed), len(failed), failures, None, 0.0)

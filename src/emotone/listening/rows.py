@@ -17,6 +17,7 @@ from typing import Any
 
 from emotone.errors import MissingExtraError, OutputError
 from emotone.listening.formats import SEGMENT_COLUMNS
+from emotone.listening.remote import require_local
 
 Row = dict[str, Any]
 
@@ -84,9 +85,10 @@ def check_table(path: str | os.PathLike[str]) -> str:
     """The suffix of a table that can be written.
 
     Raises:
-        OutputError: a suffix that is none of ours.
+        OutputError: a suffix that is none of ours, or an address.
         MissingExtraError: Parquet without pyarrow.
     """
+    require_local(os.fspath(path))
     suffix = Path(path).suffix.lower()
     if suffix not in WRITERS:
         raise OutputError(f"{path}: many recordings go to a file that ends in {', '.join(WRITERS)}")

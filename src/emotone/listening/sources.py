@@ -78,20 +78,21 @@ def source_blocks(
         yield block if channels == "split" else block[None]
 
 
-def as_block(array: npt.NDArray[Any]) -> Waveform:
+def as_block(array: npt.NDArray[Any], channels: Literal["mix", "split"] = "mix") -> Waveform:
     """A block of a live stream, checked.
 
     Args:
-        array: float in [-1, 1] or int16, shape (n_samples,) or (n_channels, n_samples), any n; channels are averaged.
+        array: float in [-1, 1] or int16, shape (n_samples,) or (n_channels, n_samples), any n.
+        channels: "mix" averages them, "split" keeps them apart.
     Returns:
-        shape (n_samples,), float32, finite.
+        shape (1, n_samples) if mixed, (n_channels, n_samples) if split; float32, finite.
     Raises:
         AudioError: another shape or type, or samples that are not finite or far beyond full scale.
     """
     if array.ndim not in (1, 2) or (array.ndim == 2 and not len(array)):
         raise NotAudioError(f"a block of shape {array.shape}; expected (n_samples,) or (n_channels, n_samples)")
-    samples = _finite(_as_float(array))
-    return samples if samples.ndim == 1 else np.asarray(samples.mean(axis=0), dtype=np.float32)
+    samples = np.atleast_2d(_finite(_as_float(array)))
+    return samples if channels == "split" else np.asarray(samples.mean(axis=0, keepdims=True), dtype=np.float32)
 
 
 def _from_array(

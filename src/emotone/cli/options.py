@@ -1,0 +1,71 @@
+"""Options that several commands have, declared once: what they are called, what they take, what help says of them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from emotone.listening.options import TimelineOptions
+
+
+class Channels(StrEnum):
+    """What becomes of several channels."""
+
+    MIX = "mix"
+    SPLIT = "split"
+
+
+ModelOption = Annotated[
+    Path | None, typer.Option("--model", help="A model file made by `emotone export`. [default: the shipped model]")
+]
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        "--threshold",
+        min=0.0,
+        max=1.0,
+        help="Call a highest probability below this unsure. [default: the model's own]",
+    ),
+]
+WindowOption = Annotated[
+    float | None,
+    typer.Option(
+        "--window",
+        metavar="SECONDS",
+        help="Length of the windows that slide over a long recording. [default: the model's own, at most 4]",
+    ),
+]
+HopOption = Annotated[
+    float | None,
+    typer.Option("--hop", metavar="SECONDS", help="From one window to the next. [default: half a window]"),
+]
+VadOption = Annotated[
+    bool, typer.Option("--vad/--no-vad", help="Find speech first, and say nothing where nobody speaks.")
+]
+ChannelsOption = Annotated[
+    Channels,
+    typer.Option("--channels", help="Mix all channels to one, or judge each on its own, as the two sides of a call."),
+]
+
+
+def timeline_options(*, window: float | None, hop: float | None, vad: bool) -> TimelineOptions:
+    """The options of a timeline from the words of the command line.
+
+    Raises:
+        typer.BadParameter: impossible lengths.
+    """
+    from emotone.listening.options import TimelineOptions
+
+    try:
+        return TimelineOptions(window_s=window, hop_s=hop, vad=vad)
+    except ValueError as error:
+        raise window_error(error) from error
+
+
+def window_error(error: ValueError) -> typer.BadParameter:
+    """Windows that are impossible, or do not fit the model, as a mistake in the command line."""
+    return typer.BadParameter(str(error), param_hint="--window / --hop")

@@ -1,0 +1,201 @@
+"""Recordings in object stores and on other remote file systems: S3 through Arrow, all else through fsspec.
+
+Conventions: an address is `scheme://bucket/key`, with the key as the store has it: spaces, `#` and `?` are letters like
+others. Credentials, region and endpoint come from where the store's own tools look for them: for S3 the environment
+(AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_ENDPOINT_URL …) and ~/.aws, for gs:// Google's default credentials.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from emotone.errors import AudioError, AudioNotFoundError, EmotoneError, MissingExtraError, OutputError
+
+_BLOCK_BYTES = 1 << 20
+"""Read at once: a store answers each request late, and a decoder asks for 32 KiB at a time."""
+
+_CREDENTIALS = {
+    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
+    "gs": "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
+}
+_NO_BUCKET = ("NO_SUCH_BUCKET", "NoSuchBucket")
+_REFUSED = (
+    *("ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "HTTP response code 403"),
+    *("Forbidden", "Unauthorized", "Anonymous caller", "Invalid Credentials", "default credentials"),
+)
+
+
+def is_address(location: str) -> bool:
+    """Whether a location names a remote file system; `a:b.wav` is a file.
+
+    >>> is_address("s3://bucket/a.wav")
+    True
+    """
+    scheme, separator, _ = location.partition("://")
+    return bool(separator) and scheme.isalnum() and not Path(location).exists()
+
+
+def remote_file_system(address: str) -> tuple[Any, str]:
+    """The Arrow file system of an address, and the path in it.
+
+    Raises:
+        MissingExtraError: the packages for it are not installed.
+        AudioError: no such scheme, no bucket, or it cannot be reached.
+    """
+    scheme, _, path = address.partition("://")
+    bucket = path.partition("/")[0]
+    if not bucket and scheme != "file":
+        raise AudioError(f"{address}: names no bucket; expected {scheme}://BUCKET/KEY")
+    with _explained(address):
+        return _file_system(f"{scheme}://{bucket}"), path.rstrip("/")
+
+
+# Once a process and bucket: Arrow asks the store for a bucket's region, gcsfs for credentials.
+@lru_cache(maxsize=16)
+def _file_system(bucket: str) -> Any:
+    scheme = bucket.partition("://")[0]
+    try:
+        from pyarrow.fs import FileSystem, FSSpecHandler, PyFileSystem
+    except ImportError as error:
+        raise MissingExtraError(f"an address such as {bucket}", "remote") from error
+    try:
+        if scheme == "s3":
+            return FileSystem.from_uri(bucket)[0]
+        # Arrow's own client for gs:// ends the process on answers that it does not know.
+        import fsspec
+
+        # They log each of their attempts, which would stand between our own messages.
+        for logger in ("gcsfs", "google.auth"):
+            logging.getLogger(logger).addHandler(logging.NullHandler())
+        return PyFileSystem(FSSpecHandler(fsspec.core.url_to_fs(bucket)[0]))
+    except ImportError as error:
+        if scheme == "gs":
+            raise MissingExtraError(f"an address such as {bucket}", "remote") from error
+        raise AudioError(f"cannot be read: {error}") from error
+
+
+def remote_folder(address: str, wanted: Callable[[str], bool]) -> Iterator[str]:
+    """The files under an address, folder by folder, in the order of a folder on a disk.
+
+    Args:
+        address: of a folder.
+        wanted: whether a file of that name is meant; names that begin with a dot are left out with all below them.
+    Yields:
+        addresses.
+    Raises:
+        AudioNotFoundError: no such bucket or folder.
+        AudioError: it cannot be listed.
+    """
+    from pyarrow.fs import FileSelector, FileType
+
+    file_system, root = remote_file_system(address)
+    scheme = address.partition("://")[0]
+    folders = [root]
+    while folders:
+        folder = folders.pop()
+        with _explained(f"{scheme}://{folder}", "no such folder (without an audio suffix it is taken for one)"):
+            entries = file_system.get_file_info(FileSelector(folder))
+        entries = sorted((one for one in entries if not one.base_name.startswith(".")), key=lambda one: one.base_name)
+        for entry in entries:
+            if entry.type == FileType.File and wanted(entry.base_name):
+                yield f"{scheme}://{entry.path}"
+        folders += [entry.path for entry in reversed(entries) if entry.type == FileType.Directory]
+
+
+def require_empty_folder(address: str) -> None:
+    """Say now if results cannot go to an address.
+
+    Raises:
+        OutputError: something is there already, or the bucket is not, or it cannot be reached.
+        MissingExtraError: the packages for it are not installed.
+    """
+    from pyarrow.fs import FileSelector, FileType
+
+    try:
+        file_system, path = remote_file_system(address)
+        with _explained(address):
+            bucket = file_system.get_file_info(path.partition("/")[0])
+            there = file_system.get_file_info(FileSelector(path, allow_not_found=True))
+    except AudioError as error:
+        raise OutputError(f"cannot write to {error}") from error
+    if bucket.type == FileType.NotFound:
+        raise OutputError(f"cannot write to {address}: no such bucket; make it first")
+    if there:
+        raise OutputError(f"{address}: is there already; name a new folder for the Parquet files")
+
+
+def require_local(output: str) -> None:
+    """Refuse an address where only a file of this machine can be written.
+
+    Raises:
+        OutputError: it is one.
+    """
+    if is_address(output):
+        raise OutputError(
+            f"cannot write to {output} from here: name a file on this machine, "
+            "or add --ray local, which writes a folder of Parquet files to an address"
+        )
+
+
+class RemoteFile(io.BufferedReader):
+    """An open file of a store, under the name that it has there."""
+
+    def __init__(self, raw: Any, name: str) -> None:
+        super().__init__(raw, _BLOCK_BYTES)
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """Its address."""
+        return self._name
+
+
+@contextmanager
+def opened_remote(address: str) -> Iterator[RemoteFile]:
+    """What is at an address, open for reading.
+
+    Raises:
+        AudioNotFoundError: nothing is there.
+        AudioError: it cannot be reached, or no longer.
+    """
+    with _explained(address, "no such file"):
+        file_system, path = remote_file_system(address)
+        file = RemoteFile(file_system.open_input_file(path), address)
+    with file:
+        try:
+            yield file
+        except OSError as error:
+            raise AudioError(f"{address}: cannot be read on: {_in_short(str(error))}") from error
+
+
+@contextmanager
+def _explained(address: str, absent: str = "no such file or folder") -> Iterator[None]:
+    """Errors of a store as errors of ours: each store's client has its own classes, with no root but Exception."""
+    try:
+        yield
+    except MissingExtraError:
+        raise
+    except EmotoneError as error:
+        message = str(error)
+        raise (error if message.startswith(address) else type(error)(f"{address}: {message}")) from error.__cause__
+    except FileNotFoundError as error:
+        raise AudioNotFoundError(f"{address}: {absent}") from error
+    except Exception as error:
+        words = str(error)
+        if any(sign in words for sign in _NO_BUCKET):
+            raise AudioNotFoundError(f"{address}: no such bucket") from error
+        if any(sign in words for sign in _REFUSED):
+            how = _CREDENTIALS.get(address.partition("://")[0], "check your credentials")
+            raise AudioError(f"{address}: access is refused; {how}") from error
+        raise AudioError(f"{address}: cannot be reached: {_in_short(words)}") from error
+
+
+def _in_short(words: str) -> str:
+    """The part of an Arrow message that says something to people; addresses stand in ours already."""
+    return " ".join(words.rpartition(" operation: ")[2].split()) or "no reason given"
