@@ -23,10 +23,14 @@ from emotone.emotions import EMOTIONS
 from emotone.errors import ModelFileError
 from emotone.onnx_wire import GRAPH, METADATA_PROPS, DamagedError, chunk, has_external_data, spans, string_entry
 
-SCHEMA = 1
+SCHEMA = 2
+"""Newest that is read. A file is written in the oldest that can say it: 1, or 2 where its `precision` is not fp32."""
+
 METADATA_KEY = "emotone"
 INPUTS = ("waveform", "lengths")
 OUTPUTS = ("probabilities", "embedding")
+PRECISIONS = ("fp32", "fp16", "int8")
+"""In which the network's weights may be stored; all is computed in float32, and the front end is stored so as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ class ModelMetadata:
         weights_sha: SHA-256 of the weights it was exported from, in hex.
         emotone_version: that exported it.
         created: date of the export, ISO 8601.
+        precision: in which the network's weights are stored, one of `PRECISIONS`.
     """
 
     name: str
@@ -122,6 +127,7 @@ class ModelMetadata:
     weights_sha: str = ""
     emotone_version: str = ""
     created: str = ""
+    precision: str = PRECISIONS[0]
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -138,6 +144,9 @@ class ModelMetadata:
         _require(self.embedding_dim >= 1, f"embedding_dim = {self.embedding_dim}; expected at least 1")
         _require(self.temperature > 0.0, f"temperature = {self.temperature}; expected a positive number")
         _require(0.0 <= self.unsure_threshold <= 1.0, f"unsure_threshold = {self.unsure_threshold}; expected [0, 1]")
+        _require(
+            self.precision in PRECISIONS, f"precision = {self.precision!r}; expected one of {', '.join(PRECISIONS)}"
+        )
 
     @property
     def window_samples(self) -> int:
@@ -147,6 +156,9 @@ class ModelMetadata:
     def to_json(self) -> str:
         """The JSON text that stands in the model file."""
         content = {"schema": SCHEMA, **dataclasses.asdict(self)}
+        if self.precision == PRECISIONS[0]:
+            content["schema"] = 1
+            del content["precision"]
         try:
             return json.dumps(content, ensure_ascii=False, allow_nan=False, default=_plain)
         except (TypeError, ValueError) as error:

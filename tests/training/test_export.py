@@ -14,6 +14,7 @@ from emotone.errors import CheckpointError, ModelFileError
 from emotone.experiments.recipe import load_recipe
 from emotone.model_file import TrainingCorpus, read_model_file
 from emotone.models.recognition_network import RecognitionNetwork
+from emotone.precision import with_precision
 from emotone.training import export
 from emotone.training.batches import pad
 from emotone.training.checkpoint import write_weights
@@ -81,6 +82,23 @@ def test_the_file_is_one_piece_and_keeps_the_makers_machine_to_itself(exported: 
     for trace in (b"site-packages", b".py", str(weights.parent).encode(), str(Path.home()).encode() + b"/"):
         assert trace not in content
     assert [path.name for path in output.parent.glob("model.onnx*")] == ["model.onnx"]
+
+
+@pytest.mark.parametrize(("precision", "within"), [("fp16", 2e-3), ("int8", 0.05)])
+def test_every_export_can_be_stored_in_fewer_bits_and_stays_close_to_pytorch(
+    exported: tuple[Path, Path], precision: str, within: float
+) -> None:
+    weights, output = exported
+    small = with_precision(output.read_bytes(), precision)
+    assert len(small) < 0.9 * output.stat().st_size
+    trained = export.read_weights(weights)
+    assert export.largest_difference(small, trained.network, trained.temperature) < within
+
+
+def test_an_export_in_fewer_bits_says_so(tmp_path: Path) -> None:
+    weights, output = export.read_weights(written(tmp_path, "default")), tmp_path / "small.onnx"
+    assert export.export_model(weights, output, name="small", corpora=[], precision="int8") < 0.05
+    assert read_model_file(output)[1].precision == "int8"
 
 
 def test_a_graph_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class Precision(StrEnum):
+    """What the network's weights are stored as."""
+
+    fp32 = "fp32"
+    fp16 = "fp16"
+    int8 = "int8"
 
 
 def export(
@@ -23,10 +32,14 @@ def export(
     ] = None,
     with_card: Annotated[bool, typer.Option("--card", help="Write a model card beside it, as Markdown.")] = False,
     note: Annotated[str, typer.Option("--note", help="Stands beside the run's own scores.")] = "",
+    precision: Annotated[
+        Precision,
+        typer.Option("--precision", help="Store the network's weights so; fewer bits, a smaller file. As `convert`."),
+    ] = Precision.fp32,
 ) -> None:
     """Write one ONNX file: waveform in, calibrated probabilities out, with labels, recipe, licences and scores inside.
 
-    It is checked against PyTorch first, and not written if the two differ by more than 1e-4.
+    It is checked against PyTorch first, and not written if the two differ by more than 1e-4 (with weights of float32).
     """
     from emotone.cli.training_run import fold_weights
     from emotone.evaluation.predictions import Predictions
@@ -57,6 +70,7 @@ def export(
         scores=[score for score in measured if score is not None],
         licence=licence,
         unsure_threshold=unsure,
+        precision=precision.value,
     )
     if with_card:
         table = path.parent / "predictions.csv"
@@ -67,4 +81,4 @@ def export(
         )
         write_text(output.with_suffix(".md"), text)
     size_mb = output.stat().st_size / 1e6
-    print(f"{output}: {size_mb:.1f} MB, {', '.join(weights.labels)}; within {difference:.0e} of PyTorch")
+    print(f"{output}: {size_mb:.1f} MB, {', '.join(weights.labels)}; {precision}; within {difference:.0e} of PyTorch")

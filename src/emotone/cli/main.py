@@ -29,6 +29,7 @@ COMMANDS = {
     "crossval": "emotone.cli.crossval:crossval",
     "report": "emotone.cli.report:report",
     "export": "emotone.cli.export:export",
+    "convert": "emotone.cli.convert:convert",
     "evaluate": "emotone.cli.evaluate:evaluate",
     "reproduce": "emotone.cli.reproduce:app",
     "serve": "emotone.cli.serve:serve",

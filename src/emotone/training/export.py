@@ -29,9 +29,10 @@ from emotone.errors import CheckpointError, ModelFileError
 from emotone.features.augmentation import derived_seed
 from emotone.features.front_end import FeatureOptions
 from emotone.files import write_bytes
-from emotone.model_file import INPUTS, OUTPUTS, ModelMetadata, Score, TrainingCorpus, with_metadata
+from emotone.model_file import INPUTS, OUTPUTS, PRECISIONS, ModelMetadata, Score, TrainingCorpus, with_metadata
 from emotone.models.recognition_network import NormalisationOptions, RecognitionNetwork
 from emotone.models.residual import ResidualOptions
+from emotone.precision import with_precision
 from emotone.training.batches import pad
 from emotone.training.checkpoint import Checkpoint
 
@@ -112,6 +113,7 @@ def export_model(
     scores: Sequence[Score] = (),
     licence: str = "",
     unsure_threshold: float = 0.5,
+    precision: str = PRECISIONS[0],
 ) -> float:
     """Write a model file, after checking it against PyTorch.
 
@@ -123,10 +125,11 @@ def export_model(
         scores: measured, for its metadata.
         licence: of the model file.
         unsure_threshold: a highest probability below this is called unsure.
+        precision: in which the network's weights are stored, one of `PRECISIONS`; see `emotone.precision`.
     Returns:
-        the largest difference between PyTorch's and ONNX Runtime's probabilities.
+        the largest difference between PyTorch's and ONNX Runtime's probabilities, in the precision asked for.
     Raises:
-        ModelFileError: the two do not agree to `TOLERANCE`; nothing is written.
+        ModelFileError: the two do not agree to `TOLERANCE` while the weights are float32; nothing is written.
         OutputError: the file cannot be written.
     """
     options = weights.network.front_end.options
@@ -154,7 +157,11 @@ def export_model(
         emotone_version=__version__,
         created=datetime.datetime.now(datetime.UTC).date().isoformat(),
     )
-    write_bytes(output, with_metadata(content, metadata))
+    content = with_metadata(content, metadata)
+    if precision != PRECISIONS[0]:
+        content = with_precision(content, precision)
+        difference = largest_difference(content, weights.network, weights.temperature)
+    write_bytes(output, content)
     return difference
 
 

@@ -1,0 +1,125 @@
+"""The same model in a smaller file: the network's weights kept as 16-bit floats or as 8-bit integers.
+
+Conventions: what is stored small is widened to float32 by nodes of the graph itself, which a runtime does once, when it
+loads the file. So every computation stays float32, the front end keeps its weights as they were, inputs and outputs
+are those of any model file, and an utterance scores the same alone and in a batch.
+
+Arithmetic in 16 or 8 bits is not offered. It was measured (docs/results.md): rounding activations makes steps, and the
+last digit of float32, which the padding of a batch may change, then decides on which side of a step a value falls.
+Probabilities moved by up to 2e-2 with the company an utterance was in; the rule of the house is 1e-5.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emotone.errors import MissingExtraError, ModelFileError
+from emotone.model_file import PRECISIONS, read_metadata, with_metadata
+
+if TYPE_CHECKING:
+    import onnx
+
+NETWORK = "network.network."
+"""What the names of the network's weights begin with in a file of `emotone export`; the front end's do not."""
+
+_LARGEST_HALF = float(np.finfo(np.float16).max)
+
+
+def with_precision(content: bytes, precision: str) -> bytes:
+    """A model file with its network's weights stored in fewer bits.
+
+    Args:
+        content: the bytes of a model file whose weights are float32.
+        precision: "fp16" for 16-bit floats; "int8" for integers with one scale an output channel.
+    Returns:
+        the bytes of a model file. Its metadata names the precision, its scores say that they were measured before.
+    Raises:
+        ValueError: no such precision.
+        ModelFileError: not a model file of ours, not of float32, without weights that could be made smaller, or with
+            weights that 16 bits cannot hold.
+        MissingExtraError: the extra `convert` is not installed.
+    """
+    if precision not in PRECISIONS[1:]:
+        raise ValueError(f"precision = {precision!r}; expected one of {', '.join(PRECISIONS[1:])}")
+    try:
+        import onnx
+    except ImportError as error:
+        raise MissingExtraError(f"a model file of precision {precision}", "convert") from error
+    metadata = read_metadata(content)
+    if metadata.precision != PRECISIONS[0]:
+        raise ModelFileError(
+            f"the model {metadata.name} is {metadata.precision} already; convert a file of {PRECISIONS[0]}"
+        )
+    model = onnx.load_from_string(content)
+    weights = [one for one in model.graph.initializer if _is_weight(one)]
+    if not weights:
+        raise ModelFileError(
+            f"the graph names no float32 weights under {NETWORK!r}; expected a file made by `emotone export`"
+        )
+    widening: list[onnx.NodeProto] = []
+    for weight in weights:
+        stored, nodes = (_as_half if precision == "fp16" else _as_bytes)(weight)
+        model.graph.initializer.remove(weight)
+        model.graph.initializer.extend(stored)
+        widening += nodes
+    used = [*widening, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(used)
+    onnx.checker.check_model(model)
+    note = f"measured before the weights were stored as {precision}"
+    scores = tuple(
+        dataclasses.replace(score, note=f"{score.note}; {note}" if score.note else note) for score in metadata.scores
+    )
+    return with_metadata(
+        model.SerializeToString(deterministic=True),
+        dataclasses.replace(metadata, precision=precision, scores=scores),
+    )
+
+
+def _is_weight(tensor: onnx.TensorProto) -> bool:
+    # Biases and the folded batch normalisation are vectors: a few kilobytes that every channel leans on.
+    return tensor.name.startswith(NETWORK) and len(tensor.dims) >= 2 and tensor.data_type == tensor.FLOAT
+
+
+def _as_half(weight: onnx.TensorProto) -> tuple[list[onnx.TensorProto], list[onnx.NodeProto]]:
+    from onnx import helper, numpy_helper
+
+    values = _finite(weight)
+    largest = float(np.abs(values).max())
+    if largest > _LARGEST_HALF:
+        raise ModelFileError(
+            f"the weights {weight.name} reach {largest:.3g}, which is beyond fp16 ({_LARGEST_HALF:.0f}); choose int8"
+        )
+    half = f"{weight.name}.fp16"
+    widen = helper.make_node("Cast", [half], [weight.name], to=weight.FLOAT, name=f"{weight.name}.widened")
+    return [numpy_helper.from_array(values.astype(np.float16), half)], [widen]
+
+
+def _as_bytes(weight: onnx.TensorProto) -> tuple[list[onnx.TensorProto], list[onnx.NodeProto]]:
+    from onnx import helper, numpy_helper
+
+    values = _finite(weight)
+    scale = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True) / np.float32(127)
+    scale[scale == 0] = 1
+    whole, scales, floats = (f"{weight.name}.{part}" for part in ("int8", "scale", "float"))
+    # Not DequantizeLinear: ONNX Runtime keeps that node for its integer kernels, runs it on every call and does without
+    # its fast convolutions, so that a clip took longer. A cast and a product are folded into one constant.
+    nodes = [
+        helper.make_node("Cast", [whole], [floats], to=weight.FLOAT, name=f"{weight.name}.widened"),
+        helper.make_node("Mul", [floats, scales], [weight.name], name=f"{weight.name}.scaled"),
+    ]
+    stored = np.rint(values / scale).astype(np.int8)
+    return [numpy_helper.from_array(stored, whole), numpy_helper.from_array(scale, scales)], nodes
+
+
+def _finite(weight: onnx.TensorProto) -> npt.NDArray[np.float32]:
+    from onnx import numpy_helper
+
+    values: npt.NDArray[Any] = numpy_helper.to_array(weight)
+    if not np.isfinite(values).all():
+        raise ModelFileError(f"the weights {weight.name} are not all finite; the model file is damaged")
+    return values
