@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
 from os import PathLike
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from emotone.errors import AudioError, AudioTooShortError, ModelFileError
+from emotone.listening.hub import local_model
 from emotone.listening.options import TimelineOptions
 from emotone.listening.reading import Reading
 from emotone.listening.recognition import Recognition
@@ -32,14 +32,17 @@ def load(
     """A recognizer from a model file.
 
     Args:
-        model: a file made by `emotone export`; None for the shipped model.
+        model: a file made by `emotone export`; or a model on the Hugging Face hub, `owner/name` or
+            `owner/name@revision` (extra `hub`), which is downloaded once; None for the shipped model. What exists on
+            this machine is taken first.
         threads: of ONNX Runtime; a clip is so small that more than one seldom pay.
         unsure_threshold: in place of the model's own.
     Raises:
-        ModelFileError: the file is missing, damaged, not one of ours, or of a newer schema.
+        ModelFileError: the file is missing, damaged, not one of ours, or of a newer schema; or the hub has none.
+        MissingExtraError: it is of the hub, and the extra `hub` is not installed.
     """
     if model is not None:
-        content, metadata = read_model_file(Path(model))
+        content, metadata = read_model_file(local_model(model))
     else:
         shipped = resources.files("emotone") / "weights" / "default.onnx"
         try:

@@ -1,0 +1,205 @@
+"""Model files from the Hugging Face hub: `owner/name`, and `owner/name@revision`.
+
+What lies on this machine is always taken first. Of a repository one file is asked for, its ONNX file; nothing else is
+downloaded, so nothing that could hold a pickle is. What was downloaded once is used without a network.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from emotone import __version__
+from emotone.errors import MissingExtraError, ModelFileError
+
+USUAL_NAME = "model.onnx"
+MAX_BYTES = 512 * 2**20
+"""Files of ours are a few megabytes; a larger one is a mistake, or meant to fill the disk."""
+
+_TIMEOUT_S = 10.0
+_MOST_RESTARTS = 3
+
+# As the hub allows them, with an owner; what ends in .onnx is meant as a path, and would be looked for in vain.
+_PART = r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9_])?"
+_HUB_ID = re.compile(rf"(?P<repo>{_PART}/{_PART})(?:@(?P<revision>[^\s@]+))?", re.ASCII)
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, slots=True)
+class HubModel:
+    """A model on the hub.
+
+    Attributes:
+        repo: its repository, `owner/name`.
+        revision: a branch, a tag or a commit.
+
+    >>> print(HubModel("owner/name", "v1.0"))
+    owner/name@v1.0
+    """
+
+    repo: str
+    revision: str = "main"
+
+    def __str__(self) -> str:
+        return f"{self.repo}@{self.revision}"
+
+
+def hub_model(model: str | os.PathLike[str]) -> HubModel | None:
+    """The model on the hub that a name means; None if it means a file.
+
+    >>> hub_model("owner/name@refs/pr/3")
+    HubModel(repo='owner/name', revision='refs/pr/3')
+    >>> hub_model("models/best.onnx") is hub_model("../name") is None
+    True
+    """
+    name = model if isinstance(model, str) else Path(model).as_posix()
+    found = _HUB_ID.fullmatch(name)
+    if found is None or name.endswith(".onnx") or os.path.lexists(model):
+        return None
+    return HubModel(found["repo"], found["revision"] or "main")
+
+
+def local_model(model: str | os.PathLike[str]) -> Path:
+    """Where the file of a model is on this machine; downloaded if it has to be.
+
+    Args:
+        model: a path, or `owner/name` or `owner/name@revision` of the hub. Whatever exists here is a path.
+    Raises:
+        ModelFileError: the hub cannot be reached, and the model was not downloaded before; or the hub has no such
+            model, does not show it to you, or has not exactly one ONNX file of a fair size in it.
+        MissingExtraError: it is of the hub, and the extra `hub` is not installed.
+    """
+    wanted = hub_model(model)
+    if wanted is None:
+        return Path(model)
+    try:
+        from huggingface_hub import errors
+    except ImportError as error:
+        raise MissingExtraError(f"no file {model} is here; to load it from the hub", "hub") from error
+    if _COMMIT.fullmatch(wanted.revision) and (known := _cached(wanted)):
+        return known
+    try:
+        return _downloaded(wanted)
+    except ModelFileError:
+        raise
+    except errors.GatedRepoError as error:
+        raise ModelFileError(
+            f"{wanted}: its owner asks for your consent first; give it on its page of the hub, then log in (HF_TOKEN)"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise ModelFileError(f"{wanted}: {wanted.repo} has no revision {wanted.revision}") from error
+    except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
+        raise ModelFileError(
+            f"no file {model} here, and no model {wanted.repo} on the hub, or none that it shows you; "
+            "check the name, and log in (HF_TOKEN) if it is private"
+        ) from error
+    except errors.RemoteEntryNotFoundError as error:
+        raise ModelFileError(f"{wanted}: its ONNX file is gone from the hub; try again") from error
+    except Exception as error:  # The client's transport changed twice, and its errors with it; their root is Exception.
+        return _without_hub(wanted, error)
+
+
+def _downloaded(wanted: HubModel) -> Path:
+    from huggingface_hub import HfApi, hf_hub_download
+
+    us = {"library_name": "emotone", "library_version": __version__}
+    found = HfApi(**us).model_info(wanted.repo, revision=wanted.revision, files_metadata=True, timeout=_TIMEOUT_S)
+    sizes = {one.rfilename: one.size for one in found.siblings or []}
+    chosen = _the_onnx_file(wanted, sizes)
+    size = sizes[chosen]
+    if size is not None and size > MAX_BYTES:
+        raise _too_large(wanted, chosen)
+    return Path(
+        hf_hub_download(
+            wanted.repo,
+            chosen,
+            revision=wanted.revision,
+            etag_timeout=_TIMEOUT_S,
+            tqdm_class=_limit(wanted, chosen),
+            **us,
+        )
+    )
+
+
+def _the_onnx_file(wanted: HubModel, files: Mapping[str, Any]) -> str:
+    onnx = sorted(name for name in files if PurePosixPath(name).suffix == ".onnx")
+    if USUAL_NAME in onnx:
+        return USUAL_NAME
+    if not onnx:
+        others = ", ".join(sorted(files)[:5]) or "nothing"
+        raise ModelFileError(f"{wanted} holds no ONNX file (it holds {others}); expected {USUAL_NAME}")
+    if len(onnx) > 1:
+        raise ModelFileError(
+            f"{wanted} holds {len(onnx)} ONNX files ({', '.join(onnx[:5])}) and none is called {USUAL_NAME}; "
+            "download the one you want and give its path"
+        )
+    return onnx[0]
+
+
+def _limit(wanted: HubModel, name: str) -> Any:
+    """In the place of the client's progress bar: shows nothing, and ends a download that grows beyond the limit.
+
+    What a hub says of a file's size is not what it must send; and the client would start anew for ever if every
+    attempt brought some bytes before it broke off.
+    """
+    from huggingface_hub.utils import tqdm
+
+    class Limit(tqdm):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **{**kwargs, "disable": True})
+            self.received = int(kwargs.get("initial") or 0)
+            self.restarts = 0
+
+        def update(self, n: float | None = 1) -> None:
+            self.received += int(n or 0)
+            if self.received > MAX_BYTES:
+                raise _too_large(wanted, name)
+            # The client takes back what a broken attempt had brought, unless the server goes on from there.
+            self.restarts += (n or 0) < 0
+            if self.restarts >= _MOST_RESTARTS:
+                raise ConnectionError(f"the download broke off {self.restarts} times")
+
+    return Limit
+
+
+def _too_large(wanted: HubModel, name: str) -> ModelFileError:
+    return ModelFileError(
+        f"{wanted}: {name} is larger than {MAX_BYTES // 2**20} MB; if you trust it, download it and give its path"
+    )
+
+
+def _cached(wanted: HubModel) -> Path | None:
+    from huggingface_hub import snapshot_download
+
+    with suppress(Exception):  # Not there, of which the client says much; that is all that is asked.
+        folder = Path(
+            snapshot_download(wanted.repo, revision=wanted.revision, allow_patterns="*.onnx", local_files_only=True)
+        )
+        return folder / _the_onnx_file(
+            wanted, {one.relative_to(folder).as_posix(): 0 for one in folder.rglob("*.onnx")}
+        )
+    return None
+
+
+def _without_hub(wanted: HubModel, error: Exception) -> Path:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status in (401, 403):
+        raise ModelFileError(
+            f"{wanted}: the hub refuses it ({status}); log in (HF_TOKEN) with an account that may read it"
+        ) from error
+    known = _cached(wanted)
+    if known is not None:
+        return known
+    why = f"the hub answered {status}" if status else f"the hub did not give it ({_first_line(error)})"
+    raise ModelFileError(
+        f"{wanted}: {why}, and it was not downloaded before; try again, or give the path of a model file"
+    ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
