@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, Protocol
 
 import numpy as np
@@ -116,17 +117,18 @@ def microphone_blocks(*, sample_rate: int, n_channels: int = 1, device: str | in
             device=device,
             callback=keep,
         )
-        with stream:
-            while True:
-                try:
-                    yield blocks.get(timeout=0.5)
-                except queue.Empty:
-                    if not stream.active:
-                        raise AudioError(
-                            "the microphone stopped, or the model is too slow for it; try a longer --hop"
-                        ) from None
+        stream.start()
     except (sounddevice.PortAudioError, ValueError) as error:
         raise AudioError(
             f"no microphone can be opened: {error}; choose one of `python -m sounddevice` with --device, "
-            "or pipe samples to `emotone listen -`"
+            "or a --sample-rate and --n-channels that it has, or pipe samples to `emotone listen -`"
         ) from error
+    with closing(stream):
+        while True:
+            try:
+                yield blocks.get(timeout=0.5)
+            except queue.Empty:
+                if not stream.active:
+                    raise AudioError(
+                        "the microphone stopped, or the model is too slow for it; try a longer --hop"
+                    ) from None
