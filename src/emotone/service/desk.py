@@ -15,8 +15,7 @@ from typing import Any, BinaryIO, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from emotone.audio import AudioTruncatedWarning, probe_audio
-from emotone.errors import AudioError
+from emotone.audio import AudioInfo, AudioTruncatedWarning
 from emotone.listening.options import TimelineOptions
 from emotone.listening.reading import Reading
 from emotone.listening.recognizer import Recognizer
@@ -70,7 +69,9 @@ class Desk:
         self.metrics = Metrics()
         self.workplace = Workplace(options.max_running, options.max_waiting)
         self.receiving = Counter("uploads", options.max_receiving)
+        self.arriving = Counter("live streams that have not begun", options.max_receiving)
         self.streams = Counter("live streams", options.max_streams)
+        self.hosts = frozenset(options.hosts)
         self.ready = True
 
     def judge(
@@ -94,15 +95,8 @@ class Desk:
         judge = _WatchedJudge(self.recognizer_with(wish.threshold), watch)
         watched = WatchedFile(file, SOURCE, watch)
         with _notices() as notices:
-            declared_s = _declared_length(watched)
-            if declared_s is not None and declared_s > max_duration_s:
-                raise TooLongError(_too_long(declared_s, max_duration_s))
-            reading = Reading(
-                judge, cast(BinaryIO, watched), channels=wish.channels, options=TimelineOptions(window_s=wish.window_s)
-            )
-            recognition = reading.recognition()
-        if recognition.duration_s > max_duration_s:
-            raise TooLongError(_too_long(recognition.duration_s, max_duration_s))
+            recognition = _BoundedReading(judge, cast(BinaryIO, watched), wish, max_duration_s).recognition()
+        _check_length(recognition.duration_s, max_duration_s)
         self.metrics.judging_seconds.observe(monotonic() - begun)
         self.metrics.audio_seconds.inc(recognition.duration_s)
         return reply_of(recognition, self.recognizer.metadata, judge.unsure_threshold, notices)
@@ -141,18 +135,25 @@ class _WatchedJudge:
         return self._recognizer.judge(waveforms)
 
 
-def _declared_length(file: WatchedFile) -> float | None:
-    """What a recording says of its length; what it is shows when it is read. The file stands at its start again."""
-    try:
-        return probe_audio(cast(BinaryIO, file)).duration_s
-    except AudioError:
-        return None
-    finally:
-        file.seek(0)
+class _BoundedReading(Reading):
+    """A reading that is given up at once where the recording itself says that it is too long.
+
+    It is opened once: to open a WAV takes longer than to judge it.
+    """
+
+    def __init__(self, judge: _WatchedJudge, file: BinaryIO, wish: Wish, max_duration_s: float) -> None:
+        self._max_duration_s = max_duration_s
+        super().__init__(judge, file, channels=wish.channels, options=TimelineOptions(window_s=wish.window_s))
+
+    def _open(self, info: AudioInfo) -> None:
+        if info.duration_s is not None:
+            _check_length(info.duration_s, self._max_duration_s)
+        super()._open(info)
 
 
-def _too_long(duration_s: float, max_duration_s: float) -> str:
-    return f"{duration_s:.0f} s of sound; {max_duration_s:g} s are the most here"
+def _check_length(duration_s: float, max_duration_s: float) -> None:
+    if duration_s > max_duration_s:
+        raise TooLongError(f"{duration_s:.0f} s of sound; {max_duration_s:g} s are the most here")
 
 
 _collected = threading.local()

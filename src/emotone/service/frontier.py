@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from emotone.service.access import bearer, check_key
 from emotone.service.desk import Desk
-from emotone.service.problems import respond_to
-from emotone.service.refusals import OriginRefusedError, RefusalError
+from emotone.service.problems import respond_to, respond_to_unforeseen
+from emotone.service.refusals import HeadTooLargeError, OriginRefusedError, RefusalError
 
 _log = logging.getLogger("emotone.access")
 
@@ -29,6 +29,10 @@ _SAFE_HEADERS = {
     "cache-control": "no-store",
 }
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
+# A client may make up any method; each would be a line of the figures for ever.
+_METHODS = _READING | {"POST", "DELETE", "PUT", "PATCH"}
+_MAX_HEAD_BYTES = 16_384
+_MAX_HEAD_LINES = 100
 _WANTS_KEY = ("/v1/", "/metrics")
 
 
@@ -62,12 +66,13 @@ class Frontier:
             await self.app(scope, receive, send)
             return
         desk: Desk = scope["app"].state.desk
-        begun, status, sent = monotonic(), 500, 0
+        begun, status, sent, started = monotonic(), 500, 0, False
         request_id = secrets.token_hex(8)
 
         async def send_safely(message: Message) -> None:
-            nonlocal status, sent
+            nonlocal status, sent, started
             if message["type"] == "http.response.start":
+                started = True
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 for name, value in _SAFE_HEADERS.items():
@@ -79,19 +84,26 @@ class Frontier:
 
         try:
             try:
+                _check_head(scope)
                 scope["caller"] = admit(desk, scope, Headers(scope=scope))
             except RefusalError as refusal:
                 await respond_to(refusal)(scope, receive, send_safely)
             else:
                 await self.app(scope, receive, send_safely)
+        except Exception as error:
+            # Here, where the answer still gets its safe headers; Starlette's own place for it lies outside.
+            if started:
+                raise
+            await respond_to_unforeseen(error)(scope, receive, send_safely)
         finally:
             route = getattr(scope.get("route"), "path", None) or "other"
             seconds = monotonic() - begun
-            desk.metrics.requests.labels(scope["method"], route, str(status)).inc()
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            desk.metrics.requests.labels(method, route, str(status)).inc()
             desk.metrics.request_seconds.labels(route).observe(seconds)
             fields: dict[str, Any] = {
                 "request": request_id,
-                "method": scope["method"],
+                "method": method,
                 "route": route,
                 "status": status,
                 "ms": round(1000 * seconds, 1),
@@ -118,17 +130,33 @@ def admit(desk: Desk, scope: Scope, headers: Headers, *, with_key: bool = True) 
     """
     options = desk.options
     host = headers.get("host", "")
-    if "*" not in options.hosts and _name_of(host) not in options.hosts:
+    if "*" not in desk.hosts and _name_of(host) not in desk.hosts:
         raise OriginRefusedError(f"this service does not answer to the host {host[:80]!r}")
     origin = headers.get("origin")
     writes = scope["type"] == "websocket" or scope["method"] not in _READING
-    if origin and writes and origin not in options.cors_origins and urlsplit(origin).netloc != host:
+    if origin and writes and origin not in options.cors_origins and _host_of(origin) != host:
         raise OriginRefusedError(f"pages of {origin[:80]!r} may not call this service; name it with --cors-origin")
     if not options.api_keys or not with_key or not scope["path"].startswith(_WANTS_KEY):
         return ""
     if scope.get("method") == "OPTIONS":
         return ""
     return check_key(options.api_keys, bearer(headers.get("authorization")) or headers.get("x-api-key"))
+
+
+def _check_head(scope: Scope) -> None:
+    lines = scope["headers"]
+    n_bytes = sum(len(name) + len(value) for name, value in lines) + len(scope["query_string"]) + len(scope["raw_path"])
+    if len(lines) > _MAX_HEAD_LINES or n_bytes > _MAX_HEAD_BYTES:
+        raise HeadTooLargeError(
+            f"{len(lines)} lines and {n_bytes:,} bytes; {_MAX_HEAD_LINES} and {_MAX_HEAD_BYTES:,} are the most"
+        )
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _name_of(host: str) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 
 from emotone.errors import EmotoneError
 from emotone.service.desk import Desk, Wish
 from emotone.service.jobs import Job
 from emotone.service.problems import problem_of
-from emotone.service.refusals import JobNotFoundError, TimeLimitError
+from emotone.service.refusals import JobNotFoundError, StorageError, TimeLimitError
 
 _log = logging.getLogger("emotone.service")
 
@@ -66,9 +67,8 @@ class JobRunner:
                     self._desk.jobs.forget_before(time.time() - self._desk.options.job_retention_s)
                     tidied = time.monotonic()
                 job = self._desk.jobs.begin()
-            except sqlite3.Error:
-                # A full disk, say. Jobs wait until it is better; nothing else would wake this thread.
-                _log.exception("the jobs cannot be read")
+            except StorageError:
+                # Jobs wait until the disk is better; nothing else would wake this thread.
                 self._wake.wait(_TRY_AGAIN_S)
                 continue
             if job is None:
@@ -93,20 +93,32 @@ class JobRunner:
                     max_duration_s=options.max_job_duration_s,
                     timeout_s=options.job_timeout_s,
                 )
-            store.finish(job, result=reply.model_dump_json())
-        except TimeLimitError as error:
-            if self._stopping.is_set():
-                store.put_back(job)
-            else:
-                store.finish(job, problem=problem_of(error))
+            keep = partial(store.finish, job, result=reply.model_dump_json())
         except FileNotFoundError:
             # Deleted while it waited for its turn.
-            store.finish(job, problem=problem_of(JobNotFoundError("the job was deleted")))
-        except EmotoneError as error:
-            store.finish(job, problem=problem_of(error))
+            keep = partial(store.finish, job, problem=problem_of(JobNotFoundError("the job was deleted")))
         except Exception as error:
-            _log.exception("job failed")
-            store.finish(job, problem=problem_of(error))
+            if isinstance(error, TimeLimitError) and self._stopping.is_set():
+                keep = partial(store.put_back, job)
+            else:
+                if not isinstance(error, EmotoneError):
+                    _log.exception("job failed")
+                keep = partial(store.finish, job, problem=problem_of(error))
         finally:
             self._current = None
+        self._insist(keep)
         _log.info("job", extra={"fields": {"job": job.id[:6], "seconds": round(time.monotonic() - begun, 3)}})
+
+    def _insist(self, keep: Callable[[], None]) -> None:
+        """Write down how a job ended, again and again while the disk is full: to judge it anew would cost more.
+
+        Where the service ends before, the job still counts as running, and is begun again at the next start.
+        """
+        while True:
+            try:
+                keep()
+            except StorageError:
+                if self._stopping.wait(_TRY_AGAIN_S):
+                    return
+            else:
+                return

@@ -22,7 +22,8 @@ from typing import Any, BinaryIO
 
 from emotone.errors import OutputError
 from emotone.service.access import make_private
-from emotone.service.refusals import BusyError, JobNotFoundError
+from emotone.service.disk import writing
+from emotone.service.refusals import BusyError, JobNotFoundError, StorageError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -91,6 +92,8 @@ class Job:
 class JobStore:
     """The jobs in one folder, which one process at a time may use. Safe to share between threads.
 
+    Its methods raise `StorageError` where the disk is full or the database cannot be used.
+
     Args:
         folder: for the database and the recordings.
         max_queued: jobs that may wait.
@@ -112,19 +115,26 @@ class JobStore:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
             self._database.executescript(_SCHEMA)
-        except sqlite3.Error as error:
+            self._recover(max_attempts)
+        except (sqlite3.Error, OSError, StorageError) as error:
             self._guard.close()
-            raise OutputError(f"cannot use the jobs in {folder}: {error}") from error
-        self._recover(max_attempts)
+            cause = error.__cause__ if isinstance(error, StorageError) else error
+            raise OutputError(
+                f"cannot use the jobs in {folder}: {cause}; mend the disk, or name another folder with --data-dir"
+            ) from error
 
     def _recover(self, max_attempts: int) -> None:
         """What a killed process had begun is begun again, and what nobody owns goes."""
-        with self._lock, self._database:
-            self._database.execute(
+        with self._lock:
+            self._execute(
                 "UPDATE jobs SET state = ?, finished = ?, problem = ? WHERE state = ? AND attempts >= ?",
-                (State.failed, time.time(), json.dumps(_GAVE_UP), State.running, max_attempts),
+                State.failed,
+                time.time(),
+                json.dumps(_GAVE_UP),
+                State.running,
+                max_attempts,
             )
-            self._database.execute("UPDATE jobs SET state = ? WHERE state = ?", (State.queued, State.running))
+            self._execute("UPDATE jobs SET state = ? WHERE state = ?", State.queued, State.running)
             owned = {row["upload"] for row in self._rows("SELECT upload FROM jobs WHERE state = ?", State.queued)}
         for path in self.uploads.iterdir():
             if path.name not in owned:
@@ -157,9 +167,14 @@ class JobStore:
         with self._lock:
             self.check_place()
             job_id = secrets.token_urlsafe(18)
-            self._database.execute(
+            self._execute(
                 "INSERT INTO jobs (id, owner, state, settings, upload, created) VALUES (?, ?, ?, ?, ?, ?)",
-                (job_id, owner, State.queued, json.dumps(dict(settings)), upload, time.time()),
+                job_id,
+                owner,
+                State.queued,
+                json.dumps(dict(settings)),
+                upload,
+                time.time(),
             )
             return self.get(job_id, owner)
 
@@ -183,7 +198,7 @@ class JobStore:
         """
         with self._lock:
             job = self.get(job_id, owner)
-            self._database.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
+            self._execute("DELETE FROM jobs WHERE id = ?", job_id)
         self.drop_upload(job.upload)
 
     def begin(self) -> Job | None:
@@ -202,24 +217,27 @@ class JobStore:
         """Keep a job's result, or why it failed, and delete its recording."""
         state = State.failed if problem else State.done
         with self._lock:
-            self._database.execute(
+            self._execute(
                 "UPDATE jobs SET state = ?, finished = ?, result = ?, problem = ? WHERE id = ?",
-                (state, time.time(), result, json.dumps(dict(problem)) if problem else None, job.id),
+                state,
+                time.time(),
+                result,
+                json.dumps(dict(problem)) if problem else None,
+                job.id,
             )
         self.drop_upload(job.upload)
 
     def put_back(self, job: Job) -> None:
         """Let a job that was begun wait again, as if it had not been."""
         with self._lock:
-            self._database.execute(
-                "UPDATE jobs SET state = ?, started = NULL, attempts = attempts - 1 WHERE id = ?",
-                (State.queued, job.id),
+            self._execute(
+                "UPDATE jobs SET state = ?, started = NULL, attempts = attempts - 1 WHERE id = ?", State.queued, job.id
             )
 
     def forget_before(self, moment: float) -> int:
         """Forget the jobs that ended before a moment; how many."""
         with self._lock:
-            return self._database.execute("DELETE FROM jobs WHERE finished < ?", (moment,)).rowcount
+            return self._execute("DELETE FROM jobs WHERE finished < ?", moment).rowcount
 
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state."""
@@ -233,8 +251,14 @@ class JobStore:
             self._database.close()
             self._guard.close()
 
+    def _execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        with writing():
+            return self._database.execute(statement, values)
+
     def _rows(self, statement: str, *values: Any) -> list[sqlite3.Row]:
-        return self._database.execute(statement, values).fetchall()
+        # Faults of the disk are found while rows are fetched, too.
+        with writing():
+            return self._database.execute(statement, values).fetchall()
 
 
 def _job(row: sqlite3.Row) -> Job:
@@ -254,7 +278,10 @@ def _job(row: sqlite3.Row) -> Job:
 
 def _guard(folder: Path) -> BinaryIO:
     """Hold the folder against a second process, which would take this one's running jobs for lost ones."""
-    guard = (folder / "lock").open("wb")
+    try:
+        guard = (folder / "lock").open("wb")
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror}; name another folder with --data-dir") from error
     try:
         fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -76,7 +76,7 @@ class ServiceOptions:
     idle_timeout_s: float = 15.0
     min_upload_rate: float = 1024.0
     max_stream_s: float = 3600.0
-    max_stream_message_bytes: int = MIB
+    max_stream_message_bytes: int = MIB // 4
     max_queued_jobs: int = 100
     job_attempts: int = 3
     job_retention_s: float = 7 * 86_400.0

@@ -55,6 +55,9 @@ KINDS: dict[type[errors.EmotoneError], Kind] = {
     refusals.TooLongError: Kind("too-long", 413, "The recording is too long"),
     refusals.SlowClientError: Kind("slow-client", 408, "The upload came too slowly"),
     refusals.TimeLimitError: Kind("time-limit", 503, "The recording took too long to judge"),
+    refusals.EncodedBodyError: Kind("encoded", 415, "The body is encoded"),
+    refusals.HeadTooLargeError: Kind("head-too-large", 431, "The head of the request is too large"),
+    refusals.StorageError: Kind("storage", 507, "The service cannot store it"),
     refusals.BusyError: Kind("busy", 429, "The service is busy"),
     refusals.KeyRefusedError: Kind("key", 401, "A key is needed"),
     refusals.OriginRefusedError: Kind("origin", 403, "Another web page may not call this service"),
@@ -66,6 +69,16 @@ KINDS: dict[type[errors.EmotoneError], Kind] = {
 """The nearest class that an error has counts. What is not told is a fault of the service and names its files."""
 
 INVALID = Kind("invalid", 422, "A parameter is not understood")
+NOT_HTTP = Kind("not-http", 400, "The request is no HTTP")
+
+
+ALL_KINDS = (*KINDS.values(), INVALID, NOT_HTTP)
+NAMES = sorted(kind.name for kind in ALL_KINDS)
+
+
+def named(name: str) -> Kind | None:
+    """The kind of a name, the end of its type."""
+    return next((kind for kind in ALL_KINDS if kind.name == name), None)
 
 
 def kind_of(error: BaseException) -> Kind:
@@ -99,8 +112,12 @@ def problem_of(error: BaseException) -> dict[str, Any]:
 
 def response_of(members: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """A problem as a response."""
-    content = json.dumps(members, ensure_ascii=False).encode("utf-8", "backslashreplace")
-    return Response(content, members["status"], headers, media_type=MEDIA_TYPE)
+    return Response(encoded(members), members["status"], headers, media_type=MEDIA_TYPE)
+
+
+def encoded(members: Mapping[str, Any]) -> bytes:
+    """A problem as JSON."""
+    return json.dumps(members, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def respond_to(error: errors.EmotoneError) -> Response:
@@ -111,12 +128,15 @@ def respond_to(error: errors.EmotoneError) -> Response:
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, refusals.KeyRefusedError):
         headers["WWW-Authenticate"] = 'Bearer realm="emotone"'
-    if isinstance(error, refusals.TooLargeError | refusals.SlowClientError | refusals.BadUploadError):
-        # The rest of the body is not wanted; without this the server would read it to its end.
-        headers["Connection"] = "close"
     if not kind.told:
         _log.error("failed", exc_info=error)
     return response_of(problem_of(error), headers)
+
+
+def respond_to_unforeseen(error: Exception) -> Response:
+    """The response to an error that nobody foresaw; the log says more."""
+    _log.error("failed", exc_info=error)
+    return response_of(problem_of(error))
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -141,12 +161,7 @@ def add_handlers(app: FastAPI) -> None:
     async def gone(_: Request, error: Exception) -> Response:
         return Response(status_code=400)
 
-    async def unforeseen(_: Request, error: Exception) -> Response:
-        _log.error("failed", exc_info=error)
-        return response_of(problem_of(error))
-
     app.add_exception_handler(errors.EmotoneError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, plain)
     app.add_exception_handler(ClientDisconnect, gone)
-    app.add_exception_handler(Exception, unforeseen)

@@ -1,7 +1,7 @@
 """HTTP/1.1 as uvicorn speaks it, but with an end to its patience.
 
-uvicorn waits for ever for the head of a request: a client that sends a byte now and then holds a connection as long as
-it likes (slow loris). Here a head must be whole within a time.
+uvicorn waits for ever: for the head of a request (slow loris), for the rest of a body that was refused already, and for
+a client that does not read its answer. Each holds a connection as long as it likes. Here each has its time.
 """
 
 from __future__ import annotations
@@ -12,49 +12,117 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from emotone.service.problems import MEDIA_TYPE, NOT_HTTP, encoded, problem
+
 
 class ImpatientProtocol(H11Protocol):
-    """Closes connections whose next request has begun, or was never begun, and has no whole head in time."""
+    """Closes connections that wait for nothing but the client, and too long.
+
+    Attributes:
+        header_timeout_s: for a whole head, and for what follows of a body after its answer.
+        write_timeout_s: for a client to read on.
+        max_rest_bytes: of a body after its answer. So much is read and dropped, since a connection that is closed with
+            unread bytes is reset, and many clients then never see why.
+    """
 
     header_timeout_s = 10.0
+    write_timeout_s = 15.0
+    max_rest_bytes = 32 << 20
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._rest_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection: its first request must come."""
         super().connection_made(transport)
-        self._start_timer()
+        self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes: a head, whole or not, or a body, whose pace is the application's to judge."""
+        """Bytes: a head, whole or not, or a body, whose pace is the application's to judge until it has answered."""
+        if self._answered_early():
+            self._rest_bytes += len(data)
+            if self._rest_bytes > self.max_rest_bytes:
+                self.transport.abort()
+                return
         super().data_received(data)
-        if self.conn.their_state is h11.IDLE:
-            self._start_timer()
-        else:
-            self._stop_timer()
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        """An answer, perhaps before the end of its request."""
+        super().on_response_complete()
+        self._rest_bytes = 0
+        self._watch()
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than is written."""
+        super().pause_writing()
+        self._start("write", self.write_timeout_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It reads on."""
+        super().resume_writing()
+        self._stop("write")
+
+    def timeout_keep_alive_handler(self) -> None:
+        """No further request: a close waits until the last answer has been read, but not for ever."""
+        super().timeout_keep_alive_handler()
+        self._start("close", self.write_timeout_s, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end."""
-        self._stop_timer()
+        for what in tuple(self._timers):
+            self._stop(what)
         super().connection_lost(exc)
 
-    def _start_timer(self) -> None:
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(self.header_timeout_s, self._close_late)
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP is a problem like all others."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.close()
+            return
+        content = encoded(problem(NOT_HTTP, msg))
+        headers = {
+            "content-type": MEDIA_TYPE,
+            "content-length": str(len(content)),
+            "x-content-type-options": "nosniff",
+            "connection": "close",
+        }
+        for event in (
+            h11.Response(status_code=NOT_HTTP.status, headers=list(headers.items()), reason=b"Bad Request"),
+            h11.Data(data=content),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
-    def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _answered_early(self) -> bool:
+        return self.cycle is not None and self.cycle.response_complete and self.conn.their_state is h11.SEND_BODY
+
+    def _watch(self) -> None:
+        if self.conn.their_state is h11.IDLE or self._answered_early():
+            self._start("head", self.header_timeout_s, self._close_late)
+        else:
+            self._stop("head")
 
     def _close_late(self) -> None:
-        self._head_timer = None
-        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+        if (self.conn.their_state is h11.IDLE or self._answered_early()) and not self.transport.is_closing():
             self.transport.close()
 
+    def _start(self, what: str, after_s: float, act: Any) -> None:
+        if what not in self._timers:
+            self._timers[what] = self.loop.call_later(after_s, self._act, what, act)
 
-def impatient(header_timeout_s: float) -> type[ImpatientProtocol]:
-    """The protocol with a time of its own."""
-    return type("Impatient", (ImpatientProtocol,), {"header_timeout_s": header_timeout_s})
+    def _act(self, what: str, act: Any) -> None:
+        del self._timers[what]
+        act()
+
+    def _stop(self, what: str) -> None:
+        if (timer := self._timers.pop(what, None)) is not None:
+            timer.cancel()
+
+
+def impatient(header_timeout_s: float, write_timeout_s: float) -> type[ImpatientProtocol]:
+    """The protocol with times of its own."""
+    own = {"header_timeout_s": header_timeout_s, "write_timeout_s": write_timeout_s}
+    return type("Impatient", (ImpatientProtocol,), own)

@@ -4,11 +4,14 @@ EmotoneError
 ├── RefusalError
 │   ├── BadUploadError      a body that is no upload
 │   ├── BadSettingError     a setting that does not fit the model
+│   ├── EncodedBodyError    a body that is compressed for its way
+│   ├── HeadTooLargeError   a head with too many or too long lines
 │   ├── TooLargeError       more bytes than allowed
 │   ├── TooLongError        more seconds of sound than allowed
 │   ├── SlowClientError     a body that comes too slowly
 │   ├── TimeLimitError      a recording that takes too long to judge
 │   ├── BusyError           no place left; come again
+│   ├── StorageError        a disk that is full or cannot be written
 │   ├── KeyRefusedError     no key, or a wrong one
 │   ├── OriginRefusedError  a web page of another origin
 │   ├── JobNotFoundError    no such job, or another caller's
@@ -32,6 +35,14 @@ class BadUploadError(RefusalError):
 
 class BadSettingError(RefusalError):
     """A setting that does not fit the model."""
+
+
+class EncodedBodyError(RefusalError):
+    """The body is compressed, and would have to be unpacked first."""
+
+
+class HeadTooLargeError(RefusalError):
+    """Too many lines in the head of a request, or too long ones."""
 
 
 class TooLargeError(RefusalError):
@@ -61,6 +72,10 @@ class BusyError(RefusalError):
     def __init__(self, message: str, retry_after_s: int) -> None:
         self.retry_after_s = retry_after_s
         super().__init__(message)
+
+
+class StorageError(RefusalError):
+    """The disk is full, or cannot be written."""
 
 
 class KeyRefusedError(RefusalError):

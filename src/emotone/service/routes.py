@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request, WebSocket
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, WebSocket
 from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
 
 from emotone.listening.formats import TEXT_FORMATS, as_text
 from emotone.service import metrics, problems
 from emotone.service.desk import SOURCE, Desk, Wish
-from emotone.service.jobs import State
+from emotone.service.disk import writing
+from emotone.service.jobs import Job, State
 from emotone.service.refusals import JobNotDoneError
 from emotone.service.replies import job_reply, model_reply, recognition_of
 from emotone.service.schemas import HealthReply, JobReply, ModelsReply, RecognitionReply
@@ -52,7 +54,7 @@ _UPLOAD = {
 def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems that a route may answer, for its OpenAPI."""
     titles: dict[int, list[str]] = {}
-    for kind in (*problems.KINDS.values(), problems.INVALID):
+    for kind in problems.ALL_KINDS:
         titles.setdefault(kind.status, []).append(kind.title)
     schema = {"$ref": "#/components/schemas/ProblemReply"}
     return {
@@ -64,8 +66,8 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-_ALWAYS = (401, 403, 429, 500)
-_WITH_UPLOAD = (400, 408, 413, 422)
+_ALWAYS = (401, 403, 429, 431, 500)
+_WITH_UPLOAD = (400, 408, 413, 415, 422, 507)
 _TEXTS: dict[str, Any] = {
     _MEDIA_TYPES.get(name, "text/plain"): {"schema": {"type": "string"}} for name in TEXT_FORMATS if name != "json"
 }
@@ -73,12 +75,13 @@ _TEXTS: dict[str, Any] = {
 router = APIRouter()
 
 
-def _desk(request: Request) -> Desk:
+# Asynchronous, though they wait for nothing: FastAPI would give each its own trip to a thread.
+async def _desk(request: Request) -> Desk:
     desk: Desk = request.app.state.desk
     return desk
 
 
-def _wish(
+async def _wish(
     channels: Annotated[
         Literal["mix", "split"], Query(description="mix them to one, or judge each on its own, as the sides of a call")
     ] = "mix",
@@ -105,7 +108,7 @@ JobId = Annotated[str, Path(max_length=64, description="as the service gave it")
     tags=["recognition"],
     summary="Judge a recording at once",
     response_model=RecognitionReply,
-    responses={200: {"content": _TEXTS}, **_refusals(*_ALWAYS, *_WITH_UPLOAD, 415, 503)},
+    responses={200: {"content": _TEXTS}, **_refusals(*_ALWAYS, *_WITH_UPLOAD, 503)},
     openapi_extra=_UPLOAD,
 )
 async def recognize(request: Request, desk: TheDesk, wish: TheWish, text_format: TheFormat = JSON) -> Response:
@@ -144,13 +147,19 @@ async def add_job(request: Request, response: Response, desk: TheDesk, wish: The
     """The recording is judged when its turn comes; a restart of the service loses no job."""
     desk.check_wish(wish)
     desk.jobs.check_place()
+
+    def keep() -> Job:
+        sync(file)
+        return desk.jobs.add(name, wish.settings(), _caller(request))
+
     async with desk.receiving.place():
-        name, file = desk.jobs.new_upload()
+        with writing():
+            name, file = desk.jobs.new_upload()
         try:
-            with file:
+            with writing(), file:
                 await save_upload(request, desk.options, desk.options.max_job_upload_bytes, file)
-                sync(file)
-            job = desk.jobs.add(name, wish.settings(), _caller(request))
+                # A disk may take seconds for gigabytes; others are answered meanwhile.
+                job = await run_in_threadpool(keep)
         except BaseException:
             desk.jobs.drop_upload(name)
             raise
@@ -164,7 +173,7 @@ async def add_job(request: Request, response: Response, desk: TheDesk, wish: The
     tags=["jobs"],
     summary="How a job stands",
     response_model=JobReply,
-    responses=_refusals(*_ALWAYS, 404, 422),
+    responses=_refusals(*_ALWAYS, 404, 422, 507),
 )
 async def get_job(request: Request, job_id: JobId, desk: TheDesk) -> JobReply:
     """Queued, running, done or failed; a failed one says why."""
@@ -176,7 +185,7 @@ async def get_job(request: Request, job_id: JobId, desk: TheDesk) -> JobReply:
     tags=["jobs"],
     summary="What a job found",
     response_model=RecognitionReply,
-    responses={200: {"content": _TEXTS}, **_refusals(*_ALWAYS, 404, 409, 422)},
+    responses={200: {"content": _TEXTS}, **_refusals(*_ALWAYS, 404, 409, 422, 507)},
 )
 def get_result(request: Request, job_id: JobId, desk: TheDesk, text_format: TheFormat = JSON) -> Response:
     """As `/v1/recognize` would have answered."""
@@ -193,11 +202,11 @@ def get_result(request: Request, job_id: JobId, desk: TheDesk, text_format: TheF
     tags=["jobs"],
     summary="Forget a job",
     status_code=204,
-    responses=_refusals(*_ALWAYS, 404, 422),
+    responses=_refusals(*_ALWAYS, 404, 422, 507),
 )
 async def delete_job(request: Request, job_id: JobId, desk: TheDesk) -> Response:
     """Whatever its state; its recording and its result are deleted."""
-    desk.jobs.delete(job_id, _caller(request))
+    await run_in_threadpool(desk.jobs.delete, job_id, _caller(request))
     request.app.state.runner.cancel(job_id)
     return Response(status_code=204)
 
@@ -257,17 +266,18 @@ async def figures(desk: TheDesk) -> Response:
     return Response(desk.metrics.text(), media_type=metrics.MEDIA_TYPE)
 
 
-@router.get("/problems/{name}", tags=["watching"], summary="What a problem means", response_model=dict[str, Any])
+@router.get(
+    "/problems/{name}",
+    tags=["watching"],
+    summary="What a problem means",
+    response_model=dict[str, Any],
+    responses=_refusals(403, 404, 422, 500),
+)
 async def explain(name: str) -> Mapping[str, Any]:
     """The title and status of a kind of problem, by the end of its type."""
-    for kind in (*problems.KINDS.values(), problems.INVALID):
-        if kind.name == name:
-            return {"type": f"/problems/{kind.name}", "title": kind.title, "status": kind.status}
-    return {
-        "type": "about:blank",
-        "title": "No such kind of problem",
-        "known": sorted(one.name for one in problems.KINDS.values()),
-    }
+    if (kind := problems.named(name)) is None:
+        raise HTTPException(404, f"no such kind of problem; known are {', '.join(problems.NAMES)}")
+    return {"type": f"/problems/{kind.name}", "title": kind.title, "status": kind.status}
 
 
 def _caller(request: Request) -> str:

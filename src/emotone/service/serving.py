@@ -31,7 +31,7 @@ def serve(options: ServiceOptions) -> None:
         port=options.port,
         log_config=None,
         access_log=False,
-        http=impatient(options.header_timeout_s),
+        http=impatient(options.header_timeout_s, options.idle_timeout_s),
         ws="websockets-sansio",
         ws_max_size=options.max_stream_message_bytes,
         ws_ping_interval=options.idle_timeout_s,

@@ -34,7 +34,7 @@ from emotone.service.replies import segment_reply
 
 _log = logging.getLogger("emotone.service")
 
-_WAITING_MESSAGES = 64
+_WAITING_MESSAGES = 32
 _HEAD_BYTES = 4096
 _REFUSED = 1008
 _SAMPLE = np.dtype("<i2")
@@ -67,10 +67,14 @@ async def serve_stream(socket: WebSocket, desk: Desk) -> None:
         return
     await socket.accept()
     try:
+        stream = _Stream(socket, desk)
+        # Who has not shown a key yet takes no place from those who have.
+        async with desk.arriving.place():
+            start = await stream.first_message()
         async with desk.streams.place():
             desk.metrics.streams.inc()
             try:
-                await _Stream(socket, desk).run()
+                await stream.run(start)
             finally:
                 desk.metrics.streams.dec()
     except WebSocketDisconnect:
@@ -97,8 +101,7 @@ class _Stream:
         self._loop = asyncio.get_running_loop()
         self._sound: queue.Queue[bytes] = queue.Queue(_WAITING_MESSAGES)
 
-    async def run(self) -> None:
-        start = await self._first_message()
+    async def run(self, start: Start) -> None:
         judge = _judge_of(self._desk, start.threshold)
         metadata = self._desk.recognizer.metadata
         rate = start.sample_rate or metadata.sample_rate
@@ -110,6 +113,8 @@ class _Stream:
         await self._socket.send_json({"type": "ready", "labels": list(metadata.labels), "model": metadata.name})
         thread.start()
         receiving = asyncio.ensure_future(self._receive())
+        # The sound may end first, and then nobody asks how receiving ended.
+        receiving.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             await asyncio.wait({receiving, outcome}, return_when=asyncio.FIRST_COMPLETED)
             if receiving.done():
@@ -123,7 +128,7 @@ class _Stream:
             pipe.closed = True
             await self._put(b"", patience=False)
 
-    async def _first_message(self) -> Start:
+    async def first_message(self) -> Start:
         message = await self._next()
         try:
             start = Start.model_validate_json(message.get("text") or "")

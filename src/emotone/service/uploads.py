@@ -18,10 +18,16 @@ from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from emotone.service.disk import writing
 from emotone.service.options import ServiceOptions
-from emotone.service.refusals import BadUploadError, SlowClientError, TooLargeError
+from emotone.service.refusals import BadUploadError, EncodedBodyError, SlowClientError, TooLargeError
 
 FIELD = b"file"
+
+# Each part costs the event loop some microseconds; a body of nothing but parts would cost it half a minute.
+_MAX_PARTS = 32
+# Newer versions of the parser have such a limit of their own; older ones gather headers without an end.
+_MAX_HEADER_BYTES = 4096
 
 
 @asynccontextmanager
@@ -30,8 +36,9 @@ async def nameless_upload(request: Request, options: ServiceOptions, folder: Pat
 
     Raises:
         RefusalError: as `save_upload`.
+        StorageError: the disk has no room for it.
     """
-    with tempfile.TemporaryFile(dir=folder) as file:
+    with writing(), tempfile.TemporaryFile(dir=folder) as file:
         await save_upload(request, options, options.max_upload_bytes, file)
         file.seek(0)
         yield file
@@ -49,9 +56,13 @@ async def save_upload(request: Request, options: ServiceOptions, max_bytes: int,
         the bytes written.
     Raises:
         BadUploadError: no form that can be read, or without the field, or nothing at all.
+        EncodedBodyError: the body is compressed.
         TooLargeError: more than `max_bytes`, by its head or in fact.
         SlowClientError: a piece takes too long, or they come too slowly.
     """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise EncodedBodyError(f"Content-Encoding: {encoding[:40]}; send the recording as it is")
     kind, parameters = parse_options_header(request.headers.get("content-type", ""))
     body = _pieces(request, options, max_bytes)
     if kind == b"multipart/form-data":
@@ -100,7 +111,7 @@ class _Form:
         self._header = b""
         self._value = b""
         self._wanted = False
-        self._found = 0
+        self._found = self._parts = 0
         self._ended = False
         if not boundary:
             raise BadUploadError("a form without a boundary; send `multipart/form-data; boundary=...`")
@@ -136,15 +147,23 @@ class _Form:
 
     def _begin_part(self) -> None:
         self._wanted = False
+        self._parts += 1
+        if self._parts > _MAX_PARTS:
+            raise BadUploadError(f"the form has more than {_MAX_PARTS} parts; one is wanted, `file`")
 
     def _begin_header(self) -> None:
         self._header = self._value = b""
 
     def _add_header(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
+        self._header = self._joined(self._header, data[start:end])
 
     def _add_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
+        self._value = self._joined(self._value, data[start:end])
+
+    def _joined(self, text: bytes, more: bytes) -> bytes:
+        if len(text) + len(more) > _MAX_HEADER_BYTES:
+            raise BadUploadError(f"a part of the form has a header of more than {_MAX_HEADER_BYTES:,} bytes")
+        return text + more
 
     def _end_header(self) -> None:
         if self._header.lower() == b"content-disposition":
