@@ -113,7 +113,7 @@ def predict(
     if plot is not None and len(files) != 1:
         raise typer.BadParameter(f"draws one recording; got {len(files)}", param_hint="--plot")
     if plot is not None:
-        from emotone.listening.plots import check_picture
+        from emotone.listening.pictures import check_picture
 
         check_picture(plot)
     if format.value in ("parquet", "audformat", "textgrid", "webvtt"):
@@ -158,7 +158,7 @@ def _write(recognitions: list[Recognition], format: Format, output: str | None) 
 
 
 def _list_failures(failures: list[tuple[str, AudioError]], *, total: int) -> None:
-    from emotone.listening.formats import printable
+    from emotone.listening.names import printable
 
     sys.stdout.flush()
     print(f"{len(failures)} of {total} recordings could not be used:", file=sys.stderr)

@@ -130,7 +130,7 @@ def _on_this_machine(sources: Sequence[str], output: str, fail_fast: bool, rules
 
 
 def _list_failures(report: BatchReport) -> None:
-    from emotone.listening.formats import printable
+    from emotone.listening.names import printable
 
     print(f"{report.n_failed} of {report.n_files} recordings could not be used:", file=sys.stderr)
     for failure in report.failures:

@@ -6,11 +6,10 @@ but in a TextGrid, whose tiers know no gaps, where their label is empty.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from pathlib import PurePath
 
 from emotone.errors import OutputError
+from emotone.listening.names import recording_id
 from emotone.listening.recognition import Recognition
 from emotone.listening.segments import Segment
 
@@ -97,16 +96,6 @@ def as_webvtt(recognitions: Sequence[Recognition]) -> str:
             words = f"<v channel {segment.channel + 1}>{words}</v>"
         cues.append(f"{_timestamp(segment.start_s)} --> {_timestamp(segment.end_s)}\n{words}")
     return "\n\n".join(cues) + "\n"
-
-
-def recording_id(source: str) -> str:
-    """A recording's name for formats that part words by white space: that of its file, without the suffix.
-
-    >>> recording_id("calls/first call.wav")
-    'first_call'
-    """
-    name = PurePath(source).stem.encode("utf-8", "backslashreplace").decode()
-    return re.sub(r"[\s\x00-\x1f\x7f]+", "_", name) or "recording"
 
 
 def spoken(recognition: Recognition) -> list[Segment]:

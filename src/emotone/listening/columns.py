@@ -15,8 +15,10 @@ from typing import Any
 
 from emotone.errors import MissingExtraError, OutputError
 from emotone.files import written_whole
-from emotone.listening.annotations import recording_id, spoken
+from emotone.listening.annotations import spoken
+from emotone.listening.names import as_utf8, recording_id
 from emotone.listening.recognition import Recognition
+from emotone.listening.rows import parquet_schema
 
 _LIBRARIES = {
     "parquet": ("pyarrow", "writing Parquet"),
@@ -46,7 +48,7 @@ def segment_columns(recognitions: Sequence[Recognition]) -> dict[str, list[Any]]
     labels = list(recognitions[0].labels) if recognitions else []
     rows = [(one, segment) for one in recognitions for segment in one.segments]
     columns: dict[str, list[Any]] = {
-        "file": [one.source.encode("utf-8", "backslashreplace").decode() for one, _ in rows],
+        "file": [as_utf8(one.source) for one, _ in rows],
         "start_s": [segment.start_s for _, segment in rows],
         "end_s": [segment.end_s for _, segment in rows],
         "channel": [segment.channel for _, segment in rows],
@@ -68,10 +70,7 @@ def arrow_table(recognitions: Sequence[Recognition]) -> Any:
     import pyarrow as pa
 
     columns = segment_columns(recognitions)
-    kinds = {"file": pa.string(), "emotion": pa.string(), "channel": pa.int16()}
-    kinds |= {"start_s": pa.float64(), "end_s": pa.float64()}
-    kinds |= {name: pa.bool_() for name in ("unsure", "speech", "narrow_band")}
-    schema = pa.schema([(name, kinds.get(name, pa.float32())) for name in columns])
+    schema = parquet_schema(recognitions[0].labels if recognitions else ())
     return pa.table(columns, schema=schema)
 
 
@@ -111,7 +110,7 @@ def write_audformat(recognitions: Sequence[Recognition], path: str | os.PathLike
     database.schemes["probability"] = audformat.Scheme(audformat.define.DataType.FLOAT, minimum=0.0, maximum=1.0)
     database.schemes["unsure"] = audformat.Scheme(audformat.define.DataType.BOOL)
     database.schemes["channel"] = audformat.Scheme(audformat.define.DataType.INTEGER)
-    names = [one.source.encode("utf-8", "backslashreplace").decode() for one, _ in rows]
+    names = [as_utf8(one.source) for one, _ in rows]
     # To the microsecond, as everywhere; nanoseconds of a float are noise.
     starts = [f"{round(segment.start_s * 1e6)}us" for _, segment in rows]
     ends = [f"{round(segment.end_s * 1e6)}us" for _, segment in rows]

@@ -17,6 +17,7 @@ from typing import Any
 
 from emotone.errors import OutputError
 from emotone.files import write_text
+from emotone.listening.names import as_utf8, printable
 from emotone.listening.recognition import Recognition
 from emotone.listening.segments import Segment
 
@@ -143,13 +144,13 @@ def as_table(recognitions: Sequence[Recognition], *, width: int | None = None, c
 def as_json(recognitions: Sequence[Recognition]) -> str:
     """A JSON array with one `recording_object` a recording."""
     rows = [recording_object(one) for one in recognitions]
-    return _utf8(json.dumps(rows, indent=2, ensure_ascii=False)) + "\n"
+    return as_utf8(json.dumps(rows, indent=2, ensure_ascii=False)) + "\n"
 
 
 def as_jsonl(recognitions: Sequence[Recognition]) -> str:
     """JSON Lines: the same objects as `as_json`, each on a line of its own."""
     lines = (json.dumps(recording_object(one), ensure_ascii=False) + "\n" for one in recognitions)
-    return _utf8("".join(lines)) or "\n"
+    return as_utf8("".join(lines)) or "\n"
 
 
 def as_csv(recognitions: Sequence[Recognition]) -> str:
@@ -170,7 +171,7 @@ def as_csv(recognitions: Sequence[Recognition]) -> str:
             shares = (round(segment.probabilities[label], 6) if segment.probabilities else "" for label in labels)
             words = channel, segment.emotion or "", str(segment.unsure).lower()
             writer.writerow([one.source, *times, *words, *shares])
-    return _utf8(sheet.getvalue())
+    return as_utf8(sheet.getvalue())
 
 
 def recording_object(recognition: Recognition) -> dict[str, Any]:
@@ -212,17 +213,6 @@ FORMATS: dict[str, Callable[[Sequence[Recognition]], str]] = {
 """The function of each format of text."""
 
 
-def printable(name: str) -> str:
-    r"""A name that is safe to show: line breaks, terminal codes and stray bytes are written as escapes.
-
-    >>> printable("two\nlines.wav")
-    'two\\nlines.wav'
-    """
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in name
-    )
-
-
 def _clock(time_s: float) -> str:
     """Hours, minutes and seconds with tenths, as short as they can be."""
     tenths = round(time_s * 10)
@@ -236,8 +226,3 @@ def _labels(recognitions: Sequence[Recognition]) -> list[str]:
 
 def _rounded(shares: Mapping[str, float]) -> dict[str, float]:
     return {label: round(share, 6) for label, share in shares.items()}
-
-
-def _utf8(text: str) -> str:
-    # File names are bytes; those that are no UTF-8 arrive as lone surrogates. Their escape is also what JSON wants.
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

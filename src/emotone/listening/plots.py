@@ -1,12 +1,10 @@
 """A picture of one recording: its waveform, its spectrogram, and the probability of each emotion.
 
-Conventions: `waveform (n_samples,)` mono float32; colours are of the Okabe-Ito palette, which people with any common
-colour blindness tell apart, and each emotion keeps its colour in every picture. Needs the extra `plot`.
+Conventions: `waveform (n_samples,)` mono float32; colours are those of `pictures`. Needs the extra `plot`.
 """
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path, PurePath
 from typing import Any
@@ -15,47 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from emotone.audio import load_audio
-from emotone.errors import MissingExtraError, OutputError
 from emotone.files import written_whole
-from emotone.listening.formats import printable
+from emotone.listening.names import printable
+from emotone.listening.pictures import COLOURS, FAINT, INK, OTHER, check_picture, quiet
 from emotone.listening.recognition import Recognition
-
-SUFFIXES = (".png", ".svg", ".pdf")
-
-COLOURS = {
-    "neutral": "#7f7f7f",
-    "calm": "#56b4e9",
-    "happiness": "#e69f00",
-    "sadness": "#0072b2",
-    "anger": "#d55e00",
-    "fear": "#cc79a7",
-    "disgust": "#009e73",
-    "surprise": "#f0e442",
-    "boredom": "#b8a88a",
-    "excitement": "#ffcf70",
-    "frustration": "#8c3b00",
-}
-OTHER = "#bbbbbb"
-INK = "#222222"
-FAINT = "#8a8a8a"
+from emotone.listening.timeline_plot import plot_timeline
 
 # The picture is of hearing, not of recording: 80 dB below the loudest is as good as silence.
 _RANGE_DB = 80.0
 _ENVELOPE_POINTS = 1_600
 _PICTURE_RATE = 16_000
-
-
-def check_picture(path: str | PathLike[str]) -> None:
-    """Refuse a picture that cannot be drawn, before any work is done.
-
-    Raises:
-        OutputError: the suffix is none of `SUFFIXES`.
-        MissingExtraError: Matplotlib is not installed.
-    """
-    if PurePath(path).suffix.lower() not in SUFFIXES:
-        raise OutputError(f"cannot draw {PurePath(path).name!r}; expected a name that ends in {', '.join(SUFFIXES)}")
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError("a picture (--plot)", "plot")
 
 
 def plot_recording(recognition: Recognition, path: str | PathLike[str]) -> None:
@@ -73,8 +40,6 @@ def plot_recording(recognition: Recognition, path: str | PathLike[str]) -> None:
         waveform = load_audio(recognition.source, sample_rate=_PICTURE_RATE)
         plot_recognition(waveform, _PICTURE_RATE, recognition, path)
         return
-    from emotone.listening.timeline_plot import plot_timeline
-
     plot_timeline(recognition, path)
 
 
@@ -194,9 +159,3 @@ def _draw_bars(axes: Any, recognition: Recognition) -> None:
     axes.set_title("probability", loc="left", fontsize=10, color=FAINT)
     axes.set(xlim=(0.0, 1.0), ylim=(len(labels) - 0.5, -0.7), xticks=[], yticks=[])
     quiet(axes)
-
-
-def quiet(axes: Any) -> None:
-    """Axes without a frame."""
-    for spine in axes.spines.values():
-        spine.set_visible(False)

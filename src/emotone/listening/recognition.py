@@ -1,6 +1,8 @@
 """What a recognizer says of one recording.
 
 Conventions: probabilities are calibrated, add up to 1, and stand in the order of the model's labels; times in seconds.
+
+`to_dataframe`, `to_annotation` and `plot` are doors to modules above this one, opened when they are used.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from typing import Any
 
 from emotone.errors import MissingExtraError, OutputError
 from emotone.listening.formats import SEGMENT_COLUMNS
+from emotone.listening.names import as_utf8
 from emotone.listening.remote import require_local
 
 Row = dict[str, Any]
@@ -28,7 +29,7 @@ _ROWS_AT_ONCE = 8_192
 
 def segment_rows(recording: Row, labels: Sequence[str]) -> Iterator[Row]:
     """The segments of a recording object, one row each: the columns of Parquet, then the classes (None for none)."""
-    file = recording["file"].encode("utf-8", "backslashreplace").decode()
+    file = as_utf8(recording["file"])
     for segment in recording["segments"]:
         shares = segment["probabilities"]
         row = {**segment, "file": file, "narrow_band": recording["narrow_band"]}

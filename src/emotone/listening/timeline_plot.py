@@ -1,6 +1,6 @@
 """A picture of a recording over time: for each channel the waveform in the colours of its segments, and probabilities.
 
-Conventions: colours are those of `plots.COLOURS`; where nobody speaks is grey; what is unsure is pale. The sound is
+Conventions: colours are those of `pictures.COLOURS`; where nobody speaks is grey; what is unsure is pale. The sound is
 read once more, block by block, so that a picture of ten hours needs no more memory than one of a minute.
 """
 
@@ -17,8 +17,8 @@ import numpy.typing as npt
 from emotone.audio import stream_audio
 from emotone.errors import AudioError
 from emotone.files import written_whole
-from emotone.listening.formats import printable
-from emotone.listening.plots import COLOURS, FAINT, INK, OTHER, check_picture, quiet
+from emotone.listening.names import printable
+from emotone.listening.pictures import COLOURS, FAINT, INK, OTHER, check_picture, quiet
 from emotone.listening.recognition import Recognition, Timeline
 from emotone.listening.segments import Segment
 

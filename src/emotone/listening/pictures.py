@@ -1,0 +1,52 @@
+"""What all pictures have in common: their colours, their kinds, and how quiet their axes are.
+
+Conventions: colours are of the Okabe-Ito palette, which people with any common colour blindness tell apart, and each
+emotion keeps its colour in every picture. Needs the extra `plot` to draw, not to ask.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from os import PathLike
+from pathlib import PurePath
+from typing import Any
+
+from emotone.errors import MissingExtraError, OutputError
+
+SUFFIXES = (".png", ".svg", ".pdf")
+
+COLOURS = {
+    "neutral": "#7f7f7f",
+    "calm": "#56b4e9",
+    "happiness": "#e69f00",
+    "sadness": "#0072b2",
+    "anger": "#d55e00",
+    "fear": "#cc79a7",
+    "disgust": "#009e73",
+    "surprise": "#f0e442",
+    "boredom": "#b8a88a",
+    "excitement": "#ffcf70",
+    "frustration": "#8c3b00",
+}
+OTHER = "#bbbbbb"
+INK = "#222222"
+FAINT = "#8a8a8a"
+
+
+def check_picture(path: str | PathLike[str]) -> None:
+    """Refuse a picture that cannot be drawn, before any work is done.
+
+    Raises:
+        OutputError: the suffix is none of `SUFFIXES`.
+        MissingExtraError: Matplotlib is not installed.
+    """
+    if PurePath(path).suffix.lower() not in SUFFIXES:
+        raise OutputError(f"cannot draw {PurePath(path).name!r}; expected a name that ends in {', '.join(SUFFIXES)}")
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError("a picture (--plot)", "plot")
+
+
+def quiet(axes: Any) -> None:
+    """Axes without a frame."""
+    for spine in axes.spines.values():
+        spine.set_visible(False)
