@@ -10,6 +10,9 @@ TARGETS = {
     "file_vad 10 h": ("ten hours, one core, voice detection", 150),
 }
 
+BUSY_CORES = 0.1
+"""What a machine does beside when it does nothing; more than that costs speed."""
+
 Results = dict[str, dict[str, Any]]
 
 
@@ -18,7 +21,7 @@ def page(results: Results) -> str:
     parts = [
         "# Benchmarks",
         "Written by `benchmarks/run.py`; not edited by hand.",
-        *_warning(results),
+        *warnings_of(results),
         "## Ratios",
         _ratios(results),
         "## Side by side",
@@ -40,7 +43,7 @@ def page(results: Results) -> str:
         "To 16 kHz mono float, one core.",
         _table(
             ["format", "times real time"],
-            [[suffix, _number(speed)] for suffix, speed in results.get("decode", {}).items()],
+            [[suffix, _number(speed)] for suffix, speed in results.get("decode", {}).items() if suffix != "others"],
         ),
         "## Many recordings",
         "4-second FLAC files through `emotone predict FOLDER --output`, after the workers have started.",
@@ -59,12 +62,18 @@ def page(results: Results) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _warning(results: Results) -> Iterable[str]:
+def warnings_of(results: Results) -> Iterable[str]:
+    """What a reader has to know before any figure."""
     machine = results["machine"]
     if machine["quick"]:
         yield "**A quick run on minutes of sound: these figures are no benchmark.**"
-    elif machine["load"] > 0.5:
-        yield f"**Other work ran on the machine (load {machine['load']}): these figures are lower bounds of speed.**"
+    disturbed = {key: one["others"] for key, one in results.items() if one.get("others", 0.0) > BUSY_CORES}
+    if disturbed:
+        which = ", ".join(f"{key} ({cores:g})" for key, cores in disturbed.items())
+        yield (
+            "**Other work ran on the machine meanwhile, so that these figures are lower bounds of speed "
+            f"(in brackets, cores that it took): {which}.**"
+        )
 
 
 def _ratios(results: Results) -> str:

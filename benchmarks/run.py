@@ -4,7 +4,7 @@
     --only NAME      one measurement, again; the others keep their figures
     --docs FOLDER    in place of docs
 
-Nothing else should run on the machine. Peers that are not installed (pip install opensmile transformers torch) are left out,
+Nothing else should run on the machine; what did meanwhile is measured as well, and the page says so. Peers that are not installed (pip install opensmile transformers torch) are left out,
 and the page says so.
 """
 
@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -89,13 +90,42 @@ def machine() -> dict[str, Any]:
 
 
 def measured(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """One measurement in a fresh process; `{"missing": reason}` where it cannot be made."""
+    """One measurement in a fresh process; `{"missing": reason}` where it cannot be made.
+
+    `others` tells how many cores were busy with anything else meanwhile, on the average.
+    """
     words = [sys.executable, str(HERE / "measure.py"), name, json.dumps(arguments)]
+    started, busy_s, ours_s = time.monotonic(), processor_s(), children_s()
     done = subprocess.run(words, capture_output=True, text=True, check=False)
+    others_s = processor_s() - busy_s - (children_s() - ours_s)
     if done.returncode:
         return {"missing": (done.stderr.strip().splitlines() or ["no reason given"])[-1]}
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
+    return result | {"others": round(max(0.0, others_s / (time.monotonic() - started)), 2)}
+
+
+def processor_s() -> float:
+    """Processor seconds that the machine has spent on anything, or that its host took from it."""
+    user, nice, system, _, _, interrupts, soft_interrupts, stolen = map(
+        int, Path("/proc/stat").read_text().split(maxsplit=9)[1:9]
+    )
+    return (user + nice + system + interrupts + soft_interrupts + stolen) / os.sysconf("SC_CLK_TCK")
+
+
+def children_s() -> float:
+    """Processor seconds of the processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def kept(store: Path, now: dict[str, Any]) -> dict[str, Any]:
+    """The figures of an earlier run, if they were measured on the same machine; figures of two cannot be compared."""
+    results: dict[str, Any] = json.loads(store.read_text()) if store.exists() else {}
+    then = results.get("machine", {})
+    if then and any(then.get(name) != now[name] for name in ("cpu", "cores")):
+        print(f"{store.name} is of another machine ({then.get('cpu')}): its figures are left out", file=sys.stderr)
+        return {}
+    return results
 
 
 def main() -> None:
@@ -106,10 +136,12 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, default=HERE.parent / "docs")
     options = parser.parse_args()
     store = HERE / ("results-quick.json" if options.quick else "results.json")
-    results = json.loads(store.read_text()) if options.only and store.exists() else {}
-    if not options.only or "machine" not in results:
-        results["machine"] = machine() | {"quick": options.quick}
-    for key, (name, arguments) in plan(options.quick).items():
+    now = machine() | {"quick": options.quick}
+    results = (kept(store, now) if options.only else {}) | {"machine": now}
+    wanted_keys = plan(options.quick)
+    if unknown := [one for one in options.only or () if not any(key.startswith(one) for key in wanted_keys)]:
+        parser.error(f"--only {unknown[0]}: expected the beginning of one of {', '.join(wanted_keys)}")
+    for key, (name, arguments) in wanted_keys.items():
         if options.only and not any(key.startswith(wanted) for wanted in options.only):
             continue
         started = time.monotonic()

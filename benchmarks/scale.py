@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.page import warnings_of
+
 HOURS = 1_000_000
 DAYS = 7
 DOLLARS_A_CORE_HOUR = 0.045
@@ -25,6 +27,8 @@ def scale(results: dict[str, dict[str, Any]]) -> str:
     short_files = max(one["speed"] for one in runs) / machine["cores"]
     worker_mb = max(one["worker_peak_mb"] for one in runs)
     warning = "**From a quick run on minutes of sound: no plan to follow.**\n\n" if machine["quick"] else ""
+    used = {key: results[key] for key in results if key in ("machine", "file_vad 1 h") or key.startswith("workers ")}
+    warning += "".join(f"{one}\n\n" for one in warnings_of(used) if "Other work" in one)
     rows = "\n".join(
         _row(name, speed) for name, speed in (("long recordings", long_files), ("4-second clips", short_files))
     )
@@ -70,7 +74,7 @@ ones, since opening each takes longer than judging it; pack clips of a few secon
 emotone predict s3://bucket/calls --ray auto --output s3://bucket/emotions
 ```
 
-1. Every node has `pip install "emotone[ray]"` and the rights to read and write the bucket; the model file goes with the
+1. Every node has `pip install "emotone[ray,remote]"` and the rights to read and write the bucket; the model file goes with the
    work.
 2. Begin with one machine and a thousand hours, and look at the files a second; multiply.
 3. Give each node at least two cores. Workers take one each, and the readers and writers of Ray Data need some as well:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -50,6 +52,36 @@ def test_a_quick_run_is_no_benchmark(results):
     results["machine"] = MACHINE | {"quick": True}
     assert "no benchmark" in page(results)
     assert "no plan" in scale(results)
+
+
+def test_figures_that_other_work_has_spoilt_are_named(results):
+    assert "Other work" not in page(results)
+    results["clips"]["others"] = 0.05
+    results["workers 2"]["others"] = 0.9
+    assert "lower bounds of speed (in brackets, cores that it took): workers 2 (0.9)." in page(results)
+
+
+def test_other_work_is_told_from_the_measurement(monkeypatch):
+    from benchmarks import run
+
+    monkeypatch.setattr(run, "HERE", Path(__file__).parent / "nowhere")
+    assert "missing" in run.measured("clips", {})
+    busy, ours = run.processor_s(), run.children_s()
+    subprocess.run([sys.executable, "-c", "sum(range(30_000_000))"], check=True)
+    spent = run.children_s() - ours
+    assert spent > 0.2
+    assert run.processor_s() - busy > 0.8 * spent
+
+
+def test_figures_of_two_machines_do_not_mix(tmp_path, capsys):
+    from benchmarks.run import kept
+
+    store = tmp_path / "results.json"
+    assert kept(store, MACHINE) == {}
+    store.write_text(json.dumps({"machine": MACHINE, "clips": {"speed": 1.0}}))
+    assert kept(store, MACHINE)["clips"] == {"speed": 1.0}
+    assert kept(store, MACHINE | {"cpu": "Another"}) == {}
+    assert "another machine" in capsys.readouterr().err
 
 
 def test_a_million_hours_are_reckoned_from_the_throughput(results):
