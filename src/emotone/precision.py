@@ -6,7 +6,7 @@ are those of any model file, and an utterance scores the same alone and in a bat
 
 Arithmetic in 16 or 8 bits is not offered. It was measured (docs/results.md): rounding activations makes steps, and the
 last digit of float32, which the padding of a batch may change, then decides on which side of a step a value falls.
-Probabilities moved by up to 2e-2 with the company an utterance was in; the rule of the house is 1e-5.
+In 8 bits probabilities moved by hundredths with the company an utterance was in; the rule of the house is 1e-5.
 """
 
 from __future__ import annotations
