@@ -1,13 +1,11 @@
 """Features kept in memory where they cannot change from epoch to epoch.
 
-With a front end of fixed size and no augmentation of waveforms, as in the paper's recipes, an utterance's features are
-always the same; computing them once makes an epoch about twice as fast (EXPERIMENTS.md). Everywhere else features are
-computed on the fly, because waveforms are augmented or cut anew.
+Where waveforms are neither augmented nor cut anew, as in the recipes of the papers, an utterance's features are always
+the same; computing them once makes an epoch about twice as fast (EXPERIMENTS.md).
 """
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,30 +18,43 @@ MAX_BYTES = 4 * 2**30
 
 
 class FeatureCache:
-    """Normalised features of some utterances, in memory.
+    """Normalised features of some utterances, in memory, each of its own length; made by `fill`.
 
-    Args:
-        network: its front end must have a fixed size, its normaliser must be fitted.
-        data: the whole corpus.
-        indices: which utterances, shape (n,).
+    Attributes:
+        counts: valid frames of each utterance of the corpus, shape (n,); 0 for those that are not in it.
     """
 
-    def __init__(self, network: RecognitionNetwork, data: LabelledWaveforms, indices: Indices) -> None:
+    def __init__(self, features: dict[int, Tensor], n_utterances: int) -> None:
+        self._features = features
+        self.counts = torch.zeros(n_utterances, dtype=torch.int64)
+        for index, one in features.items():
+            self.counts[index] = one.shape[1]
+
+    @classmethod
+    def fill(cls, network: RecognitionNetwork, data: LabelledWaveforms, indices: Indices) -> FeatureCache | None:
+        """The features of some utterances; None where they would not fit.
+
+        Args:
+            network: its normaliser must be fitted.
+            data: the whole corpus.
+            indices: which utterances, shape (n,).
+        """
         device = next(network.parameters()).device
-        self._row = np.full(len(data.targets), -1, dtype=np.int64)
-        self._row[indices] = np.arange(len(indices))
-        options = network.front_end.options
-        self._features = torch.zeros(len(indices), options.n_bands, options.fixed_frames)
-        with torch.no_grad():
-            for members, waveform, lengths in scoring_batches(data, indices):
-                features, _ = network.features(waveform.to(device), lengths.to(device))
-                self._features[torch.from_numpy(members)] = features.cpu()
+        kept: dict[int, Tensor] = {}
+        n_bytes = 0
+        for members, waveform, lengths in scoring_batches(data, indices):
+            features, counts = network.features(waveform.to(device), lengths.to(device))
+            for one, count, index in zip(features.cpu(), counts.tolist(), indices[members].tolist(), strict=True):
+                kept[index] = one[:, :count].clone()
+                n_bytes += kept[index].nbytes
+            if n_bytes > MAX_BYTES:
+                return None
+        return cls(kept, len(data.targets))
 
     @staticmethod
-    def pays(network: RecognitionNetwork, augmentation: AugmentationOptions, crop_s: float, n_utterances: int) -> bool:
-        """Whether every epoch would compute the same features, and they fit."""
-        options = network.front_end.options
-        constant = not (
+    def pays(augmentation: AugmentationOptions, crop_s: float) -> bool:
+        """Whether every epoch would compute the same features."""
+        return not (
             augmentation.speed
             or augmentation.shift_s
             or augmentation.telephone
@@ -52,10 +63,12 @@ class FeatureCache:
             or augmentation.mixup
             or crop_s
         )
-        n_bytes = 4 * n_utterances * options.n_bands * options.fixed_frames
-        return bool(options.fixed_frames) and constant and n_bytes <= MAX_BYTES
 
     def __call__(self, indices: Indices) -> tuple[Tensor, Tensor]:
-        """Features (batch, n_bands, n_frames) and frame counts (batch,) of utterances that are in the cache."""
-        features = self._features[torch.from_numpy(self._row[indices])]
-        return features, torch.full((len(indices),), features.shape[2])
+        """Features (batch, n_bands, n_frames), zero past each utterance's end, and frame counts (batch,)."""
+        counts = self.counts[torch.from_numpy(indices)]
+        chosen = [self._features[index] for index in indices.tolist()]
+        features = torch.zeros(len(chosen), chosen[0].shape[0], int(counts.max()))
+        for row, one in zip(features, chosen, strict=True):
+            row[:, : one.shape[1]] = one
+        return features, counts

@@ -29,6 +29,7 @@ from emotone.training.checkpoint import Checkpoint, optimiser_parts, restore_opt
 from emotone.training.feature_cache import FeatureCache
 from emotone.training.history import EpochRecord, write_history
 from emotone.training.losses import LossOptions, build_criterion, focal_loss
+from emotone.training.memory_format import fastest_memory_format
 from emotone.training.options import TrainingOptions, learning_rate_at
 from emotone.training.scoring import on_device, score
 
@@ -141,9 +142,9 @@ class _Run:
         self.augmentation, self.seed, self.fold, self.run_key = augmentation, seed, fold, run_key
         self.folder, self.workers, self.progress = folder, workers, progress
         self.accelerator = accelerator or make_accelerator(options)
-        # Convolutions on a CPU run 1.1 to 1.3 times as fast with channels last (docs/benchmarks.md).
         network.to(self.accelerator.device)
-        self.plain = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from its stubs
+        layout = fastest_memory_format(network)
+        self.plain = network.to(memory_format=layout)  # type: ignore[call-overload]  # absent from its stubs
         self.optimiser: Any = _OPTIMISERS[options.optimiser](
             _decayed_groups(self.plain, options), lr=options.learning_rate
         )
@@ -169,8 +170,8 @@ class _Run:
             self.plain.network.prepare(self.class_counts, phonemes, derived_seed(self.seed, self.fold, "prepare"))
             self.average = snapshot(self.plain) if self.options.average else {}
         everyone = np.concatenate([self.part.train, self.part.validation])
-        if FeatureCache.pays(self.plain, self.augmentation, self.options.crop_s, len(everyone)):
-            self.cache = FeatureCache(self.plain, self.data, everyone)
+        if FeatureCache.pays(self.augmentation, self.options.crop_s):
+            self.cache = FeatureCache.fill(self.plain, self.data, everyone)
         self.model, self.optimiser = self.accelerator.prepare(self.plain, self.optimiser)
         while len(self.history) < self.n_epochs and not self._out_of_patience():
             self._epoch()

@@ -11,6 +11,9 @@ from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training.batches import Indices, LabelledWaveforms, scoring_batches
 from emotone.training.feature_cache import FeatureCache
 
+CACHED_BATCH = 64
+"""Utterances scored at once where their features are at hand; like lengths stand together, so little is padding."""
+
 
 def score(
     network: RecognitionNetwork, data: LabelledWaveforms, indices: Indices, cache: FeatureCache | None = None
@@ -28,12 +31,13 @@ def score(
     logits = np.zeros((len(indices), data.n_classes))
     with torch.no_grad():
         if cache is not None:
-            for start in range(0, len(indices), 64):
-                members = indices[start : start + 64]
-                features, counts = cache(members)
-                phonemes = on_device(device, data.phonemes_of(members))
+            order = np.argsort(data.waveforms.lengths[indices], kind="stable")
+            for start in range(0, len(order), CACHED_BATCH):
+                rows = order[start : start + CACHED_BATCH]
+                features, counts = cache(indices[rows])
+                phonemes = on_device(device, data.phonemes_of(indices[rows]))
                 out, _ = network(None, counts.to(device), None, features.to(device), phonemes)
-                logits[start : start + 64] = out.double().cpu().numpy()
+                logits[rows] = out.double().cpu().numpy()
             return logits
         for members, waveform, lengths in scoring_batches(data, indices):
             phonemes = on_device(device, data.phonemes_of(indices[members]))
