@@ -178,9 +178,40 @@ def _service(results: Results) -> str:
     one = results.get("service", {})
     if "p50_ms" not in one:
         return f"Not measured: {one.get('missing', 'left out')}."
-    return _table(
+    times = _table(
         ["median, ms", "of it the bare recognizer, ms", "99 of 100, ms", "requests/s, 8 clients"],
         [[_number(one[key]) for key in ("p50_ms", "bare_p50_ms", "p99_ms", "requests_per_s")]],
+    )
+    return "\n\n".join([times, *_flood(one)])
+
+
+def _flood(one: dict[str, Any]) -> Iterable[str]:
+    if "flood_memory_mb" not in one:
+        return
+    server, client = one["server_cpu_ms"], one["client_cpu_ms"]
+    yield (
+        f"With eight clients a request costs the service {_number(server)} ms of processor time and its client "
+        f"{_number(client)} ms, on the same cores."
+    )
+    early, late = one["flood_memory_mb"]
+    yield f"{one['flood_clients']} clients at once for {one['flood_s']:g} s, each asking again as soon as it is answered:"
+    yield _table(
+        [
+            "answers by status",
+            "judged a second",
+            "median, ms",
+            "99 of 100, ms",
+            "memory after a sixth, MB",
+            "at the end, MB",
+        ],
+        [
+            [
+                ", ".join(f"{status}: {n:,}" for status, n in sorted(one["flood_statuses"].items())),
+                *(_number(one[key]) for key in ("flood_per_s", "flood_p50_ms", "flood_p99_ms")),
+                _number(early),
+                _number(late),
+            ]
+        ],
     )
 
 

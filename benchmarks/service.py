@@ -1,13 +1,15 @@
 """How fast the service answers: python benchmarks/service.py; one JSON object. Nothing else should run on the machine.
 
 A 3 s clip, first judged by the bare recognizer, then asked for by one client after another on kept connections, then by
-eight at once. Needs the extra `serve`.
+eight at once, then by 64 for a minute, while the service's memory is watched. The clients are bare sockets, so that they
+take little of the cores that the service works on; how much is measured. Needs the extra `serve`, and Linux.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
+import os
+import re
 import socket
 import statistics
 import subprocess
@@ -17,7 +19,9 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import emotone
@@ -28,6 +32,8 @@ CLIP_S = 3.0
 N_REQUESTS = 500
 N_CLIENTS = 8
 BUSY_S = 20.0
+N_FLOOD = 64
+FLOOD_S = 60.0
 
 
 def three_seconds() -> bytes:
@@ -60,37 +66,88 @@ def times_ms(work: Callable[[], object], n: int) -> list[float]:
     return found
 
 
-def caller(port: int, clip: bytes) -> Callable[[], None]:
-    """A client that keeps its connection."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+class Client:
+    """Keeps its connection, and does no more than it must."""
 
-    def call() -> None:
-        connection.request("POST", "/v1/recognize", clip)
-        response = connection.getresponse()
-        response.read()
-        if response.status != 200:
-            raise RuntimeError(f"status {response.status}")
+    def __init__(self, port: int, clip: bytes) -> None:
+        head = f"POST /v1/recognize HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(clip)}\r\n\r\n"
+        self._request = head.encode() + clip
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    return call
+    def __call__(self) -> int:
+        """Ask once; the status of the whole answer."""
+        self._socket.sendall(self._request)
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += self._more()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        length = int(re.findall(rb"content-length: (\d+)", head.lower())[0])
+        while len(body) < length:
+            body += self._more()
+        return int(head[9:12])
+
+    def _more(self) -> bytes:
+        piece = self._socket.recv(65_536)
+        if not piece:
+            raise ConnectionError("the service hung up")
+        return piece
 
 
-def busy_rate(port: int, clip: bytes) -> float:
-    """Requests per second that eight clients get answered."""
-    answered = [0] * N_CLIENTS
-    until = time.perf_counter() + BUSY_S
+@dataclass
+class Crowd:
+    """What many clients at once got."""
 
-    def work(index: int) -> None:
-        call = caller(port, clip)
-        while time.perf_counter() < until:
-            call()
-            answered[index] += 1
+    seconds: float
+    server_cpu_ms: float = 0.0
+    client_cpu_ms: float = 0.0
+    statuses: Counter[str] = field(default_factory=Counter)
+    times_ms: list[float] = field(default_factory=list)
+    memory_mb: list[float] = field(default_factory=list)
 
-    threads = [threading.Thread(target=work, args=(index,)) for index in range(N_CLIENTS)]
+    @property
+    def per_s(self) -> float:
+        """Recordings judged in a second."""
+        return self.statuses["200"] / self.seconds
+
+
+def crowd(port: int, pid: int, clip: bytes, n_clients: int, seconds: float) -> Crowd:
+    """Let clients ask again and again, each as soon as it is answered."""
+    found = Crowd(seconds)
+    until = time.perf_counter() + seconds
+
+    def work() -> None:
+        client = Client(port, clip)
+        while (begun := time.perf_counter()) < until:
+            try:
+                status = str(client())
+            except OSError as error:
+                status, client = type(error).__name__, Client(port, clip)
+            found.statuses[status] += 1
+            found.times_ms.append(1000 * (time.perf_counter() - begun))
+
+    server_s, client_s = processor_s(pid), processor_s(os.getpid())
+    threads = [threading.Thread(target=work) for _ in range(n_clients)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(answered) / BUSY_S
+    while any(thread.is_alive() for thread in threads):
+        found.memory_mb.append(resident_mb(pid))
+        time.sleep(0.5)
+    n_answers = len(found.times_ms)
+    found.server_cpu_ms = 1000 * (processor_s(pid) - server_s) / n_answers
+    found.client_cpu_ms = 1000 * (processor_s(os.getpid()) - client_s) / n_answers
+    return found
+
+
+def processor_s(pid: int) -> float:
+    """Processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_mb(pid: int) -> float:
+    """Memory of a process that is not elsewhere."""
+    return int(re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[0]) * 1024 / 1e6
 
 
 def main() -> None:
@@ -107,12 +164,14 @@ def main() -> None:
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         try:
             wait_for(port)
-            served = times_ms(caller(port, clip), N_REQUESTS)
-            rate = busy_rate(port, clip)
+            served = times_ms(Client(port, clip), N_REQUESTS)
+            busy = crowd(port, process.pid, clip, N_CLIENTS, BUSY_S)
+            flood = crowd(port, process.pid, clip, N_FLOOD, FLOOD_S)
         finally:
             process.terminate()
             process.wait(60)
-    cuts, bare_cuts = (statistics.quantiles(one, n=100) for one in (served, bare))
+    cuts, bare_cuts, flood_cuts = (statistics.quantiles(one, n=100) for one in (served, bare, flood.times_ms))
+    early = len(flood.memory_mb) // 6
     print(
         json.dumps(
             {
@@ -121,8 +180,19 @@ def main() -> None:
                 "p50_ms": round(cuts[49], 2),
                 "p99_ms": round(cuts[98], 2),
                 "p50_over_bare_ms": round(cuts[49] - bare_cuts[49], 2),
-                "requests_per_s": round(rate, 1),
+                "requests_per_s": round(busy.per_s, 1),
                 "clients": N_CLIENTS,
+                "statuses": dict(busy.statuses),
+                "server_cpu_ms": round(busy.server_cpu_ms, 2),
+                "client_cpu_ms": round(busy.client_cpu_ms, 2),
+                "flood_clients": N_FLOOD,
+                "flood_s": FLOOD_S,
+                "flood_statuses": dict(flood.statuses),
+                "flood_per_s": round(flood.per_s, 1),
+                "flood_p50_ms": round(flood_cuts[49], 1),
+                "flood_p99_ms": round(flood_cuts[98], 1),
+                # The first seconds fill caches and buffers; what grows after them would grow for ever.
+                "flood_memory_mb": [round(flood.memory_mb[early], 1), round(flood.memory_mb[-2], 1)],
             }
         )
     )

@@ -55,7 +55,7 @@ def test_a_client_that_never_reads_is_let_go(service: RunningService) -> None:
         n_requests = 100 + (32 << 20) // size
         connection.sendall((request + b"\r\n") * n_requests)
         time.sleep(25)
-        assert len(heard_to_the_end(connection)) < n_requests * size
+        assert heard_to_the_end(connection).count(b"HTTP/1.1 200") < n_requests
 
 
 @pytest.mark.parametrize(
