@@ -13,16 +13,13 @@ from emotone.evaluation.latex import document as latex_document
 from emotone.evaluation.markdown import document as markdown_document
 from emotone.evaluation.page import document as page_document
 from emotone.evaluation.report_content import Paragraph, Part, Section, Table
-from emotone.evaluation.results import ConfidenceInterval, Results, percent
-from emotone.experiments.leakage import STAMP
+from emotone.evaluation.results import ConfidenceInterval, percent
+from emotone.experiments.stamps import NONE, QUICK_STAMP, stamped
+from emotone.experiments.table_origin import choices, costs, origin
 from emotone.experiments.table_record import Outcome, TableFacts
 from emotone.experiments.table_rows import PAIRS, Group, Printed
-from emotone.experiments.tables import row_cost, row_recipe
 from emotone.experiments.verdicts import Verdict, claim, compare, signed
 from emotone.files import write_text
-
-QUICK_STAMP = "QUICK"
-NONE = "–"
 
 
 def write_tables(folder: Path, table: TableFacts, outcomes: Sequence[Outcome]) -> list[Path]:
@@ -50,10 +47,10 @@ def sections(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Section]:
         Section("Yardsticks", _yardsticks(table, outcomes)),
         Section("Rare classes", [_recalls(table, outcomes)]),
         Section("How much is protocol?", _leaks(table, outcomes)),
-        Section("What it costs", _costs(table, outcomes)),
+        Section("What it costs", costs(table, outcomes)),
         Section("Confusion matrices", _confusions(table, outcomes) or [Paragraph("No row is done yet.")]),
-        Section("What is the project's choice", _choices(outcomes)),
-        Section("How it was made", _origin(table, outcomes)),
+        Section("What is the project's choice", choices(outcomes)),
+        Section("How it was made", origin(table, outcomes)),
     ]
 
 
@@ -72,14 +69,6 @@ def _lead(table: TableFacts) -> list[str]:
         "them, not against them, on any other corpus. Accuracy is the paper's overall accuracy, UAR its class "
         "accuracy.",
     ]
-
-
-def _stamp(text: str, table: TableFacts, outcome: Outcome | None = None) -> str:
-    if text == NONE or not any(character.isdigit() for character in text):
-        return text
-    stamps = [STAMP] if outcome is not None and outcome.row.leak is not None else []
-    stamps += [QUICK_STAMP] if table.quick else []
-    return " ".join([text, *stamps])
 
 
 def _interval(interval: ConfidenceInterval | None) -> str:
@@ -105,7 +94,7 @@ def _scores(table: TableFacts, outcomes: Sequence[Outcome], groups: Sequence[Gro
                 _figure(found.pooled.uar, found.over_seeds.uar_sd),
                 _interval(found.pooled.uar_interval),
             ]
-            row = [outcome.row.title, state, *(_stamp(figure, table, outcome) for figure in figures)]
+            row = [outcome.row.title, state, *(stamped(figure, table, outcome) for figure in figures)]
         rows.append(row + (_printed(outcome.row.printed) if printed else []))
     return Table(
         "In percent, all folds pooled; 95 % intervals by bootstrap over speakers; ± over seeds where there are any.",
@@ -178,7 +167,7 @@ def _verdict_table(table: TableFacts, verdicts: Sequence[Verdict]) -> Table:
             f"{pairs.only_a} / {pairs.only_b}",
             f"{pairs.p_value:.4f}",
         ]
-        rows.append([f"{verdict.first} − {verdict.second}", *(_stamp(figure, table) for figure in figures)])
+        rows.append([f"{verdict.first} − {verdict.second}", *(stamped(figure, table) for figure in figures)])
     return Table(
         "Differences in points. p of UAR and accuracy: permutation that swaps the two systems speaker by speaker; its "
         "interval by bootstrap over speakers. McNemar's exact test takes utterances as independent, which those of one "
@@ -193,7 +182,7 @@ def _recalls(table: TableFacts, outcomes: Sequence[Outcome]) -> Table:
     for outcome in outcomes:
         if outcome.results is not None:
             recalls = [percent(outcome.results.pooled.per_class[label].recall) for label in table.labels]
-            rows.append([outcome.row.title, *(_stamp(recall, table, outcome) for recall in recalls)])
+            rows.append([outcome.row.title, *(stamped(recall, table, outcome) for recall in recalls)])
     names = [f"{label} (rare)" if label in table.rare else label for label in table.labels]
     return Table(
         "Recall of each class in percent, pooled; rare classes have fewer utterances than an even share.",
@@ -210,89 +199,15 @@ def _leaks(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
     return [words, _scores(table, outcomes, ("leaky",), printed=False)]
 
 
-def _costs(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
-    rows = []
-    for outcome in outcomes:
-        cost = row_cost(outcome.row, len(table.labels))
-        parameters = f"{cost.parameters:,}" if cost else _peer_parameters(outcome.results)
-        spent = outcome.seconds, outcome.core_seconds
-        figures = [
-            NONE if one is None else f"{one / unit:.{digits}f}"
-            for one, unit, digits in zip(spent, (1, 3600), (0, 3), strict=True)
-        ]
-        rows.append(
-            [outcome.row.title, outcome.row.key, parameters, f"{cost.multiply_adds / 1e6:,.1f}" if cost else NONE]
-            + [_stamp(figure, table, outcome) for figure in figures]
-        )
-    counted = [outcome.core_seconds for outcome in outcomes if outcome.results is not None]
-    known = [seconds for seconds in counted if seconds is not None]
-    total = _stamp(f"{sum(known) / 3600:.2f}", table)
-    left_out = f" ({len(counted) - len(known)} of them were not counted)" if len(counted) > len(known) else ""
-    return [
-        Paragraph(f"The {len(counted)} rows that are done took {total} core-hours of training together{left_out}."),
-        Table(
-            "Multiply-adds in millions for an utterance of 3 s (6 s where the input has a fixed size), front end left "
-            "out. Seconds of training by the clock, validation included (openSMILE: of the classifier alone), over all "
-            "folds and seeds; core-hours: of the processor, other work on the machine not counted. --only KEY runs a "
-            "row alone.",
-            ["system", "key", "parameters", "million multiply-adds", "seconds", "core-hours"],
-            rows,
-        ),
-        Paragraph("Networks with heavy parallel convolutions are as slow as they are; nothing was made smaller."),
-    ]
-
-
-def _peer_parameters(results: Results | None) -> str:
-    return NONE if results is None else f"{results.per_fold[0].info.n_parameters:,}"
-
-
 def _confusions(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
     labels = table.labels
     parts: list[Part] = []
     for outcome in (one for one in outcomes if one.results is not None):
         matrix = outcome.results.pooled.confusion_matrix if outcome.results else []
         rows = [
-            [label, *(_stamp(str(count), table, outcome) for count in row)]
+            [label, *(stamped(str(count), table, outcome) for count in row)]
             for label, row in zip(labels, matrix, strict=True)
         ]
         caption = f"{outcome.row.title}: true classes on the rows, predicted ones on the columns, summed over seeds."
         parts.append(Table(caption, ["true \\ predicted", *labels], rows))
     return parts
-
-
-def _choices(outcomes: Sequence[Outcome]) -> list[Part]:
-    seen: dict[str, tuple[str, ...]] = {}
-    for outcome in outcomes:
-        if outcome.row.recipe:
-            seen.setdefault(outcome.row.recipe, row_recipe(outcome.row, quick=False).choices)
-    rows = [[name, choice] for name, choices in seen.items() for choice in choices]
-    return [Table("What the papers do not print, and what stands in its place.", ["recipe", "choice"], rows, n_text=2)]
-
-
-def _origin(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
-    done = [one.results for one in outcomes if one.results is not None]
-    counted = NONE if table.looks is None else str(table.looks)
-    facts = [
-        ["corpus", table.corpus],
-        ["protocol", table.protocol],
-        ["folds' hash", table.fold_hash],
-        ["times these test folds were looked at", counted],
-        ["without phonemes", str(table.n_without_phonemes)],
-    ]
-    made = [
-        [
-            results.recipe_name,
-            results.created,
-            results.fold_hash,
-            ", ".join(map(str, results.seeds)),
-            results.device,
-            ", ".join(f"{name} {version}" for name, version in results.versions.items()),
-            results.command,
-        ]
-        for results in done
-    ]
-    columns = ["recipe", "date", "folds' hash", "seeds", "device", "versions", "command"]
-    return [
-        Table("All that is needed to do it again.", ["what", "value"], facts, n_text=2),
-        Table("Each row as it was run.", columns, made, n_text=len(columns)),
-    ]
