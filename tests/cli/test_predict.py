@@ -219,3 +219,51 @@ def test_a_reader_that_goes_away_is_no_traceback(clip: str, model: list[str]) ->
 def test_the_shipped_model_is_the_default(shipped_model: Path, clip: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["predict", clip]) == 0
     assert "03a01Wa.flac" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "begin"),
+    [("a.csv", '"file"'), ("a.json", "["), ("a.jsonl", "{"), ("a.rttm", "SPEAKER"), ("a.TextGrid", "File type"),
+     ("a.vtt", "WEBVTT"), ("a.txt", " file")],
+)  # fmt: skip
+def test_the_suffix_of_the_output_says_the_format(
+    clip: str, model: list[str], tmp_path: Path, name: str, begin: str
+) -> None:
+    assert run(["predict", clip, *model, "--output", str(tmp_path / name)]) == 0
+    assert (tmp_path / name).read_text().startswith(begin)
+    assert run(["predict", clip, *model, "--format", "json", "--output", str(tmp_path / name)]) == 0
+    assert (tmp_path / name).read_text().startswith("[")
+
+
+@pytest.mark.parametrize("output", ["-", "/dev/stdout"])
+def test_standard_output_is_written_to_and_never_replaced(
+    clip: str, model: list[str], tmp_path: Path, output: str
+) -> None:
+    kept = tmp_path / "kept.txt"
+    kept.write_text("what stood there\n")
+    words = [sys.executable, "-c", "from emotone.cli.main import main; main()", "predict", clip, *model]
+    with kept.open("a") as file:
+        subprocess.run([*words, "--format", "csv", "--output", output], stdout=file, check=True, timeout=240)
+    assert kept.read_text().startswith('what stood there\n"file"')
+
+
+def test_a_recording_can_come_through_standard_input(clip: str, model: list[str]) -> None:
+    words = [sys.executable, "-c", "from emotone.cli.main import main; main()", "predict", "-", *model]
+    done = subprocess.run(
+        [*words, "--format", "json"], input=Path(clip).read_bytes(), capture_output=True, timeout=240, check=True
+    )
+    (found,) = json.loads(done.stdout)
+    assert found["duration_s"] > 1.0
+
+
+def test_empty_names_are_usage_errors(clip: str, model: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([""], [clip, "--output", ""]):
+        assert run(["predict", *words, *model]) == 2
+        assert "an empty name" in capsys.readouterr().err
+
+
+def test_an_impossible_hop_is_said_as_it_was_given(
+    call: str, model: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["predict", call, *model, "--hop", "0.00001"]) == 2
+    assert "hop_s = 1e-05; expected 0.125 to 2 s" in capsys.readouterr().err

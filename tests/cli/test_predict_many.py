@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,3 +85,21 @@ def test_a_cluster_does_not_fail_fast(calls, model, tmp_path, capsys):
     words = ["--output", str(tmp_path / "results"), "--ray", "local", "--fail-fast"]
     assert run(["predict", str(calls), *model, *words]) == 2
     assert "--fail-fast" in capsys.readouterr().err
+
+
+def test_a_batch_is_not_drawn(calls, model, tmp_path, capsys):
+    words = ["--output", str(tmp_path / "results.csv"), "--plot", str(tmp_path / "picture.png")]
+    assert run(["predict", str(calls), *model, *words]) == 2
+    assert "--plot" in capsys.readouterr().err
+
+
+def test_a_worker_that_comes_too_late_leaves_without_a_word(tiny_model):
+    reader, writer = os.pipe()
+    setup = {"model": str(tiny_model), "unsure_threshold": None, "channels": "mix", "options": {}}
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "emotone.listening.worker"],
+        input=json.dumps(setup).encode() + b"\n", stdout=writer, stderr=subprocess.PIPE, timeout=120, check=False,
+    )  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")

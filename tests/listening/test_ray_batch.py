@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow.dataset as ds
 import pytest
 
+from emotone.cli.main import run
 from emotone.errors import OutputError
 from emotone.listening.batch import recognise_many
 from hostile.make_hostile import TONE, wav
@@ -80,3 +81,23 @@ def test_a_folder_that_is_there_is_not_written_over(tmp_path, tiny_model):
     (tmp_path / "ray" / "thesis.txt").touch()
     with pytest.raises(OutputError, match="name a new folder"):
         recognise_with_ray([tmp_path], tmp_path / "ray", model=tiny_model)
+
+
+@pytest.mark.parametrize("address", ["", "nonsense", "127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999"])
+def test_an_address_without_a_cluster_is_said_at_once(tmp_path, tiny_model, address, capsys):
+    words = ["predict", __file__, "--model", str(tiny_model), "--output", str(tmp_path / "ray"), "--ray", address]
+    assert run(words) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: no Ray cluster at {address!r} (")
+    assert "--ray local" in err
+
+
+def test_local_starts_a_cluster_and_joins_nobodys(monkeypatch):
+    import ray
+
+    from emotone.listening.ray_batch import _join
+
+    asked = []
+    monkeypatch.setattr(ray, "init", lambda **words: asked.append(words["address"]))
+    _join("local")
+    assert asked == ["local"]

@@ -20,7 +20,12 @@ class Channels(StrEnum):
 
 
 ModelOption = Annotated[
-    Path | None, typer.Option("--model", help="A model file made by `emotone export`. [default: the shipped model]")
+    Path | None,
+    typer.Option(
+        "--model",
+        help="A model file made by `emotone export`, or OWNER/NAME on the Hugging Face hub. "
+        "[default: the shipped model]",
+    ),
 ]
 ThresholdOption = Annotated[
     float | None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,7 +47,8 @@ def predict(
         list[str],
         typer.Argument(
             metavar="FILE",
-            help="Recordings of any audio format, folders, lists (.txt), patterns, or s3:// and gs:// addresses.",
+            help="Recordings of any audio format (`-`: standard input), folders, lists (.txt), patterns, or s3:// and "
+            "gs:// addresses.",
         ),
     ],
     model: ModelOption = None,
@@ -56,10 +57,16 @@ def predict(
     hop: HopOption = None,
     vad: VadOption = True,
     channels: ChannelsOption = Channels.MIX,
-    format: Annotated[Format, typer.Option(help="How to write the results.")] = Format.table,
+    format: Annotated[
+        Format | None,
+        typer.Option(help="How to write the results. [default: as the suffix of --output says, else a table]"),
+    ] = None,
     output: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="Write the results to this file; audformat and a cluster make a folder."),
+        typer.Option(
+            metavar="PATH",
+            help="Write the results to this file (`-`: standard output); audformat and a cluster make a folder.",
+        ),
     ] = None,
     plot: Annotated[
         Path | None,
@@ -93,7 +100,14 @@ def predict(
     from emotone.listening.remote import require_local
 
     options = timeline_options(window=window, hop=hop, vad=vad)
-    table = table_of_batch(files, output, format=format.value, workers=workers, ray=ray)
+    files = [_recording(word) for word in files]
+    output = _output(output)
+    # A batch goes by the suffix alone; a format that says otherwise asks for no batch.
+    asked = format.value if format is not None else "table"
+    table = table_of_batch(files, output, format=asked, workers=workers, ray=ray)
+    kind = format or _format_of(output)
+    if table is not None and plot is not None:
+        raise typer.BadParameter("draws one recording, not a batch", param_hint="--plot")
     if table is not None:
         predict_many(
             files,
@@ -116,10 +130,10 @@ def predict(
         from emotone.listening.pictures import check_picture
 
         check_picture(plot)
-    if format.value in ("parquet", "audformat", "textgrid", "webvtt"):
+    if kind.value in ("parquet", "audformat", "textgrid", "webvtt"):
         from emotone.listening.formats import check_format
 
-        check_format(format.value, n_recordings=len(files), output=output)
+        check_format(kind.value, n_recordings=len(files), output=output)
     from emotone.listening.recognizer import load
 
     recognizer = load(model, threads=threads, unsure_threshold=threshold)
@@ -138,12 +152,32 @@ def predict(
                 raise
             failures.append((file, error))
     if recognitions or not failures:
-        _write(recognitions, format, output)
+        _write(recognitions, kind, output)
     if plot is not None and recognitions:
         recognitions[0].plot(plot)
     if failures:
         _list_failures(failures, total=len(files))
         raise typer.Exit(exit_status.status_of(failures[0][1]))
+
+
+def _recording(word: str) -> str:
+    if not word:
+        raise typer.BadParameter("an empty name; expected a recording, a folder, a list or a pattern")
+    return "/dev/stdin" if word == "-" else word
+
+
+def _output(word: str | None) -> str | None:
+    """Where to write; None for standard output, which is never replaced by a file, even where it is one."""
+    if word == "":
+        raise typer.BadParameter("an empty name; expected a file", param_hint="--output")
+    return None if word in ("-", "/dev/stdout") else word
+
+
+def _format_of(output: str | None) -> Format:
+    """What the suffix of the output asks for; a table where it says nothing."""
+    suffix = PurePath(output).suffix.lower()[1:] if output is not None else ""
+    suffix = {"vtt": "webvtt", "ndjson": "jsonl"}.get(suffix, suffix)
+    return Format(suffix) if suffix in Format.__members__ else Format.table
 
 
 def _write(recognitions: list[Recognition], format: Format, output: str | None) -> None:

@@ -76,8 +76,9 @@ class TimelineOptions:
         samples = (window + 1) // 2 if self.hop_s is None else round(self.hop_s * metadata.sample_rate)
         if not window / 16 <= samples <= window:
             raise ValueError(
-                f"hop_s = {samples / metadata.sample_rate:g}; expected a sixteenth of the window "
-                f"to all of it ({window / metadata.sample_rate:g} s)"
+                f"hop_s = {samples / metadata.sample_rate if self.hop_s is None else self.hop_s:g}; expected "
+                f"{window / 16 / metadata.sample_rate:g} to {window / metadata.sample_rate:g} s, "
+                "a sixteenth of the window to all of it"
             )
         return samples
 

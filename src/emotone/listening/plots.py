@@ -106,7 +106,7 @@ def _title(figure: Any, recognition: Recognition, colour: str) -> None:
         verdict = f"perhaps {verdict}"
     figure.suptitle(verdict, x=0.03, ha="left", fontsize=24, fontweight="bold", color=colour)
     name = printable(PurePath(recognition.source).name)
-    detail = f"{name} · {recognition.duration_s:.1f} s"
+    detail = f"{name} · {recognition.duration_s:.1f} s" + (" · narrow-band" if recognition.narrow_band else "")
     figure.text(0.985, 0.955, detail, ha="right", fontsize=11, color=FAINT, parse_math=False)
 
 

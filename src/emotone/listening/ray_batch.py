@@ -10,6 +10,7 @@ A node or worker that dies costs time: its batches are judged again elsewhere, a
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from typing import Any, Literal
 
 from emotone.errors import EmotoneError, MissingExtraError, OutputError
 from emotone.listening.batch import BatchReport, Failure, setup_of
+from emotone.listening.hub import local_model
 from emotone.listening.locations import find_recordings
 from emotone.listening.options import TimelineOptions
 from emotone.listening.remote import is_address, remote_file_system, require_empty_folder
@@ -30,6 +32,8 @@ _FILES_A_BLOCK = 32
 """What a batch that has to be judged again costs, against the bookkeeping of each block."""
 
 _LISTED_FAILURES = 100
+
+_ANSWER_S = 5.0
 
 
 class RayWorker:
@@ -108,7 +112,7 @@ def recognise_with_ray(
         MissingExtraError: Ray is not installed.
         AudioError: no recordings.
         OutputError: the folder is there and not empty.
-        EmotoneError: the model cannot be used, or the cluster gave not all of the results.
+        EmotoneError: the model cannot be used, there is no such cluster, or it gave not all of the results.
     """
     try:
         import ray
@@ -124,11 +128,9 @@ def recognise_with_ray(
     n_files = sum(table.num_rows for table in tables)
     started_here = not ray.is_initialized()
     if started_here:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ray.init(address=None if address == "local" else address, log_to_driver=False, logging_level="WARNING")
+        _join(address)
     try:
-        content = None if model is None else ray.put(Path(model).read_bytes())
+        content = None if model is None else ray.put(local_model(model).read_bytes())
         cpus = int(ray.cluster_resources().get("CPU", 1))
         most = workers if workers is not None else max(1, cpus - 1)
         results = ray.data.from_arrow(tables).map_batches(
@@ -158,6 +160,28 @@ def _blocks(locations: Iterator[str]) -> Iterator[Any]:
     while some := list(islice(numbered, _FILES_A_BLOCK)):
         names = [os.path.abspath(name) if not is_address(name) else name for _, name in some]  # noqa: PTH100
         yield pa.table({"index": [index for index, _ in some], "file": names})
+
+
+def _join(address: str) -> None:
+    """Become part of a cluster, or start one.
+
+    Raises:
+        EmotoneError: there is none at the address.
+    """
+    import ray
+
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        # Ray itself waits minutes for an address at which nobody answers.
+        if host and port.isdecimal():
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # "local" is Ray's own word too: with no address it would join whatever cluster it finds, anybody's.
+            ray.init(address=address, log_to_driver=False, logging_level="WARNING")
+    except (OSError, OverflowError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise EmotoneError(f"no Ray cluster at {address!r} ({reason}); start one, or use --ray local") from error
 
 
 def _new_folder(output: str | os.PathLike[str]) -> tuple[Any, str]:

@@ -29,7 +29,11 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     # Whatever else writes to standard output must not end up between the answers.
     os.dup2(2, 1)
-    serve(sys.stdin.buffer, answers)
+    try:
+        serve(sys.stdin.buffer, answers)
+    except BrokenPipeError:
+        # Nobody waits for the answer any more; Python would complain once more when it flushes the pipe on its way out.
+        os._exit(0)
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
