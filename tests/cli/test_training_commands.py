@@ -69,6 +69,9 @@ def test_from_a_manifest_to_a_prediction(
     clip = next(u for u in voices.utterances if u.speaker == "s4" and u.emotion == "sadness").path
     assert run(["predict", str(clip), "--model", "mine.onnx", "--format", "json"]) == 0
     assert "sadness" in capsys.readouterr().out
+    assert run(["export", "one", "--output", "small.onnx", "--precision", "int8"]) == 0
+    assert "int8; within" in capsys.readouterr().out
+    assert Path("small.onnx").stat().st_size < Path("mine.onnx").stat().st_size
     evaluate = ["evaluate", "manifest", "voices.csv", "--model", "mine.onnx", "--output", "scored"]
     assert run(evaluate) == 0
     assert "held-out speakers" in (shown := capsys.readouterr().out)
