@@ -1,13 +1,18 @@
 # The service in a small image: no compiler, no torch, nobody's root.
 #
 #   docker build -t emotone . && docker run --rm -p 127.0.0.1:8000:8000 emotone
-FROM python:3.12-slim AS build
+#
+# Any base with Python 3.11 or newer and its venv will do, for both stages: --build-arg BASE=...
+ARG BASE=python:3.12-slim
+FROM ${BASE} AS build
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
-RUN python -m venv /opt/emotone && /opt/emotone/bin/pip install --no-cache-dir --disable-pip-version-check '.[serve]'
+# PyAV 19, which Python 3.12 and newer get, has dropped an argument that the decoder passes.
+RUN python3 -m venv /opt/emotone \
+    && /opt/emotone/bin/pip install --no-cache-dir --disable-pip-version-check '.[serve]' 'av<19'
 
-FROM python:3.12-slim
+FROM ${BASE}
 LABEL org.opencontainers.image.title="emotone" \
       org.opencontainers.image.description="Emotion in speech over HTTP" \
       org.opencontainers.image.licenses="MIT"

@@ -6,14 +6,17 @@ import base64
 import csv
 import io
 import json
+import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from browsing import chromium, write_talk
+from browsing import RATE, chromium, write_talk
 from running import RunningService, running
 
+from emotone.audio import load_audio
 from emotone.listening.recognizer import Recognizer, load
 
 pytestmark = pytest.mark.slow
@@ -134,6 +137,59 @@ def test_a_long_recording_has_its_segments_in_the_table_and_on_the_waveform(
     assert drawn == sum(segment.emotion is not None for segment in segments)
 
 
+def test_each_channel_is_drawn_from_its_own_sound(open_page: OpenPage, clip: Path, tmp_path: Path) -> None:
+    path = tmp_path / "call.wav"
+    sound = (load_audio(clip, sample_rate=RATE) * 32_767).astype("<i2")
+    silence = np.zeros_like(sound)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(np.stack([silence, sound], axis=1).tobytes())
+    page = open_page()
+    page.click(".settings summary")
+    page.select_option("#channels", "split")
+    judge(page, path)
+    bright = """() => Math.max(...[...document.querySelectorAll('#spectrogram canvas')].map(canvas => {
+        if (!canvas.width || !canvas.height) return 0;
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        return data.reduce((most, value, i) => (i % 4 === 0 ? Math.max(most, value) : most), 0);
+    }))"""
+    page.click("#tracks button >> nth=1")
+    page.wait_for_timeout(1500)
+    speaking = page.evaluate(bright)
+    page.click("#tracks button >> nth=0")
+    page.wait_for_timeout(1500)
+    assert speaking > 150
+    assert page.evaluate(bright) < 50
+
+
+def test_pauses_can_be_hidden(open_page: OpenPage, talk: Path, recognizer: Recognizer) -> None:
+    page = open_page()
+    judge(page, talk)
+    spoken = sum(segment.speech for segment in recognizer(talk).segments)
+    assert f"{spoken} with speech" in page.inner_text("#segments-title")
+    page.check("#speech-only")
+    assert page.locator("#rows tr:visible").count() == spoken
+
+
+def test_a_recording_is_judged_though_its_live_view_ends(open_page: OpenPage) -> None:
+    page = open_page()
+    page.evaluate(
+        """() => {
+            const send = WebSocket.prototype.send;
+            WebSocket.prototype.send = function (data) {
+                if (typeof data !== "string" && (window.sent = (window.sent ?? 0) + 1) > 25) return this.close();
+                return send.call(this, data);
+            };
+        }"""
+    )
+    page.click("#record")
+    page.wait_for_selector("#result:not([hidden])")
+    assert "anger" in page.inner_text("#verdict")
+    assert page.get_attribute("#record", "aria-pressed") == "false"
+
+
 def test_a_doubt_is_shown_as_one(open_page: OpenPage, clip: Path) -> None:
     page = open_page()
     page.click(".settings summary")
@@ -174,6 +230,7 @@ def test_a_broken_file_that_is_dropped_is_explained(open_page: OpenPage) -> None
     told = page.inner_text("#problem")
     assert "no audio of a known format" in told
     assert "expected wav" in told
+    assert "voice.wav" in told
     assert page.is_hidden("#result")
 
 

@@ -45,12 +45,13 @@ export class LiveRecording {
       this.socket.onmessage = ({ data }) => {
         const message = JSON.parse(data);
         if (message.type === "ready") {
-          this.socket.onclose = null;
+          this.socket.onclose = () => this.onProblem(new Problem({ title: "The live view has ended", detail: "The service has hung up." }));
           this.socket.onerror = null;
           resolve();
         }
         if (message.type === "problem") {
           const problem = new Problem(message.problem);
+          this.socket.onclose = null;
           reject(problem);
           this.onProblem(problem);
           return;
@@ -64,6 +65,7 @@ export class LiveRecording {
   async stop() {
     if (this.worklet) this.worklet.port.onmessage = null;
     this.stream?.getTracks().forEach((track) => track.stop());
+    if (this.socket) this.socket.onclose = null;
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ type: "stop" }));
     await this.context?.close();
     return this.pieces.length ? wav(this.pieces, this.sampleRate) : null;

@@ -36,10 +36,13 @@ function say(text) {
   $("status").textContent = text;
 }
 
-function complain(error) {
+function complain(error, name) {
   say("");
+  const title = error.title ?? "Something went wrong";
+  // To the service every file is a "recording"; here it has its name.
+  const detail = (error.detail || error.message || "").replace(/^recording: /, "");
   $("problem").hidden = false;
-  $("problem").replaceChildren(element("strong", {}, error.title ?? "Something went wrong"), element("span", {}, error.detail || error.message || ""));
+  $("problem").replaceChildren(element("strong", {}, name ? `${name}: ${title}` : title), element("span", {}, detail && detail[0].toUpperCase() + detail.slice(1)));
   if (error.status === 401) {
     document.querySelector(".settings").open = true;
     $("key").focus();
@@ -58,7 +61,7 @@ async function judge(file) {
     await show(answer, file);
     say("");
   } catch (error) {
-    if (error.name !== "AbortError") complain(error);
+    if (error.name !== "AbortError") complain(error, file.name);
   } finally {
     if (running === control) running = null;
   }
@@ -86,7 +89,7 @@ async function show({ reply, text }, file) {
   showTrack(0);
   $("result").focus({ preventScroll: true });
   $("result").scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth", block: "start" });
-  await picture.show(file, reply.duration_s, shown.track.segments);
+  await picture.show(file, reply.duration_s, shown.track);
 }
 
 function dash(label, position) {
@@ -106,13 +109,13 @@ function showVerdict(reply) {
   const said = reply.emotion ? nameOf({ ...reply, speech: true }) : "nobody speaks";
   $("verdict").replaceChildren(swatch(reply.emotion, reply.unsure), said);
   $("verdict-detail").textContent = detailOf(reply);
-  $("bars").replaceChildren(...bars(reply.labels, reply.probabilities, reply.emotion));
+  $("bars").replaceChildren(...(reply.emotion ? bars(reply.labels, reply.probabilities, reply.emotion) : []));
   $("notices").hidden = !reply.notices.length;
   $("notices").replaceChildren(...reply.notices.map((notice) => element("li", {}, notice)));
 }
 
 function detailOf(reply) {
-  const length = `${reply.duration_s.toFixed(1)} s`;
+  const length = reply.duration_s < 60 ? `${reply.duration_s.toFixed(1)} s` : clock(reply.duration_s);
   if (!reply.emotion) return `${length} · no speech was found`;
   if (!reply.unsure) return `${length} · confidence ${percent(reply.confidence)}`;
   // Two numbers that round to the same would say nothing.
@@ -136,10 +139,12 @@ function showTabs(reply) {
 
 function showTrack(position) {
   const track = (shown.track = shown.reply.tracks[position]);
-  picture.mark(track.segments);
+  picture.turnTo(track);
   chart.show(track.timeline, shown.reply.labels, shown.reply.duration_s);
   shown.rows = track.segments.map(row);
   $("rows").replaceChildren(...shown.rows);
+  const spoken = track.segments.filter((segment) => segment.speech).length;
+  $("segments-title").textContent = `Segments: ${spoken} with speech of ${track.segments.length}`;
 }
 
 function row(segment) {
@@ -151,7 +156,7 @@ function row(segment) {
   Object.assign(fill.style, { width: `${100 * confidence}%`, background: segment.emotion ? colourOf(segment.emotion) : "transparent" });
   const meter = element("span", { class: "meter", "aria-hidden": "true" }, fill);
   const name = segment.emotion ? [swatch(segment.emotion, segment.unsure), said] : [said];
-  return element("tr", {}, element("td", {}, hear), element("td", {}, clock(start)), element("td", {}, clock(end)), element("td", {}, ...name), element("td", {}, ...(segment.emotion ? [meter, percent(confidence)] : ["–"])));
+  return element("tr", { class: segment.speech ? "" : "pause" }, element("td", {}, hear), element("td", {}, clock(start)), element("td", {}, clock(end)), element("td", {}, ...name), element("td", {}, ...(segment.emotion ? [meter, percent(confidence)] : ["–"])));
 }
 
 function showTime(seconds) {
@@ -200,7 +205,8 @@ async function stopRecording() {
   $("record-label").textContent = "Record";
   const file = await ended?.stop();
   live.end();
-  if (file && $("problem").hidden) await judge(file);
+  // Also where the live view failed on its way: what was said by then is not lost.
+  if (file) await judge(file);
 }
 
 async function download(format) {
@@ -221,6 +227,7 @@ function listen() {
     if (file) judge(file);
   });
   $("record").addEventListener("click", toggleRecording);
+  $("speech-only").addEventListener("change", () => $("rows").classList.toggle("speech-only", $("speech-only").checked));
   $("play").addEventListener("click", () => picture.toggle());
   document.querySelectorAll("[data-format]").forEach((button) => button.addEventListener("click", () => download(button.dataset.format)));
   // The whole page takes drops, so that a near miss does not make the browser leave for the file.

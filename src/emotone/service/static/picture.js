@@ -17,6 +17,16 @@ function apology(frame, text) {
   frame.replaceChildren(element("p", { class: "no-picture" }, text));
 }
 
+/** One channel, or the mean of all: what the model heard. */
+function channelOf(sound, channel) {
+  if (channel !== null && channel < sound.numberOfChannels) return sound.getChannelData(channel);
+  const mixed = new Float32Array(sound.length);
+  for (let one = 0; one < sound.numberOfChannels; one++) {
+    sound.getChannelData(one).forEach((value, position) => (mixed[position] += value / sound.numberOfChannels));
+  }
+  return mixed;
+}
+
 export class Picture {
   constructor({ waveform, spectrogram, onTime, onPlaying }) {
     Object.assign(this, { waveform, spectrogram, onTime, onPlaying });
@@ -30,6 +40,7 @@ export class Picture {
   }
 
   clear() {
+    this.sound = null;
     this.surfer?.destroy();
     this.surfer = this.regions = null;
     if (this.url) URL.revokeObjectURL(this.url);
@@ -39,8 +50,10 @@ export class Picture {
     this.spectrogram.replaceChildren();
   }
 
-  async show(recording, duration, segments) {
+  /** Draw a recording: all its channels mixed, or the one of the track. */
+  async show(recording, duration, track) {
     this.clear();
+    this.track = track;
     this.audio = new Audio();
     this.audio.addEventListener("timeupdate", () => this.tick());
     this.audio.addEventListener("play", () => this.onPlaying(true));
@@ -73,15 +86,35 @@ export class Picture {
       event.stopPropagation();
       this.hear(region.start, region.end);
     });
+    const surfer = this.surfer;
     try {
-      await this.surfer.loadBlob(recording);
-      this.mark(segments);
+      this.url = URL.createObjectURL(recording);
+      const decoder = new OfflineAudioContext(1, 1, SPEECH_RATE);
+      const sound = await decoder.decodeAudioData(await recording.arrayBuffer());
+      // Meanwhile another recording may have come.
+      if (this.surfer !== surfer) return;
+      this.sound = sound;
+      await this.draw();
     } catch {
+      if (this.surfer !== surfer) return;
       this.surfer.destroy();
       this.surfer = null;
       apology(this.waveform, "This browser cannot play this format, so there is no waveform; the result below is whole.");
       apology(this.spectrogram, "No spectrogram without the waveform.");
     }
+  }
+
+  /** Another channel of the same recording. */
+  async turnTo(track) {
+    this.track = track;
+    if (this.sound) await this.draw();
+  }
+
+  async draw() {
+    const at = this.audio.currentTime;
+    await this.surfer.load(this.url, [channelOf(this.sound, this.track.channel)], this.sound.duration);
+    if (at) this.audio.currentTime = at;
+    this.mark(this.track.segments);
   }
 
   mark(segments) {
