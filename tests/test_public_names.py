@@ -43,7 +43,7 @@ def test_predict_imports_no_other_command(tiny_model: Path, clips_dir: Path) -> 
     arguments = ["predict", os.fspath(clips_dir / "emodb" / "03a01Wa.flac"), "--model", os.fspath(tiny_model)]
     code = f"import sys\nfrom emotone.cli.main import run\nrun({arguments!r})\n"
     code += "assert [name for name in sys.modules if name.startswith('emotone.cli.')] == "
-    code += "['emotone.cli.exit_status', 'emotone.cli.main', 'emotone.cli.options', "
+    code += "['emotone.cli.exit_status', 'emotone.cli.main', 'emotone.cli.options', 'emotone.cli.standard_output', "
     code += "'emotone.cli.predict', 'emotone.cli.predict_many']"
     modules_after(code)
 

@@ -267,3 +267,14 @@ def test_an_impossible_hop_is_said_as_it_was_given(
 ) -> None:
     assert run(["predict", call, *model, "--hop", "0.00001"]) == 2
     assert "hop_s = 1e-05; expected 0.125 to 2 s" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full: no disk that is always full")
+@pytest.mark.parametrize("command", [["predict", "-"], ["listen", "-", "--format", "jsonl", "--no-vad"]])
+def test_a_full_disk_behind_standard_output_is_no_traceback(clip: str, model: list[str], command: list[str]) -> None:
+    words = [sys.executable, "-c", "from emotone.cli.main import main; main()", *command, *model]
+    sound = Path(clip).read_bytes() if command[0] == "predict" else bytes(5 * 32_000)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(words, input=sound, stdout=full, stderr=subprocess.PIPE, timeout=240, check=False)
+    assert done.returncode == 8
+    assert done.stderr == b"error: cannot write to standard output: No space left on device\n"

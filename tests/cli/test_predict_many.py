@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -103,3 +106,24 @@ def test_a_worker_that_comes_too_late_leaves_without_a_word(tiny_model):
     )  # fmt: skip
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_an_interrupted_batch_says_that_it_can_go_on(calls, model, tmp_path):
+    for i in range(400):
+        os.link(calls / "0.wav", calls / f"more-{i}.wav")
+    output = tmp_path / "results.csv"
+    words = [sys.executable, "-c", "from emotone.cli.main import main; main()", "predict", str(calls), *model]
+    words += ["--output", str(output), "--workers", "1"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        part = tmp_path / "results.csv.parts" / "part-00000.jsonl"
+        end = time.monotonic() + 120
+        while not (part.exists() and part.stat().st_size) and time.monotonic() < end:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert re.search(r"stopped at \d+ of 404 recordings; the same command goes on from there", err)
+    assert "Traceback" not in err
+    assert not output.exists()
+    assert run(words[3:]) == 0
+    assert len(output.read_text().splitlines()) == 405

@@ -23,6 +23,7 @@ from emotone.cli.options import (
     timeline_options,
     window_error,
 )
+from emotone.cli.standard_output import printing
 
 if TYPE_CHECKING:
     from emotone.listening.live import LiveRecognizer
@@ -129,7 +130,8 @@ def _as_lines(live: LiveRecognizer, blocks: Iterator[Waveform]) -> None:
 
     def write(event: str, segment: Segment) -> None:
         content: dict[str, Any] = {"event": event, **segment_object(segment)}
-        print(json.dumps(content, ensure_ascii=False), flush=True)
+        with printing():
+            print(json.dumps(content, ensure_ascii=False))
 
     for windows, final in _heard(live, blocks):
         for window in windows:
@@ -141,7 +143,8 @@ def _as_lines(live: LiveRecognizer, blocks: Iterator[Waveform]) -> None:
 def _as_text(live: LiveRecognizer, blocks: Iterator[Waveform]) -> None:
     for _, final in _heard(live, blocks):
         for segment in final:
-            print(_sentence(segment), flush=True)
+            with printing():
+                print(_sentence(segment))
 
 
 def _sentence(segment: Segment) -> str:

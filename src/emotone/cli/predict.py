@@ -22,6 +22,7 @@ from emotone.cli.options import (
     timeline_options,
     window_error,
 )
+from emotone.cli.standard_output import printing
 from emotone.errors import AudioError
 
 if TYPE_CHECKING:
@@ -185,10 +186,13 @@ def _write(recognitions: list[Recognition], format: Format, output: str | None) 
 
     if output is not None:
         write_results(recognitions, format.value, output)
-    elif format is Format.table and sys.stdout.isatty():
-        print(as_table(recognitions, width=shutil.get_terminal_size().columns, colour=True), end="")
+        return
+    if format is Format.table and sys.stdout.isatty():
+        text = as_table(recognitions, width=shutil.get_terminal_size().columns, colour=True)
     else:
-        print(as_text(recognitions, format.value), end="")
+        text = as_text(recognitions, format.value)
+    with printing():
+        print(text, end="")
 
 
 def _list_failures(failures: list[tuple[str, AudioError]], *, total: int) -> None:

@@ -126,7 +126,14 @@ def _on_this_machine(sources: Sequence[str], output: str, fail_fast: bool, rules
                 failed=f"{now.n_failed} failed" if now.n_failed else "",
             )
 
-        return recognise_many(sources, output, fail_fast=fail_fast, on_progress=show, **rules)
+        try:
+            return recognise_many(sources, output, fail_fast=fail_fast, on_progress=show, **rules)
+        except KeyboardInterrupt:
+            bar.stop()
+            task = bar.tasks[0]
+            print(f"stopped at {task.completed:.0f} of {task.total or 0:.0f} recordings; ", end="", file=sys.stderr)
+            print("the same command goes on from there", file=sys.stderr)
+            raise
 
 
 def _list_failures(report: BatchReport) -> None:

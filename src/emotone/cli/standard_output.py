@@ -1,0 +1,30 @@
+"""Standard output that cannot be written, because the disk behind it is full, as an error of ours."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from emotone.errors import OutputError
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """For what prints results: all of it has gone out when this is left.
+
+    Raises:
+        OutputError: it could not be written. A reader that went away stays a BrokenPipeError.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What could not be written would be tried again, and complained of, by each later flush.
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
+        raise OutputError(f"cannot write to standard output: {error.strerror or error}") from error
