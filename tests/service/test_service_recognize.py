@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from emotone.listening.formats import TEXT_FORMATS
 from emotone.listening.recognizer import load
+from emotone.service import schemas
 
 
 def test_a_body_and_a_form_give_the_same_as_the_recognizer(
@@ -140,3 +141,17 @@ def test_it_says_how_it_is(client: TestClient, angry_clip: bytes) -> None:
     figures = client.get("/metrics").text
     assert 'emotone_requests_total{method="POST",route="/v1/recognize",status="200"} 1.0' in figures
     assert 'emotone_jobs{state="queued"} 0.0' in figures
+
+
+def test_every_json_answer_has_an_example_of_its_own_schema(client: TestClient) -> None:
+    schema = client.get("/openapi.json").json()
+    seen = set()
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            for answer in operation["responses"].values():
+                for content in answer.get("content", {}).values():
+                    if "$ref" in content.get("schema", {}):
+                        seen.add(content["schema"]["$ref"].split("/")[-1])
+    assert {"RecognitionReply", "JobReply", "ModelsReply", "HealthReply", "ProblemReply"} == seen
+    for name in seen:
+        getattr(schemas, name).model_validate(schema["components"]["schemas"][name]["example"], strict=False)

@@ -24,7 +24,7 @@ from emotone.service.job_runner import JobRunner
 from emotone.service.jobs import JobStore
 from emotone.service.options import ServiceOptions
 from emotone.service.routes import router
-from emotone.service.schemas import ProblemReply
+from emotone.service.schemas import JobReply, ProblemReply, RecognitionReply
 
 STATIC = Path(__file__).parent / "static"
 
@@ -108,6 +108,9 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schema = get_openapi(title="emotone", version=__version__, description=_ABOUT, routes=app.routes)
         schemas = schema["components"]["schemas"]
         schemas["ProblemReply"] = ProblemReply.model_json_schema()
+        # FastAPI leaves out what is null, in examples too, where it may be wanted.
+        for reply in (RecognitionReply, JobReply):
+            schemas[reply.__name__]["example"] = reply.model_json_schema()["example"]
         # Ours are problem details, not FastAPI's own form of a validation error.
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
