@@ -73,6 +73,12 @@ def test_an_empty_folder_is_an_error(tmp_path, model, capsys):
         assert "holds no recordings" in capsys.readouterr().err
 
 
+def test_an_empty_list_is_told_from_an_empty_folder(tmp_path, model, capsys):
+    (tmp_path / "list.txt").write_text("\n\n")
+    assert run(["predict", str(tmp_path / "list.txt"), *model]) == 3
+    assert "holds no recordings; expected a name on each line" in capsys.readouterr().err
+
+
 def test_a_folder_without_an_output_is_shown(calls, model, capsys):
     assert run(["predict", str(calls), *model, "--format", "json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 4

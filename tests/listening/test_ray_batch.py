@@ -41,7 +41,7 @@ if kill == "kill":
     threading.Thread(target=kill_half_way, daemon=True).start()
 from emotone.listening.ray_batch import recognise_with_ray
 report = recognise_with_ray([calls], output, model=model)
-print(json.dumps([report.n_files, report.n_recognised, report.n_failed, killed.is_set()]))
+print("counts", json.dumps([report.n_files, report.n_recognised, report.n_failed, killed.is_set()]))
 ray.shutdown()
 cluster.shutdown()
 """
@@ -53,7 +53,9 @@ def on_a_cluster(calls: Path, output: Path, model: Path, kill: bool) -> list:
     environment = os.environ | {"RAY_worker_niceness": "0", "RAY_USAGE_STATS_ENABLED": "0"}
     done = subprocess.run(words, capture_output=True, text=True, timeout=1_100, check=False, env=environment)
     assert done.returncode == 0, done.stderr[-3_000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    # Ray tells of the dead node on standard output, before and after.
+    (counts,) = (line for line in done.stdout.splitlines() if line.startswith("counts "))
+    return json.loads(counts.removeprefix("counts "))
 
 
 @pytest.mark.slow

@@ -56,6 +56,8 @@ def find_recordings(sources: Sequence[str | os.PathLike[str]]) -> Iterator[str]:
         found = _found_in(source)
         first = next(found, None)
         if first is None:
+            if source.lower().endswith(".txt") and Path(source).is_file():
+                raise AudioNotFoundError(f"{source}: holds no recordings; expected a name on each line")
             raise AudioNotFoundError(f"{source}: holds no recordings (looked for {' '.join(sorted(SUFFIXES))})")
         yield first
         yield from found
