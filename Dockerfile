@@ -8,9 +8,8 @@ FROM ${BASE} AS build
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
-# PyAV 19, which Python 3.12 and newer get, has dropped an argument that the decoder passes.
 RUN python3 -m venv /opt/emotone \
-    && /opt/emotone/bin/pip install --no-cache-dir --disable-pip-version-check '.[serve]' 'av<19'
+    && /opt/emotone/bin/pip install --no-cache-dir --disable-pip-version-check '.[serve]'
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="emotone" \

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, NoReturn
+from typing import Any, Literal, NoReturn
 
 import av
 import numpy as np
@@ -26,6 +26,12 @@ _EXACT = frozenset({"wav", "flac", "aiff", "caf"})
 """Containers that declare their length in samples; the others round to frames or to their clock."""
 
 _SLACK_S = 0.1
+
+_WAV_OPTIONS = {"max_size": "65536", "probesize": "4096"}
+"""FFmpeg searches the samples of a WAV for other codecs inside; doing so in half a megabyte costs more than judging it."""
+
+_LENIENT_NAMES: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+"""Titles and artists in unknown encodings are no reason to refuse a recording; PyAV 19 reads them so by itself."""
 
 
 class AudioTruncatedWarning(UserWarning):
@@ -85,9 +91,9 @@ def open_recording(source: AudioSource) -> Iterator[Recording]:
                 file,
                 mode="r",
                 format=demuxer,
-                container_options={"protocol_whitelist": "none"} | ({"max_size": "65536"} if demuxer == "wav" else {}),
-                metadata_errors="replace",
+                container_options={"protocol_whitelist": "none"} | (_WAV_OPTIONS if demuxer == "wav" else {}),
                 io_open=refuse,
+                **_LENIENT_NAMES,
             )
         except AudioError:
             raise
