@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub
 import pytest
 
 import emotone
-from emotone.errors import MissingExtraError, ModelFileError
+from emotone.errors import AudioError, MissingExtraError, ModelFileError, OutputError
 from emotone.listening import hub as hub_module
+from emotone.listening.batch import recognise_many
 from emotone.listening.hub import hub_model, local_model
-from emotone.model_file import read_model_file
+from emotone.model_file import read_metadata, read_model_file, with_metadata
 from hub_server import Hub, Repository, commit_of, running_hub
 
 
@@ -271,3 +274,21 @@ def test_predict_takes_a_model_of_the_hub_and_never_shows_a_traceback(
     assert bad.stderr.startswith("error: acme/voices@main: acme/voices has no revision main")
     assert "Traceback" not in bad.stderr
     assert len(bad.stderr.splitlines()) == 1
+
+
+def test_a_batch_goes_on_with_the_file_it_began_with_or_not_at_all(
+    hub: Hub, content: bytes, clips_dir: Path, tmp_path: Path
+) -> None:
+    newer = with_metadata(content, replace(read_metadata(content), name="newer"))
+    hub.repositories["acme/voices"] = Repository({"v1": {"model.onnx": content}, "v2": {"model.onnx": newer}})
+    folder, output = tmp_path / "calls", tmp_path / "results.csv"
+    folder.mkdir()
+    shutil.copy(clips_dir / "emodb" / "03a01Wa.flac", folder)
+    (folder / "bad.wav").touch()
+    with pytest.raises(AudioError):
+        recognise_many([folder], output, model="acme/voices@v1", workers=1, fail_fast=True)
+    assert len(downloads(hub)) == 1
+    with pytest.raises(OutputError, match="another model"):
+        recognise_many([folder], output, model="acme/voices@v2", workers=1)
+    report = recognise_many([folder], output, model="acme/voices@v1", workers=1)
+    assert (report.n_recognised, report.n_failed) == (1, 1)

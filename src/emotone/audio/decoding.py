@@ -28,7 +28,7 @@ _EXACT = frozenset({"wav", "flac", "aiff", "caf"})
 _SLACK_S = 0.1
 
 _WAV_OPTIONS = {"max_size": "65536", "probesize": "4096"}
-"""FFmpeg searches the samples of a WAV for other codecs inside; doing so in half a megabyte costs more than judging it."""
+"""FFmpeg searches the samples of a WAV for other codecs; in as much as it wants, that costs more than judging them."""
 
 _LENIENT_NAMES: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 """Titles and artists in unknown encodings are no reason to refuse a recording; PyAV 19 reads them so by itself."""

@@ -13,7 +13,10 @@ from emotone.cli.crossval import CorpusFolder, CorpusName
 def evaluate(
     corpus: CorpusName,
     directory: CorpusFolder,
-    model: Annotated[Path | None, typer.Option("--model", help="A model file; by default the shipped one.")] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", help="A model file, or OWNER/NAME on the Hugging Face hub. [default: the shipped one]"),
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Folder; by default runs/CORPUS-MODEL.")] = None,
     speakers: Annotated[str | None, typer.Option("--speakers", help="Only these speakers, comma-separated.")] = None,
 ) -> None:

@@ -19,7 +19,8 @@ def serve(
     model: Annotated[
         Path | None,
         typer.Option(
-            envvar="EMOTONE_MODEL", help="A model file made by `emotone export`. [default: the shipped model]"
+            envvar="EMOTONE_MODEL",
+            help="A model file, or OWNER/NAME on the Hugging Face hub. [default: the shipped model]",
         ),
     ] = None,
     data_dir: Annotated[

@@ -22,6 +22,7 @@ from emotone import errors
 from emotone.audio import AudioTruncatedWarning
 from emotone.errors import EmotoneError
 from emotone.files import written_whole
+from emotone.listening.hub import local_model
 from emotone.listening.journal import Journal
 from emotone.listening.locations import find_recordings
 from emotone.listening.options import TimelineOptions
@@ -153,7 +154,8 @@ def setup_of(
 ) -> dict[str, Any]:
     """What a `worker.Judge` is made of, in plain types."""
     return {
-        "model": None if model is None else os.fspath(model),
+        # A model of the hub is fetched once, here; its file, not its name, is what a resumed batch must find again.
+        "model": None if model is None else os.fspath(local_model(model)),
         "unsure_threshold": unsure_threshold,
         "channels": channels,
         "options": asdict(options or TimelineOptions()),
