@@ -207,7 +207,8 @@ def test_a_recording_of_a_minute_takes_a_request_a_megabyte(
     with opened(f"{s3}/long.wav") as file:
         assert tiny_recognizer(file).duration_s == 60.0
     asked = [line for line in caplog.messages if "GET /bucket/calls/long.wav" in line]
-    assert 1 <= len(asked) <= 2 + len(content) // 2**20 + 1
+    # Its blocks, and the end of the file, where a decoder looks for more.
+    assert 1 <= len(asked) <= len(content) // 2**20 + 2
 
 
 @pytest.mark.slow

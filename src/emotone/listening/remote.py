@@ -144,11 +144,52 @@ def require_local(output: str) -> None:
 
 
 class RemoteFile(io.BufferedReader):
-    """An open file of a store, under the name that it has there."""
+    """An open file of a store, under the name that it has there.
+
+    A decoder asks for a file's size by seeking to its end and back. A plain BufferedReader forgets its block then, and
+    the store is asked again; so a seek is kept in mind here, and made when something is read.
+    """
 
     def __init__(self, raw: Any, name: str) -> None:
         super().__init__(raw, _BLOCK_BYTES)
-        self._name = name
+        self._name, self._size = name, int(raw.size())
+        self._wanted: int | None = None
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move to a position, which is returned."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self.tell(), io.SEEK_END: self._size}[whence]
+        self._wanted = max(0, start + offset)
+        return self._wanted
+
+    def tell(self) -> int:
+        """The position, in bytes."""
+        return super().tell() if self._wanted is None else self._wanted
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """That many bytes, or all that are left."""
+        self._arrive()
+        return super().read(size)
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """At most that many bytes, with one request."""
+        self._arrive()
+        return super().read1(size)
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill a buffer; the number of bytes."""
+        self._arrive()
+        return super().readinto(buffer)
+
+    def peek(self, size: int = 0, /) -> bytes:
+        """Bytes that come next, without moving."""
+        self._arrive()
+        return super().peek(size)
+
+    def _arrive(self) -> None:
+        if self._wanted is not None:
+            # From the file's start, which keeps the block if the position is in it.
+            super().seek(self._wanted)
+            self._wanted = None
 
     @property
     def name(self) -> str:
