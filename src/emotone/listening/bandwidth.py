@@ -5,6 +5,8 @@ Conventions: narrow-band speech ends at 4 kHz at the latest; its file may have a
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -44,11 +46,8 @@ class BandMeter:
     """
 
     def __init__(self, sample_rate: int) -> None:
-        frequencies = np.fft.rfftfreq(_FRAME, 1 / sample_rate)
-        self._speech = (frequencies >= _SPEECH_HZ[0]) & (frequencies <= _SPEECH_HZ[1])
-        self._above = (frequencies >= _ABOVE_HZ) & (frequencies <= 0.95 * sample_rate / 2)
+        self._speech, self._above, self._taper = _bands(sample_rate)
         self._can_tell = sample_rate >= 12_000
-        self._taper = np.hanning(_FRAME).astype(np.float32)
         self._step = max(_FRAME, round(_STEP_S * sample_rate))
         self._power = np.zeros(2)
         self._rest = np.zeros(0, dtype=np.float32)
@@ -76,6 +75,15 @@ class BandMeter:
     def _add(self, frames: npt.NDArray[np.float32]) -> None:
         power = np.abs(np.fft.rfft(frames * self._taper, axis=1)).astype(np.float64) ** 2
         self._power += power[:, self._speech].sum(), power[:, self._above].sum()
+
+
+@lru_cache(maxsize=8)
+def _bands(sample_rate: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[np.float32]]:
+    """Which bins are speech, which lie above the telephone's band, and the frame's taper."""
+    frequencies = np.fft.rfftfreq(_FRAME, 1 / sample_rate)
+    speech = (frequencies >= _SPEECH_HZ[0]) & (frequencies <= _SPEECH_HZ[1])
+    above = (frequencies >= _ABOVE_HZ) & (frequencies <= 0.95 * sample_rate / 2)
+    return speech, above, np.hanning(_FRAME).astype(np.float32)
 
 
 def narrow_band_note(info: AudioInfo | None, sample_rate: int | None, meter: BandMeter) -> str:

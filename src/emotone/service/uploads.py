@@ -1,7 +1,7 @@
 """Uploads: streamed to disk as they come, under no name at all or a random one.
 
-A recording that is answered at once goes to a file without a name, which vanishes with the process, however it ends.
-What a client calls its file is not kept.
+A recording that is answered at once goes to a file without a name, which vanishes with the process, however it ends; a
+clip stays in memory. What a client calls its file is not kept.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
@@ -24,6 +24,9 @@ from emotone.service.refusals import BadUploadError, EncodedBodyError, SlowClien
 
 FIELD = b"file"
 
+_IN_MEMORY_BYTES = 256 * 1024
+"""Eight seconds of 16-bit sound at 16 kHz: to make a file of it costs more than to receive it."""
+
 # Each part costs the event loop some microseconds; a body of nothing but parts would cost it half a minute.
 _MAX_PARTS = 32
 # Newer versions of the parser have such a limit of their own; older ones gather headers without an end.
@@ -32,13 +35,17 @@ _MAX_HEADER_BYTES = 4096
 
 @asynccontextmanager
 async def nameless_upload(request: Request, options: ServiceOptions, folder: Path) -> AsyncIterator[BinaryIO]:
-    """The recording in a request, on disk without a name, at its start.
+    """The recording in a request, at its start: on disk without a name, or in memory where it is a clip's size.
 
     Raises:
         RefusalError: as `save_upload`.
         StorageError: the disk has no room for it.
     """
-    with writing(), tempfile.TemporaryFile(dir=folder) as file:
+    with (
+        writing(),
+        tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=str(folder)) as spooled,
+    ):
+        file = cast(BinaryIO, spooled)
         await save_upload(request, options, options.max_upload_bytes, file)
         file.seek(0)
         yield file
