@@ -6,7 +6,8 @@ seconds. Content decides what a file is, never its name. Samples stand one after
 timestamps are not filled.
 """
 
-from emotone.audio.decoding import AudioInfo, AudioTruncatedWarning
+from emotone.audio.decoding import AudioTruncatedWarning
+from emotone.audio.information import AudioInfo
 from emotone.audio.reading import load_audio, probe_audio, stream_audio
 from emotone.audio.resampling import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Resampler
 from emotone.audio.source import AudioSource

@@ -15,7 +15,8 @@ from av.container import InputContainer
 from av.packet import Packet
 from numpy.typing import NDArray
 
-from emotone.audio.lengths import caf_samples, cut_in, flac_samples, mp3_declares_length, wav_samples
+from emotone.audio.information import AudioInfo, info_of
+from emotone.audio.lengths import cut_in
 from emotone.audio.resampling import check_sample_rate
 from emotone.audio.samples import check_samples, samples_of
 from emotone.audio.signatures import demuxer_of
@@ -27,6 +28,10 @@ _EXACT = frozenset({"wav", "flac", "aiff", "caf"})
 
 _SLACK_S = 0.1
 
+_GATHERED = 4096
+"""Samples that are converted and checked at once: codecs give 20 ms or so, and to do it for each costs as much as to
+decode them. At 48 kHz it is a twelfth of a second, which is what a live stream waits for it."""
+
 _WAV_OPTIONS = {"max_size": "65536", "probesize": "4096"}
 """FFmpeg searches the samples of a WAV for other codecs; in as much as it wants, that costs more than judging them."""
 
@@ -36,27 +41,6 @@ _LENIENT_NAMES: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__vers
 
 class AudioTruncatedWarning(UserWarning):
     """Less could be read than the recording declares, or parts of it are damaged; the rest is used."""
-
-
-@dataclass(frozen=True, slots=True)
-class AudioInfo:
-    """What a recording says of itself, without decoding it.
-
-    Attributes:
-        container: FFmpeg's name of the container format, such as `wav` or `matroska`.
-        codec: FFmpeg's name of the codec, such as `pcm_s16le` or `opus`.
-        sample_rate: in Hz.
-        n_channels: channels of the stream that is decoded.
-        duration_s: declared where it is declared, else estimated from the size of the file; None if unknown.
-        declared_samples: samples per channel that the container declares; None if it declares none.
-    """
-
-    container: str
-    codec: str
-    sample_rate: int
-    n_channels: int
-    duration_s: float | None
-    declared_samples: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +88,7 @@ def open_recording(source: AudioSource) -> Iterator[Recording]:
             yield Recording(
                 file.label,
                 cut_in(file) if demuxer == "ogg" else None,
-                _info(file, demuxer, container, stream),
+                info_of(file, demuxer, container, stream),
                 container,
                 stream,
             )
@@ -146,44 +130,6 @@ def _audio_stream(container: InputContainer, label: str) -> AudioStream:
     return stream
 
 
-def _info(file: SourceFile, demuxer: str, container: InputContainer, stream: AudioStream) -> AudioInfo:
-    context = stream.codec_context
-    rate = context.sample_rate
-    duration_s = None
-    if stream.duration and stream.time_base:
-        duration_s = float(stream.duration * stream.time_base)
-    declared: int | None = None
-    if demuxer == "wav":
-        declared = wav_samples(file)
-    elif demuxer == "flac":
-        declared = flac_samples(file)
-    elif demuxer == "caf" and (n_samples := caf_samples(file)):
-        declared = n_samples
-    elif demuxer == "matroska":
-        duration_s = _matroska_duration_s(container, stream)
-        declared = round(duration_s * rate) if duration_s else None
-    elif duration_s and (demuxer in ("mov", "ogg", "aiff", "caf") or (demuxer == "mp3" and mp3_declares_length(file))):
-        declared = round(duration_s * rate)
-    if declared is not None:
-        duration_s = declared / rate
-    elif duration_s is None and container.duration:
-        duration_s = container.duration / av.time_base
-    return AudioInfo(demuxer, context.name, rate, context.channels, duration_s, declared)
-
-
-def _matroska_duration_s(container: InputContainer, stream: AudioStream) -> float | None:
-    """The track's DURATION tag; the segment's duration covers the pictures too and counts only without any."""
-    start_s = float((stream.start_time or 0) * (stream.time_base or 0))
-    try:
-        hours, minutes, seconds = stream.metadata["DURATION"].strip("\0").split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - start_s
-    except (KeyError, ValueError):
-        pass
-    if container.duration and len(container.streams) == 1:
-        return container.duration / av.time_base - start_s
-    return None
-
-
 @dataclass(slots=True)
 class _Tally:
     """What became of a recording: `read` samples at its declared rate, `damaged` packets, the first at `damage_s`."""
@@ -210,23 +156,48 @@ def native_blocks(
     """
     label, info = recording.label, recording.info
     tally = _Tally()
-    for frame in _frames(recording, tally):
-        check_sample_rate(frame.sample_rate, f"{label}: from {tally.read / info.sample_rate:.3f} s on, it")
-        n_channels = len(frame.layout.channels) or info.n_channels
-        samples = samples_of(frame, n_channels, mix=channels == "mix", label=label)
+    for start_s, frames in _like_frames(recording, tally):
+        rate = frames[0].sample_rate
+        check_sample_rate(rate, f"{label}: from {start_s:.3f} s on, it")
+        n_channels = len(frames[0].layout.channels) or info.n_channels
+        samples = samples_of(frames, n_channels, mix=channels == "mix", label=label)
         if channels == "split" and len(samples) != info.n_channels:
             raise AudioError(
-                f"{label}: {info.n_channels} channels become {n_channels} at {tally.read / info.sample_rate:.3f} s; "
+                f"{label}: {info.n_channels} channels become {n_channels} at {start_s:.3f} s; "
                 "mix them to one (channels='mix')"
             )
-        check_samples(samples, tally.read / info.sample_rate, info.sample_rate, label)
-        tally.read += samples.shape[1] * info.sample_rate / frame.sample_rate
-        yield frame.sample_rate, samples
+        check_samples(samples, start_s, info.sample_rate, label)
+        yield rate, samples
     _judge(recording, tally, truncated)
 
 
-def _frames(recording: Recording, tally: _Tally) -> Iterator[av.AudioFrame]:
-    """All frames; packets that cannot be decoded are skipped and counted."""
+def _like_frames(recording: Recording, tally: _Tally) -> Iterator[tuple[float, list[av.AudioFrame]]]:
+    """Frames of one kind in a row, `_GATHERED` samples or so at once, and where they begin in seconds."""
+    waiting: list[av.AudioFrame] = []
+    kind: tuple[str, int, int] | None = None
+    start_s, n_samples = 0.0, 0
+    frames = _frames(recording, tally)
+    try:
+        for at_s, frame in frames:
+            own = frame.format.name, frame.sample_rate, len(frame.layout.channels)
+            if waiting and (own != kind or n_samples >= _GATHERED):
+                yield start_s, waiting
+                waiting, n_samples = [], 0
+            if not waiting:
+                start_s, kind = at_s, own
+            waiting.append(frame)
+            n_samples += frame.samples
+    except AudioError:
+        # What came before the error is heard before it.
+        if waiting:
+            yield start_s, waiting
+        raise
+    if waiting:
+        yield start_s, waiting
+
+
+def _frames(recording: Recording, tally: _Tally) -> Iterator[tuple[float, av.AudioFrame]]:
+    """All frames and where they begin in seconds; packets that cannot be decoded are skipped and counted."""
     stream, rate = recording.stream, recording.info.sample_rate
     packets = recording.container.demux(stream)
     while True:
@@ -247,7 +218,11 @@ def _frames(recording: Recording, tally: _Tally) -> Iterator[av.AudioFrame]:
             if not _is_partial_sample(packet, recording):
                 tally.note_damage(rate)
             continue
-        yield from (frame for frame in frames if frame.samples)
+        for frame in frames:
+            if frame.samples:
+                at_s = tally.read / rate
+                tally.read += frame.samples * rate / max(1, frame.sample_rate)
+                yield at_s, frame
         if packet is None:
             return
 

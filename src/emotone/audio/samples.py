@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import av
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +19,12 @@ _LOUDEST = 8.0
 larger ones still overflow the model's powers."""
 
 
-def samples_of(frame: av.AudioFrame, n_channels: int, mix: bool, label: str) -> NDArray[np.float32]:
-    """Float32 samples of a frame.
+def samples_of(frames: Sequence[av.AudioFrame], n_channels: int, mix: bool, label: str) -> NDArray[np.float32]:
+    """Float32 samples of some frames in a row.
 
     Args:
-        frame: as decoded.
-        n_channels: of the frame.
+        frames: as decoded, of one format and number of channels, at least one.
+        n_channels: of each.
         mix: whether to average them.
         label: how messages call the recording.
     Returns:
@@ -30,19 +32,19 @@ def samples_of(frame: av.AudioFrame, n_channels: int, mix: bool, label: str) -> 
     Raises:
         NotAudioError: samples of a format that is not read.
     """
-    name = frame.format.name
+    name = frames[0].format.name
     if name.removesuffix("p") not in _SCALES:
         raise NotAudioError(
             f"{label}: holds samples of format {name}, expected {', '.join(_SCALES)}; convert it to 24 bits or float"
         )
-    data = frame.to_ndarray()
+    data = np.concatenate([frame.to_ndarray() for frame in frames], axis=1)
     rows = (
         [data[i] for i in range(n_channels)]
-        if frame.format.is_planar
+        if frames[0].format.is_planar
         else [data[0, i::n_channels] for i in range(n_channels)]
     )
     scale = _SCALES[name.removesuffix("p")]
-    samples = np.empty((1 if mix else n_channels, frame.samples), np.float32)
+    samples = np.empty((1 if mix else n_channels, sum(frame.samples for frame in frames)), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         for i, row in enumerate(rows):
             if mix and i:
