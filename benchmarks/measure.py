@@ -247,6 +247,16 @@ def workers(n_workers: int, n_files: int) -> dict[str, float]:
     return {"files_per_s": rate, "speed": rate * CLIP_S, "worker_peak_mb": peak, "parent_peak_mb": peak_mb()}
 
 
+def scaling(rounds: int, n_files: int) -> dict[str, float]:
+    """How many times the files a second of one worker two give, in turns: a machine's speed is not the same for minutes."""
+    ratios = []
+    for _ in range(rounds):
+        one, two = (workers(n_workers, n_files)["files_per_s"] for n_workers in (1, 2))
+        ratios.append(two / one)
+    ordered = sorted(ratios)
+    return {"ratio": ordered[len(ordered) // 2], "lowest": ordered[0], "highest": ordered[-1]}
+
+
 def script(name: str) -> dict[str, float]:
     """What another script of this folder measures, in a process of its own."""
     words = [sys.executable, str(Path(__file__).with_name(f"{name}.py"))]
@@ -258,9 +268,9 @@ def script(name: str) -> dict[str, float]:
 
 MEASUREMENTS: dict[str, Callable[..., dict[str, float]]] = {
     one.__name__: one
-    for one in (decode, graph, clips, opensmile, wav2vec2, whole_file, live, cold_start, workers, script)
+    for one in (decode, graph, clips, opensmile, wav2vec2, whole_file, live, cold_start, workers, scaling, script)
 }
-ALL_CORES = ("cold_start", "workers", "script")
+ALL_CORES = ("cold_start", "workers", "scaling", "script")
 
 
 @contextmanager

@@ -55,6 +55,7 @@ def plan(quick: bool) -> dict[str, tuple[str, dict[str, Any]]]:
     n_cores = len(os.sched_getaffinity(0))
     for n_workers in sorted({1, 2, n_cores}):
         found[f"workers {n_workers}"] = ("workers", {"n_workers": n_workers, "n_files": 60 if quick else 2_000})
+    found["scaling"] = ("scaling", {"rounds": 1 if quick else 5, "n_files": 60 if quick else 400})
     found["service"] = ("script", {"name": "service"})
     found["training"] = ("script", {"name": "training"})
     return found

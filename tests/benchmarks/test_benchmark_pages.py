@@ -37,13 +37,14 @@ def results():
         "file_vad 10 h": {"speed": 210.0, "over_model_mb": 88.0, "model_mb": 100.0, "n_segments": 99},
         "workers 1": {"files_per_s": 50.0, "speed": 200.0, "worker_peak_mb": 120.0, "parent_peak_mb": 70.0},
         "workers 2": {"files_per_s": 95.0, "speed": 380.0, "worker_peak_mb": 120.0, "parent_peak_mb": 70.0},
+        "scaling": {"ratio": 1.9, "lowest": 1.85, "highest": 1.95},
     }
 
 
 def test_ratios_come_first_and_missing_peers_are_said(results):
     text = page(results)
     assert text.index("4 times") < text.index("## Side by side")
-    assert "1.90 times" in text
+    assert "1.90 times (1.85 to 1.95)" in text
     assert "1.10 times" in text
     assert "not measured: No module named 'transformers'" in text
 
