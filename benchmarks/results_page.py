@@ -17,7 +17,9 @@ from pathlib import Path
 from emotone.evaluation import markdown
 from emotone.evaluation.results import Results, Scores, percent
 from emotone.experiments.table_record import read_record, write_record
+from emotone.experiments.table_rows import PAIRS
 from emotone.experiments.tables_report import sections
+from emotone.experiments.verdicts import compare, signed
 
 REPO = Path(__file__).resolve().parents[1]
 RESULTS = REPO / "docs" / "results"
@@ -210,6 +212,29 @@ def points(difference: float) -> str:
     return f"{round(100 * difference, 1) + 0.0:.1f}"
 
 
+def the_claim() -> str:
+    """What came of the paper's claim where it could be run, in two sentences."""
+    facts, outcomes = read_record(RESULTS / "tables" / "crema-d-imbalanced")
+    by_key = {one.row.key: one for one in outcomes}
+    effects, holds = [], []
+    for focal, softmax, features in PAIRS:
+        verdict = compare(by_key[focal], by_key[softmax])
+        assert verdict is not None
+        low, high = (signed(edge) for edge in (verdict.uar.interval.low, verdict.uar.interval.high))
+        effects.append(f"{signed(verdict.uar.effect)} [{low}, {high}] ({features})")
+        holds.append(verdict.uar.interval.low > 0)
+    networks = [one.results for one in outcomes if one.results and one.row.group in ("Table 1", "Table 2")]
+    best = max(networks, key=lambda results: results.pooled.uar)
+    yardstick = by_key["compare-svc"].results
+    assert yardstick is not None
+    said = "it holds there" if all(holds) else "it holds for one of them" if any(holds) else "it does not hold there"
+    return (
+        f"The paper's claim, on a stand-in for its corpus ({facts.corpus}, {facts.protocol}, SI, n = {facts.n_utterances}): focal loss against softmax "
+        f"changes UAR by {' and '.join(effects)}: {said}. The best of the tables' networks run so far reaches {with_interval(best.pooled, 'uar')}, openSMILE's "
+        f"ComParE features with a linear machine {with_interval(yardstick.pooled, 'uar')}."
+    )
+
+
 def readme() -> str:
     """README.md with the scores of today between its marks."""
     rows = [
@@ -222,6 +247,7 @@ def readme() -> str:
     for row in rows:
         label, accuracy, uar, n, *_ = row.cells()
         lines.append(f"| {label} | {n} | {uar} | {accuracy} |")
+    lines += ["", the_claim()]
     text = README.read_text(encoding="utf-8")
     before, _, rest = text.partition(MARKS[0])
     _, _, after = rest.partition(MARKS[1])
