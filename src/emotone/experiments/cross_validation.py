@@ -38,8 +38,10 @@ from emotone.files import write_text
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training.batches import LabelledWaveforms
 from emotone.training.checkpoint import write_weights
+from emotone.training.device import make_accelerator
 from emotone.training.history import EpochRecord
-from emotone.training.loop import Part, make_accelerator, train
+from emotone.training.job import Part, TrainingJob
+from emotone.training.loop import train
 from emotone.training.scoring import score
 from emotone.training.waveform_store import WaveformStore
 
@@ -104,16 +106,18 @@ def run_fold(plan: Plan, seed: int, fold: int, report: EpochReport | None = None
         data = replace(data, phonemes=phonemes)
     accelerator = make_accelerator(recipe.training, plan.device)
     trained = train(
-        network,
-        data,
-        Part(split.train, split.validation),
-        options=recipe.training,
-        loss=recipe.loss,
-        augmentation=recipe.augmentation,
-        seed=seed,
-        fold=fold,
-        run_key=plan.run_key(seed, fold),
-        folder=folder,
+        TrainingJob(
+            network,
+            data,
+            Part(split.train, split.validation),
+            options=recipe.training,
+            loss=recipe.loss,
+            augmentation=recipe.augmentation,
+            seed=seed,
+            fold=fold,
+            run_key=plan.run_key(seed, fold),
+            folder=folder,
+        ),
         accelerator=accelerator,
         workers=plan.workers,
         progress=None if report is None else lambda record, n_epochs: report(seed, fold, record, n_epochs),

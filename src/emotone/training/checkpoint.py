@@ -13,7 +13,6 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
-import torch
 from torch import Tensor, nn
 
 from emotone.errors import CheckpointError
@@ -69,38 +68,6 @@ class Checkpoint:
             part, _, name = full.partition(".")
             parts.setdefault(part, {})[name] = tensor
         return cls(parts, state)
-
-
-def optimiser_parts(network: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[Parts, int]:
-    """The optimiser's two moments by parameter name, and its step count."""
-    names = _moment_names(optimiser)
-    first: dict[str, Tensor] = {}
-    second: dict[str, Tensor] = {}
-    step = 0
-    for name, parameter in network.named_parameters():
-        moments = optimiser.state.get(parameter)
-        if moments:
-            first[name], second[name] = (moments[moment] for moment in names)
-            step = int(moments["step"])
-    return {"first_moment": first, "second_moment": second}, step
-
-
-def restore_optimiser(network: nn.Module, optimiser: torch.optim.Optimizer, parts: Parts, step: int) -> None:
-    """Put the moments back, each in the memory layout and on the device of its parameter."""
-    names = _moment_names(optimiser)
-    first, second = parts.get("first_moment", {}), parts.get("second_moment", {})
-    for name, parameter in network.named_parameters():
-        if name in first:
-            optimiser.state[parameter] = {
-                "step": torch.tensor(float(step)),
-                names[0]: torch.empty_like(parameter).copy_(first[name]),
-                names[1]: torch.empty_like(parameter).copy_(second[name]),
-            }
-
-
-def _moment_names(optimiser: torch.optim.Optimizer) -> tuple[str, str]:
-    """Adadelta's or AdamW's."""
-    return ("square_avg", "acc_delta") if isinstance(optimiser, torch.optim.Adadelta) else ("exp_avg", "exp_avg_sq")
 
 
 def write_weights(path: Path, network: nn.Module, about: dict[str, Any]) -> None:
