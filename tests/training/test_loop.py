@@ -124,6 +124,34 @@ def test_folds_in_processes_of_their_own_end_with_the_run_that_is_killed(voices:
     assert not alive
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process table of Linux")
+@pytest.mark.parametrize(
+    ("which", "message"), [pytest.param(-1, "ended before the fold was done", id="a fold's"), (0, "passes on")]
+)
+def test_a_process_that_is_killed_is_named_and_ends_the_run(
+    voices: Corpus, tmp_path: Path, which: int, message: str
+) -> None:
+    corpus_folder = voices.utterances[0].path.parents[1]
+    command = [sys.executable, str(Path(__file__).with_name("train_voices.py")), str(corpus_folder), str(tmp_path), "2"]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 120
+        while len(list(tmp_path.glob("run/seed-0/*/history.csv"))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        # In the order they were begun: the one that passes reports on, then the folds'.
+        spawned = [
+            pid for pid in sorted(children_of(child.pid)) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        assert len(spawned) == 3
+        os.kill(spawned[which], signal.SIGKILL)
+        _, said = child.communicate(timeout=60)
+    finally:
+        child.kill()
+    assert child.returncode == 1
+    assert f"TrainingError: {'the process that' if which == 0 else 'a fold'}" in said
+    assert message in said
+
+
 def test_folds_that_are_done_are_not_done_again(voices: Corpus, tmp_path: Path) -> None:
     plan = plan_for(voices, tmp_path, small_recipe(epochs=2), only_folds=(0, 1))
     first = cross_validate(plan)

@@ -8,29 +8,25 @@ fold that is done is never done again.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import platform
 import shlex
 import sys
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Sequence
 from dataclasses import replace
-from multiprocessing.managers import SyncManager
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 import numpy as np
 import torch
 
 from emotone.corpora import Corpus, Split
-from emotone.errors import EmotoneError, TrainingError
+from emotone.errors import TrainingError
 from emotone.evaluation.calibration import fit_temperature
 from emotone.evaluation.predictions import Predictions, concatenate
 from emotone.evaluation.results import Results
 from emotone.evaluation.summary import summarise
+from emotone.experiments.fold_processes import EpochListener, run_in_processes
 from emotone.experiments.plan import Listener, Plan, SilentListener, read_fold_info
 from emotone.features.augmentation import derived_seed
 from emotone.features.phonemes import PhonemeVocabulary
@@ -39,13 +35,10 @@ from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training.batches import LabelledWaveforms
 from emotone.training.checkpoint import write_weights
 from emotone.training.device import make_accelerator
-from emotone.training.history import EpochRecord
 from emotone.training.job import Part, TrainingJob
 from emotone.training.loop import train
 from emotone.training.scoring import score
 from emotone.training.waveform_store import WaveformStore
-
-EpochReport = Callable[[int, int, EpochRecord, int], None]
 
 
 def cross_validate(plan: Plan, *, jobs: int = 1, listener: Listener | None = None) -> Results:
@@ -59,7 +52,7 @@ def cross_validate(plan: Plan, *, jobs: int = 1, listener: Listener | None = Non
         the results, which also stand in results.json.
     Raises:
         TrainingError: the folder holds another run.
-        EmotoneError: whatever a fold raises; the folds that are done stay done.
+        EmotoneError: whatever a fold raises, or its process was killed; the folds that are done stay done.
     """
     listener = listener or SilentListener()
     _claim_folder(plan)
@@ -73,7 +66,7 @@ def cross_validate(plan: Plan, *, jobs: int = 1, listener: Listener | None = Non
             plan.corpus.utterances, workers=os.cpu_count() or 1, progress=listener.decoded
         )
         if jobs > 1:
-            _run_in_processes(plan, todo, jobs, listener)
+            run_in_processes(run_fold, plan, todo, jobs, listener)
         else:
             for seed, fold in todo:
                 run_fold(plan, seed, fold, listener.epoch)
@@ -81,7 +74,7 @@ def cross_validate(plan: Plan, *, jobs: int = 1, listener: Listener | None = Non
     return collect(plan)
 
 
-def run_fold(plan: Plan, seed: int, fold: int, report: EpochReport | None = None) -> None:
+def run_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None = None) -> None:
     """Train and score one fold; its files stand in the plan's fold folder.
 
     Raises:
@@ -275,58 +268,3 @@ def _claim_folder(plan: Plan) -> None:
             )
         return
     write_text(path, json.dumps(asked, indent=2) + "\n")
-
-
-def _run_in_processes(plan: Plan, todo: list[tuple[int, int]], jobs: int, listener: Listener) -> None:
-    # Spawned, not forked: a fork would copy the locks of this process's threads.
-    context = multiprocessing.get_context("spawn")
-    manager = SyncManager(ctx=context)
-    manager.start(_end_with_parent)
-    with manager, ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_parent) as pool:
-        reports = manager.Queue()
-        running: dict[Future[None], tuple[int, int]] = {
-            pool.submit(_run_in_child, plan, seed, fold, reports): (seed, fold) for seed, fold in todo
-        }
-        failure: EmotoneError | None = None
-        while running:
-            done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
-            _drain(reports, listener)
-            for future in done:
-                seed, fold = running.pop(future)
-                try:
-                    future.result()
-                    listener.fold_done(seed, fold, read_fold_info(plan.fold_folder(seed, fold)), True)
-                except EmotoneError as error:
-                    failure = failure or error
-                    for waiting in running:
-                        waiting.cancel()
-                    running = {f: key for f, key in running.items() if not f.cancelled()}
-        if failure is not None:
-            raise failure
-
-
-def _end_with_parent() -> None:
-    """Let this process end when the one that started it does, however that ended.
-
-    Nobody else would stop it, and a run begun anew would meet it in the same folder. The epoch it was in is done again.
-    """
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_wait_and_end, args=(parent,), daemon=True).start()
-
-
-def _wait_and_end(parent: Any) -> None:
-    parent.join()
-    os._exit(1)
-
-
-def _run_in_child(plan: Plan, seed: int, fold: int, reports: Any) -> None:
-    run_fold(plan, seed, fold, lambda *report: reports.put(report))
-
-
-def _drain(reports: Any, listener: Listener) -> None:
-    while True:
-        try:
-            listener.epoch(*reports.get_nowait())
-        except Empty:
-            return
