@@ -73,6 +73,7 @@ def tables(
     from emotone.corpora import protocol_folds
     from emotone.errors import RecipeError
     from emotone.experiments.cross_validation import command_line
+    from emotone.experiments.table_record import check_record
     from emotone.experiments.tables import TablePlan, quick_task, run_table, table_facts
     from emotone.experiments.tables_report import write_tables
 
@@ -102,9 +103,11 @@ def tables(
         f"folds {folds.hash}; {len(table.wanted)} rows, {seeds} seed{'s' if seeds > 1 else ''}; into {table.folder}",
         highlight=False,
     )
+    facts = table_facts(table)
+    if record is not None:
+        check_record(record, facts)
     with TableDisplay(console, seeds) as display:
         outcomes = run_table(table, display, jobs=jobs)
-    facts = table_facts(table)
     if record is not None:
         facts, outcomes = _recorded(record, facts, outcomes)
     for path in write_tables(table.folder, facts, outcomes):

@@ -135,6 +135,23 @@ class Outcome:
         return sum(known) if len(known) == len(counted) else None
 
 
+def check_record(folder: Path, facts: TableFacts) -> bool:
+    """Whether a record is there, to which rows of this table can be added; hours of work should not end in a refusal.
+
+    Raises:
+        EvaluationError: the record is of other folds or another corpus, or is damaged.
+    """
+    if not (folder / "table.json").exists():
+        return False
+    found = _read_facts(folder)
+    if _identity(found) != _identity(facts):
+        raise EvaluationError(
+            f"{folder} is the record of {found.corpus}, {found.protocol}, folds {found.fold_hash}; got rows of "
+            f"{facts.corpus}, {facts.protocol}, folds {facts.fold_hash}. Choose another folder"
+        )
+    return True
+
+
 def write_record(folder: Path, facts: TableFacts, outcomes: Sequence[Outcome]) -> list[str]:
     """Put the rows that are done into a record, beside or in place of those that are there.
 
@@ -149,13 +166,7 @@ def write_record(folder: Path, facts: TableFacts, outcomes: Sequence[Outcome]) -
         OutputError: a file could not be written.
     """
     answers: dict[str, Answers] = {}
-    if (folder / "table.json").exists():
-        found = _read_facts(folder)
-        if _identity(found) != _identity(facts):
-            raise EvaluationError(
-                f"{folder} is the record of {found.corpus}, {found.protocol}, folds {found.fold_hash}; got rows of "
-                f"{facts.corpus}, {facts.protocol}, folds {facts.fold_hash}. Choose another folder"
-            )
+    if check_record(folder, facts):
         answers = {one.row.key: one.answers for one in read_record(folder)[1] if one.answers is not None}
     written = []
     for one in outcomes:
