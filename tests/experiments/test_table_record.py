@@ -11,7 +11,7 @@ from emotone.evaluation.summary import summarise
 from emotone.experiments.table_record import Answers, Outcome, TableFacts, read_record, write_record
 from emotone.experiments.table_rows import ROWS
 from emotone.experiments.tables_report import write_tables
-from emotone.experiments.verdicts import compare
+from emotone.experiments.verdicts import claim, compare
 
 LABELS = ("neutral", "happiness", "sadness")
 ROW = {row.key: row for row in ROWS}
@@ -142,6 +142,16 @@ def test_two_rows_of_a_record_compare_as_they_did_before(tmp_path):
     assert compare(by_key["mfcc-focal"], by_key["mfcc-softmax"]) == compare(focal, softmax)
     assert compare(focal, softmax).uar.effect > 0
     assert compare(by_key["mfcc-focal"], by_key["lee2015"]) is None
+
+
+def test_two_rows_compare_over_the_seeds_that_both_have():
+    focal, softmax = outcome("mfcc-focal", seeds=(0, 1, 2)), outcome("mfcc-softmax", seeds=(2, 0))
+    found = compare(focal, softmax)
+    assert found.seeds == (0, 2)
+    alone = compare(outcome("mfcc-focal", seeds=(0, 2)), outcome("mfcc-softmax", seeds=(0, 2)))
+    assert (found.uar, found.accuracy, found.mcnemar) == (alone.uar, alone.accuracy, alone.mcnemar)
+    assert "mean of 2 seeds" in claim(found)
+    assert compare(focal, outcome("mfcc-softmax", seeds=(3,))) is None
 
 
 def test_the_report_of_a_record_says_what_was_not_run_and_whose_cost_was_not_counted(tmp_path):

@@ -205,7 +205,7 @@ def test_all_rows_run_on_a_tree_in_the_layout_of_iemocap(table):
 
 def verdict(effect, low, high, p):
     test = Comparison(effect, Interval(low, high, 0.95), p, True, 10)
-    return Verdict("focal", "softmax", test, test, McNemar(3, 1, 0.6))
+    return Verdict("focal", "softmax", (0,), test, test, McNemar(3, 1, 0.6))
 
 
 @pytest.mark.parametrize(

@@ -161,20 +161,25 @@ def _verdict_table(table: TableFacts, verdicts: Sequence[Verdict]) -> Table:
         figures = [
             signed(uar.effect),
             f"[{signed(uar.interval.low)}, {signed(uar.interval.high)}]",
-            f"{uar.p_value:.4f}",
+            _p_value(uar.p_value),
             signed(accuracy.effect),
-            f"{accuracy.p_value:.4f}",
+            _p_value(accuracy.p_value),
             f"{pairs.only_a} / {pairs.only_b}",
-            f"{pairs.p_value:.4f}",
+            _p_value(pairs.p_value),
         ]
-        rows.append([f"{verdict.first} − {verdict.second}", *(stamped(figure, table) for figure in figures)])
+        pair = [f"{verdict.first} − {verdict.second}", str(len(verdict.seeds))]
+        rows.append([*pair, *(stamped(figure, table) for figure in figures)])
     return Table(
-        "Differences in points. p of UAR and accuracy: permutation that swaps the two systems speaker by speaker; its "
-        "interval by bootstrap over speakers. McNemar's exact test takes utterances as independent, which those of one "
-        "speaker are not.",
-        ["pair", "UAR", "interval", "p", "accuracy", "p", "only one right", "McNemar p"],
+        "Differences in points, over the seeds that both have. p of UAR and accuracy: permutation that swaps the two "
+        "systems speaker by speaker; its interval by bootstrap over speakers. McNemar's exact test, of the first seed, "
+        "takes utterances as independent, which those of one speaker are not.",
+        ["pair", "seeds", "UAR", "interval", "p", "accuracy", "p", "only one right", "McNemar p"],
         rows,
     )
+
+
+def _p_value(p: float) -> str:
+    return f"{p:.4f}" if p >= 0.00005 else "< 0.0001"
 
 
 def _recalls(table: TableFacts, outcomes: Sequence[Outcome]) -> Table:

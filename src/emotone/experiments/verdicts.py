@@ -17,20 +17,22 @@ class Verdict:
     Attributes:
         first: title of the one that should be better.
         second: title of the other.
+        seeds: of both; differences are means over them.
         uar: first minus second, UAR.
         accuracy: first minus second, accuracy.
-        mcnemar: over the utterances of the first seed.
+        mcnemar: over the utterances of the first of the seeds.
     """
 
     first: str
     second: str
+    seeds: tuple[int, ...]
     uar: significance.Comparison
     accuracy: significance.Comparison
     mcnemar: significance.McNemar
 
 
 def compare(first: Outcome, second: Outcome) -> Verdict | None:
-    """The paired tests of two rows, over the seeds that both have; None where one of them has no figure.
+    """The paired tests of two rows, over the seeds that both have; None where they have none in common.
 
     Raises:
         EvaluationError: they did not score the same utterances.
@@ -38,15 +40,18 @@ def compare(first: Outcome, second: Outcome) -> Verdict | None:
     one, other = first.answers, second.answers
     if one is None or other is None:
         return None
-    n_runs = min(len(one.seeds), len(other.seeds))
+    seeds = tuple(seed for seed in one.seeds if seed in other.seeds)
+    if not seeds:
+        return None
     truth, labels = one.truth, one.labels
-    a = one.predictions[:n_runs]
-    b = other.predictions[:n_runs, _places(other, one.utterances)]
+    a = one.predictions[[one.seeds.index(seed) for seed in seeds]]
+    b = other.predictions[[other.seeds.index(seed) for seed in seeds]][:, _places(other, one.utterances)]
     tests = [
         significance.speaker_permutation(truth, a, b, one.speakers, statistic, n_labels=len(labels))
         for statistic in (metrics.uar_of, metrics.accuracy_of)
     ]
-    return Verdict(first.row.title, second.row.title, tests[0], tests[1], significance.mcnemar(truth, a[0], b[0]))
+    mcnemar = significance.mcnemar(truth, a[0], b[0])
+    return Verdict(first.row.title, second.row.title, seeds, tests[0], tests[1], mcnemar)
 
 
 def claim(verdict: Verdict, *, stamp: str = "") -> str:
@@ -59,7 +64,7 @@ def claim(verdict: Verdict, *, stamp: str = "") -> str:
         f"of UAR ({100 * test.interval.level:.0f} % interval {signed(test.interval.low)}{stamp} to "
         f"{signed(test.interval.high)}{stamp}, p = {test.p_value:.3f}{stamp} by swapping the two systems speaker by "
         f"speaker) and {signed(verdict.accuracy.effect)}{stamp} points of accuracy: {verdict.first} against "
-        f"{verdict.second}."
+        f"{verdict.second}{f', mean of {len(verdict.seeds)} seeds' if len(verdict.seeds) > 1 else ''}."
     )
 
 
