@@ -111,6 +111,8 @@ def test_rows_of_another_run_stand_beside_those_that_are_there_and_a_row_run_aga
     assert found.looks == 2
     assert by_key["mfcc-softmax"].state == "done"
     np.testing.assert_array_equal(by_key["mfcc-focal"].answers.predictions, better.answers.predictions)
+    write_record(tmp_path, facts(looks=1), [outcome("gamma-1")])
+    assert read_record(tmp_path)[0].looks == 2
 
 
 @pytest.mark.parametrize("changed", [{"fold_hash": "ba9876543210"}, {"corpus": "other"}, {"quick": True}])

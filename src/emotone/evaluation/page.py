@@ -152,6 +152,12 @@ def _part(part: Part) -> str:
     return _table(part)
 
 
+def _cell(text: str) -> str:
+    """An interval stays on one line."""
+    kept = text.replace(", ", ",\N{NO-BREAK SPACE}") if text.startswith("[") else text
+    return escape(kept)
+
+
 def _table(table: Table) -> str:
     words = [' class="word"' if index < table.n_text else "" for index in range(len(table.columns))]
     head = "".join(
@@ -159,7 +165,7 @@ def _table(table: Table) -> str:
     )
     rows = []
     for first, *others in table.rows:
-        cells = "".join(f"<td{word}>{escape(cell)}</td>" for cell, word in zip(others, words[1:], strict=True))
+        cells = "".join(f"<td{word}>{_cell(cell)}</td>" for cell, word in zip(others, words[1:], strict=True))
         rows.append(f'<tr><th scope="row"{words[0]}>{escape(first)}</th>{cells}</tr>\n')
     return (
         f'<div class="scroll" tabindex="0"><table>\n<caption>{escape(table.caption)}</caption>\n'

@@ -167,7 +167,11 @@ def write_record(folder: Path, facts: TableFacts, outcomes: Sequence[Outcome]) -
     """
     answers: dict[str, Answers] = {}
     if check_record(folder, facts):
+        found = _read_facts(folder)
         answers = {one.row.key: one.answers for one in read_record(folder)[1] if one.answers is not None}
+        counted = [looks for looks in (found.looks, facts.looks) if looks is not None]
+        # A row scored again is one more look at the folds, whichever row comes last.
+        facts = facts.model_copy(update={"looks": max(counted, default=None)})
     written = []
     for one in outcomes:
         if one.results is not None and one.answers is not None:

@@ -64,11 +64,15 @@ def _lead(table: TableFacts) -> list[str]:
     return [
         f"{table.corpus}, {table.protocol} (folds {table.fold_hash}), SI, "
         f"n = {table.n_utterances}, {table.n_speakers} speakers, {shared}."
-        + ("" if table.looks is None else f" These test folds have been looked at {table.looks} times."),
+        + ("" if table.looks is None else f" These test folds have been looked at {_times(table.looks)}."),
         "The paper's figures are of IEMOCAP's improvised part under a protocol it does not print; ours stand beside "
         "them, not against them, on any other corpus. Accuracy is the paper's overall accuracy, UAR its class "
         "accuracy.",
     ]
+
+
+def _times(looks: int) -> str:
+    return "once" if looks == 1 else f"{looks} times"
 
 
 def _interval(interval: ConfidenceInterval | None) -> str:
@@ -139,7 +143,10 @@ def _beyond(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
     parts: list[Part] = [_scores(table, outcomes, ("beyond the paper",), printed=False)]
     if verdicts:
         parts += [
-            Paragraph("Each of them against plain softmax, on the same utterances:"),
+            Paragraph(
+                "Each of them against plain softmax, on the same utterances. The p values are not corrected for their "
+                "number: of twenty alike, one would be below 0.05 by chance."
+            ),
             _verdict_table(table, verdicts),
         ]
     return parts

@@ -77,5 +77,9 @@ def _places(answers: Answers, utterances: Sequence[str]) -> list[int]:
 
 
 def signed(share: float) -> str:
-    """A difference in points, with its sign."""
-    return f"{100 * share:+.1f}"
+    """A difference in points, with its sign; what rounds to nothing is +0.0.
+
+    >>> signed(-0.021), signed(-0.0001)
+    ('-2.1', '+0.0')
+    """
+    return f"{round(100 * share, 1) + 0.0:+.1f}"
