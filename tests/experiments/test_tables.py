@@ -134,7 +134,8 @@ def test_without_phonemes_two_rows_say_so_and_a_recipe_that_needs_them_is_refuse
 
 
 def test_a_quick_run_of_some_rows_reports_them_stamped_and_is_not_done_twice(table):
-    some = replace(table, only=("yenigalla2018-phonemes", "mfcc-softmax", "mfcc-focal"))
+    only = ("yenigalla2018-phonemes", "mfcc-softmax", "mfcc-focal")
+    some = replace(table, only=only, command="first", looks=1)
     heard = Heard()
     outcomes = run_table(some, heard)
     assert [key for key, _ in heard.begun] == ["yenigalla2018-phonemes", "mfcc-softmax", "mfcc-focal"]
@@ -154,8 +155,11 @@ def test_a_quick_run_of_some_rows_reports_them_stamped_and_is_not_done_twice(tab
     again = Heard()
     run_table(replace(some, only=("mfcc-focal",)), again)
     assert again.fresh == 0
-    kept = {outcome.row.key: outcome.state for outcome in run_table(replace(some, only=("mfcc-focal",)), Heard())}
-    assert kept["mfcc-softmax"] == kept["yenigalla2018-phonemes"] == "done"
+    later = replace(some, only=("mfcc-focal",), command="later", looks=2)
+    kept = {outcome.row.key: outcome for outcome in run_table(later, Heard())}
+    assert kept["mfcc-softmax"].state == kept["yenigalla2018-phonemes"].state == "done"
+    assert (kept["mfcc-focal"].results.command, kept["mfcc-focal"].results.tests_looked_at) == ("later", 2)
+    assert (kept["mfcc-softmax"].results.command, kept["mfcc-softmax"].results.tests_looked_at) == ("first", 1)
 
 
 class StoppedError(Exception):

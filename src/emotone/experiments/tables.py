@@ -199,9 +199,11 @@ def gather(table: TablePlan, row: Row) -> Outcome:
         return Outcome(row, "needs the extra peers" if missing else "not run")
     plan = replace(plan, seeds=tuple(done))
     kept = plan.folder / "results.json"
-    # The command that ran the row stands beside it, not the one that gathers it.
-    command = Results.read(kept).command if kept.exists() else plan.command
-    results = Results.read(kept) if row.peer else collect(replace(plan, command=command))
+    if kept.exists():
+        # The command that ran the row stands beside it, not the one that gathers it; and so its look at the folds.
+        ran = Results.read(kept)
+        plan = replace(plan, command=ran.command, looks=ran.tests_looked_at)
+    results = Results.read(kept) if row.peer else collect(plan)
     by_seed = {
         seed: concatenate(
             [Predictions.read(plan.fold_folder(seed, fold) / "predictions.csv") for fold in plan.fold_numbers]
