@@ -162,6 +162,14 @@ def test_a_quick_run_of_some_rows_reports_them_stamped_and_is_not_done_twice(tab
     assert (kept["mfcc-softmax"].results.command, kept["mfcc-softmax"].results.tests_looked_at) == ("first", 1)
 
 
+def test_a_run_of_fewer_seeds_takes_none_from_the_rows_that_have_more(table):
+    run_table(replace(table, only=("mfcc-softmax",), seeds=(0, 1)), Heard())
+    outcomes = {outcome.row.key: outcome for outcome in run_table(replace(table, only=("gamma-1",)), Heard())}
+    assert outcomes["mfcc-softmax"].answers.seeds == (0, 1)
+    assert outcomes["mfcc-softmax"].results.seeds == [0, 1]
+    assert outcomes["gamma-1"].answers.seeds == (0,)
+
+
 class StoppedError(Exception):
     """Stands for whatever ends a run in the middle."""
 

@@ -184,11 +184,11 @@ def run_table(table: TablePlan, listener: TableListener, *, jobs: int = 1) -> li
 
 
 def gather(table: TablePlan, row: Row) -> Outcome:
-    """A row as far as it was run: the seeds all of whose folds are done."""
+    """A row as far as it was ever run into this folder: the seeds all of whose folds are done."""
     obstacle = _obstacle(table, row)
     if obstacle is not None:
         return Outcome(row, obstacle)
-    plan = row_plan(table, row, table.seeds[:1] if row.peer else table.seeds)
+    plan = row_plan(table, row, table.seeds[:1] if row.peer else _seeds_begun(table, row))
     done = [
         seed
         for seed in plan.seeds
@@ -229,6 +229,13 @@ def table_facts(table: TablePlan) -> TableFacts:
         quick=table.quick,
         looks=table.looks,
     )
+
+
+def _seeds_begun(table: TablePlan, row: Row) -> tuple[int, ...]:
+    """Those asked for, and those of earlier runs: a run of fewer seeds must not take from a row what it had."""
+    folders = (table.folder / "rows" / row.key).glob("seed-*")
+    earlier = {int(number) for folder in folders if (number := folder.name.removeprefix("seed-")).isdecimal()}
+    return tuple(sorted(earlier.union(table.seeds)))
 
 
 def _obstacle(table: TablePlan, row: Row) -> State | None:
