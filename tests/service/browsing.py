@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,3 +54,18 @@ def chromium(microphone: Path) -> Iterator[Any]:
         browser = driver.chromium.launch(executable_path=executable, headless=True, args=arguments)
         yield browser
         browser.close()
+
+
+def judge(page: Any, path: Path) -> None:
+    """Give the page a recording and wait for its result and pictures."""
+    page.set_input_files("#file", path)
+    page.wait_for_selector("#result:not([hidden])")
+    page.wait_for_selector("#spectrogram canvas", state="attached")
+
+
+def until(page: Any, condition: str) -> None:
+    """Wait for a condition in JavaScript to hold; Playwright's own waiting is forbidden by the page's policy."""
+    end = time.monotonic() + 30
+    while not page.evaluate(condition):
+        assert time.monotonic() < end, f"never came to hold: {condition}"
+        page.wait_for_timeout(50)

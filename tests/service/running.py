@@ -33,11 +33,12 @@ class RunningService:
 
 
 @contextmanager
-def running(folder: Path, model: Path, *arguments: str) -> Iterator[RunningService]:
-    """`emotone serve` in a process of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def running(folder: Path, model: Path, *arguments: str, port: int = 0) -> Iterator[RunningService]:
+    """`emotone serve` in a process of its own, at a port that is free."""
+    if not port:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
     folder.mkdir(parents=True, exist_ok=True)
     log, data_dir = folder / "log", folder / "data"
     command = [sys.executable, "-c", "from emotone.cli.main import main; main()", "serve", "--port", str(port)]

@@ -63,8 +63,8 @@ export async function recognizeAsJob(recording, settings, signal, onState) {
   return { reply: await (await result("json")).json(), text: async (format) => (await result(format)).text() };
 }
 
-export function save(text, name, mediaType) {
-  const url = URL.createObjectURL(new Blob([text], { type: mediaType }));
+export function save(content, name, mediaType) {
+  const url = URL.createObjectURL(new Blob([content], { type: mediaType }));
   const link = document.createElement("a");
   link.href = url;
   link.download = name;

@@ -2,10 +2,13 @@
 
 import { Problem, models, recognize, recognizeAsJob, save } from "./calls.js";
 import { Chart } from "./chart.js";
-import { bars, clock, colourOf, dashOf, element, nameOf, percent, swatch } from "./emotions.js";
+import { clock, element, percent } from "./emotions.js";
 import { LiveRecording } from "./live.js";
 import { LiveView } from "./live-view.js";
 import { Picture } from "./picture.js";
+import { SegmentTable } from "./segment-table.js";
+import { showVerdict } from "./verdict.js";
+import { Zoom } from "./zoom.js";
 
 // Larger recordings become jobs, which survive a restart and take as long as they need.
 const JOB_BYTES = 48 * 1024 * 1024;
@@ -13,19 +16,34 @@ const MEDIA_TYPES = { csv: "text/csv", json: "application/json", textgrid: "text
 const SUFFIXES = { csv: "csv", json: "json", textgrid: "TextGrid", webvtt: "vtt" };
 
 const $ = (id) => document.getElementById(id);
-const chart = new Chart($("chart"));
 const picture = new Picture({
   waveform: $("waveform"),
+  title: $("waveform-title"),
+  note: $("waveform-note"),
   spectrogram: $("spectrogram"),
+  spectrogramPart: $("spectrogram-part"),
   onTime: showTime,
   onPlaying: (playing) => {
     $("play").textContent = playing ? "Pause" : "Play";
     $("play").setAttribute("aria-pressed", String(playing));
   },
 });
+const chart = new Chart($("chart"), $("chart-note"), (seconds) => picture.goTo(seconds));
+const table = new SegmentTable({ body: $("rows"), title: $("segments-title"), onHear: (start, end) => picture.hear(start, end) });
+const zoom = new Zoom({
+  frame: $("over-time"),
+  wide: $("wide"),
+  inward: $("zoom-in"),
+  outward: $("zoom-out"),
+  told: $("zoom-told"),
+  onChange: (view) => {
+    chart.draw(view);
+    picture.look(view);
+  },
+});
 const live = new LiveView($("live"));
 
-let shown = null; // { reply, text, name, track, rows }
+let shown = null; // { reply, text, name, recorded }
 let running = null; // AbortController of the recording being judged
 let recording = null; // LiveRecording
 
@@ -36,20 +54,36 @@ function say(text) {
   $("status").textContent = text;
 }
 
-function complain(error, name) {
+function complain(error, name, remedies = []) {
   say("");
   const title = error.title ?? "Something went wrong";
   // To the service every file is a "recording"; here it has its name.
   const detail = (error.detail || error.message || "").replace(/^recording: /, "");
   $("problem").hidden = false;
   $("problem").replaceChildren(element("strong", {}, name ? `${name}: ${title}` : title), element("span", {}, detail && detail[0].toUpperCase() + detail.slice(1)));
+  if (remedies.length) $("problem").append(element("div", { class: "remedies" }, ...remedies.map(([label, act]) => button(label, act))));
   if (error.status === 401) {
     document.querySelector(".settings").open = true;
     $("key").focus();
   }
 }
 
-async function judge(file) {
+function button(label, act) {
+  const made = element("button", { type: "button" }, label);
+  made.addEventListener("click", act);
+  return made;
+}
+
+/** What can be done after a failure: nothing that was recorded is lost with it. */
+function remedies(error, file, recorded) {
+  const passing = !error.status || error.status >= 500 || [401, 403, 408, 429].includes(error.status);
+  return [
+    ...(passing ? [["Try again", () => judge(file, recorded)]] : []),
+    ...(recorded ? [["Save the recording", () => save(file, file.name, file.type)]] : []),
+  ];
+}
+
+async function judge(file, recorded = false) {
   running?.abort();
   const control = (running = new AbortController());
   $("problem").hidden = true;
@@ -58,10 +92,10 @@ async function judge(file) {
   say(`Listening to ${file.name} …`);
   try {
     const answer = await ask(file, control.signal);
-    await show(answer, file);
+    await show(answer, file, recorded);
     say("");
   } catch (error) {
-    if (error.name !== "AbortError") complain(error, file.name);
+    if (error.name !== "AbortError") complain(error, file.name, remedies(error, file, recorded));
   } finally {
     if (running === control) running = null;
   }
@@ -79,49 +113,19 @@ async function ask(file, signal) {
   }
 }
 
-async function show({ reply, text }, file) {
-  shown = { reply, text, name: file.name.replace(/\.[^.]*$/, "") || "recording", rows: [] };
+async function show({ reply, text }, file, recorded) {
+  shown = { reply, text, name: file.name.replace(/\.[^.]*$/, "") || "recording", recorded: recorded ? file : null };
+  $("save-recording").hidden = !recorded;
   $("result").hidden = false;
-  showVerdict(reply);
+  showVerdict(reply, $);
   $("total").textContent = clock(reply.duration_s);
-  $("legend").replaceChildren(...reply.labels.map((label, position) => element("li", {}, dash(label, position), label)));
+  zoom.begin(reply.duration_s, Picture.widest(reply.duration_s));
+  $("zoom").hidden = zoom.most === 1;
   showTabs(reply);
-  showTrack(0);
+  showTrack(reply.tracks[0]);
   $("result").focus({ preventScroll: true });
   $("result").scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth", block: "start" });
-  await picture.show(file, reply.duration_s, shown.track);
-}
-
-function dash(label, position) {
-  const space = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(space, "svg");
-  svg.setAttribute("width", 34);
-  svg.setAttribute("height", 10);
-  svg.setAttribute("aria-hidden", "true");
-  const line = document.createElementNS(space, "line");
-  const attributes = { x1: 0, x2: 28, y1: 5, y2: 5, stroke: colourOf(label), "stroke-width": 4, "stroke-dasharray": dashOf(position) };
-  for (const [key, value] of Object.entries(attributes)) line.setAttribute(key, value);
-  svg.append(line);
-  return svg;
-}
-
-function showVerdict(reply) {
-  const said = reply.emotion ? nameOf({ ...reply, speech: true }) : "nobody speaks";
-  $("verdict").replaceChildren(swatch(reply.emotion, reply.unsure), said);
-  $("verdict-detail").textContent = detailOf(reply);
-  $("bars").replaceChildren(...(reply.emotion ? bars(reply.labels, reply.probabilities, reply.emotion) : []));
-  $("notices").hidden = !reply.notices.length;
-  $("notices").replaceChildren(...reply.notices.map((notice) => element("li", {}, notice)));
-}
-
-function detailOf(reply) {
-  const length = reply.duration_s < 60 ? `${reply.duration_s.toFixed(1)} s` : clock(reply.duration_s);
-  if (!reply.emotion) return `${length} · no speech was found`;
-  if (!reply.unsure) return `${length} · confidence ${percent(reply.confidence)}`;
-  // Two numbers that round to the same would say nothing.
-  const digits = percent(reply.confidence) === percent(reply.unsure_threshold) ? 1 : 0;
-  const [confidence, threshold] = [reply.confidence, reply.unsure_threshold].map((share) => percent(share, digits));
-  return `${length} · unsure: confidence ${confidence}, below ${threshold}`;
+  await picture.show(file, reply, reply.tracks[0]);
 }
 
 function showTabs(reply) {
@@ -130,41 +134,24 @@ function showTabs(reply) {
     const tab = element("button", { type: "button", role: "tab", "aria-selected": String(position === 0) }, `Channel ${position + 1}: ${track.emotion ?? "no speech"}`);
     tab.addEventListener("click", () => {
       tabs.forEach((one) => one.setAttribute("aria-selected", String(one === tab)));
-      showTrack(position);
+      showTrack(track);
+      picture.turnTo(track);
     });
     return tab;
   });
   $("tracks").replaceChildren(...tabs);
 }
 
-function showTrack(position) {
-  const track = (shown.track = shown.reply.tracks[position]);
-  picture.turnTo(track);
+function showTrack(track) {
   chart.show(track.timeline, shown.reply.labels, shown.reply.duration_s);
-  shown.rows = track.segments.map(row);
-  $("rows").replaceChildren(...shown.rows);
-  const spoken = track.segments.filter((segment) => segment.speech).length;
-  $("segments-title").textContent = `Segments: ${spoken} with speech of ${track.segments.length}`;
-}
-
-function row(segment) {
-  const { start_s: start, end_s: end, confidence } = segment;
-  const said = nameOf(segment);
-  const hear = element("button", { type: "button", "aria-label": `Hear ${said}, ${clock(start)} to ${clock(end)}` }, "▶");
-  hear.addEventListener("click", () => picture.hear(start, end));
-  const fill = element("span");
-  Object.assign(fill.style, { width: `${100 * confidence}%`, background: segment.emotion ? colourOf(segment.emotion) : "transparent" });
-  const meter = element("span", { class: "meter", "aria-hidden": "true" }, fill);
-  const name = segment.emotion ? [swatch(segment.emotion, segment.unsure), said] : [said];
-  return element("tr", { class: segment.speech ? "" : "pause" }, element("td", {}, hear), element("td", {}, clock(start)), element("td", {}, clock(end)), element("td", {}, ...name), element("td", {}, ...(segment.emotion ? [meter, percent(confidence)] : ["–"])));
+  table.show(track.segments);
 }
 
 function showTime(seconds) {
   $("now").textContent = clock(seconds);
+  zoom.follow(seconds);
   chart.moveTo(seconds);
-  shown?.track?.segments.forEach((segment, position) => {
-    shown.rows[position].classList.toggle("playing", seconds > 0 && seconds >= segment.start_s && seconds < segment.end_s);
-  });
+  table.moveTo(seconds);
 }
 
 async function toggleRecording() {
@@ -206,7 +193,7 @@ async function stopRecording() {
   const file = await ended?.stop();
   live.end();
   // Also where the live view failed on its way: what was said by then is not lost.
-  if (file) await judge(file);
+  if (file) await judge(file, true);
 }
 
 async function download(format) {
@@ -230,6 +217,10 @@ function listen() {
   $("speech-only").addEventListener("change", () => $("rows").classList.toggle("speech-only", $("speech-only").checked));
   $("play").addEventListener("click", () => picture.toggle());
   document.querySelectorAll("[data-format]").forEach((button) => button.addEventListener("click", () => download(button.dataset.format)));
+  $("save-recording").addEventListener("click", () => save(shown.recorded, shown.recorded.name, shown.recorded.type));
+  addEventListener("beforeunload", (event) => {
+    if (recording) event.preventDefault();
+  });
   // The whole page takes drops, so that a near miss does not make the browser leave for the file.
   let inside = 0;
   const over = (change) => {

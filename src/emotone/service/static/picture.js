@@ -1,21 +1,20 @@
-// The waveform with its coloured segments, and the spectrogram below it.
+// The waveform with its coloured segments, and the spectrogram below it; where neither can be had, the segments alone.
 
 import WaveSurfer from "./vendor/wavesurfer/wavesurfer.js";
 import Regions from "./vendor/wavesurfer/regions.js";
 import Spectrogram from "./vendor/wavesurfer/spectrogram.js";
 import { colourOf, element } from "./emotions.js";
+import { Ribbon } from "./ribbon.js";
 
 // A browser decodes a recording whole: beyond this it would take hundreds of megabytes.
 const LONGEST_S = 20 * 60;
+// A canvas has 30,000 pixels at most, two for each of the page's on a fine screen.
+const WIDEST_PX = 14_000;
 const NARROWEST_LABEL_PX = 52;
 const SPEECH_RATE = 16_000;
 
 const nonce = () => document.querySelector('meta[name="csp-nonce"]').content;
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
-function apology(frame, text) {
-  frame.replaceChildren(element("p", { class: "no-picture" }, text));
-}
 
 /** One channel, or the mean of all: what the model heard. */
 function channelOf(sound, channel) {
@@ -28,10 +27,12 @@ function channelOf(sound, channel) {
 }
 
 export class Picture {
-  constructor({ waveform, spectrogram, onTime, onPlaying }) {
-    Object.assign(this, { waveform, spectrogram, onTime, onPlaying });
+  /** `title` and `note` say what is drawn instead of a waveform; `spectrogramPart` goes where there is no spectrogram. */
+  constructor({ waveform, title, note, spectrogram, spectrogramPart, onTime, onPlaying }) {
+    Object.assign(this, { waveform, title, note, spectrogram, spectrogramPart, onTime, onPlaying });
     this.stopAt = null;
     this.audio = null;
+    this.ribbon = new Ribbon(waveform, (seconds) => this.goTo(seconds));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.surfer?.setOptions(this.colours()));
   }
 
@@ -46,14 +47,24 @@ export class Picture {
     if (this.url) URL.revokeObjectURL(this.url);
     this.url = null;
     this.stopAt = null;
+    this.audio?.pause();
+    this.ribbon.clear();
     this.waveform.replaceChildren();
     this.spectrogram.replaceChildren();
+    this.spectrogramPart.hidden = false;
+    this.title.textContent = "Waveform";
+    this.note.textContent = "";
+  }
+
+  /** How many pixels a recording can be drawn in. */
+  static widest(duration) {
+    return duration > LONGEST_S ? Infinity : WIDEST_PX;
   }
 
   /** Draw a recording: all its channels mixed, or the one of the track. */
-  async show(recording, duration, track) {
+  async show(recording, { duration_s: duration, labels }, track) {
     this.clear();
-    this.track = track;
+    Object.assign(this, { track, labels, duration });
     this.audio = new Audio();
     this.audio.addEventListener("timeupdate", () => this.tick());
     this.audio.addEventListener("play", () => this.onPlaying(true));
@@ -61,8 +72,7 @@ export class Picture {
     if (duration > LONGEST_S) {
       this.url = URL.createObjectURL(recording);
       this.audio.src = this.url;
-      apology(this.waveform, "The recording is too long to draw; you can still hear it.");
-      apology(this.spectrogram, "Too long to draw.");
+      this.showSegments("too long for a waveform");
       return;
     }
     this.regions = Regions.create();
@@ -99,14 +109,29 @@ export class Picture {
       if (this.surfer !== surfer) return;
       this.surfer.destroy();
       this.surfer = null;
-      apology(this.waveform, "This browser cannot play this format, so there is no waveform; the result below is whole.");
-      apology(this.spectrogram, "No spectrogram without the waveform.");
+      this.showSegments("this browser cannot play the format, so there is no waveform");
     }
+  }
+
+  showSegments(why) {
+    this.title.textContent = "How much of each emotion";
+    this.note.textContent = why;
+    this.spectrogramPart.hidden = true;
+    this.ribbon.show(this.track.segments, this.labels, this.duration);
+  }
+
+  /** Another stretch is in view, or the same at another width. */
+  look(view) {
+    this.ribbon.draw(view);
+    // Names fit into segments that have become wide enough.
+    if (this.sound && view.pixelsPerSecond !== this.pixelsPerSecond) this.mark(this.track.segments);
+    this.pixelsPerSecond = view.pixelsPerSecond;
   }
 
   /** Another channel of the same recording. */
   async turnTo(track) {
     this.track = track;
+    if (this.ribbon.segments) this.ribbon.show(track.segments, this.labels, this.duration);
     if (this.sound) await this.draw();
   }
 
@@ -140,7 +165,15 @@ export class Picture {
       this.audio.pause();
       this.stopAt = null;
     }
+    this.ribbon.moveTo(this.audio.currentTime);
     this.onTime(this.audio.currentTime);
+  }
+
+  goTo(seconds) {
+    if (!this.audio) return;
+    this.stopAt = null;
+    this.audio.currentTime = seconds;
+    this.tick();
   }
 
   hear(start, end) {

@@ -1,4 +1,4 @@
-"""The page in a real browser, with the shipped model and real clips."""
+"""The page in a real browser: what a person can do there, and sees."""
 
 from __future__ import annotations
 
@@ -7,98 +7,22 @@ import csv
 import io
 import json
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from browsing import RATE, chromium, write_talk
-from running import RunningService, running
+from browsing import RATE, judge
+from running import RunningService
 
 from emotone.audio import load_audio
-from emotone.listening.recognizer import Recognizer, load
+from emotone.listening.recognizer import Recognizer
 
 pytestmark = pytest.mark.slow
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 OpenPage = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def service(shipped_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    with running(tmp_path_factory.mktemp("service"), shipped_model) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
-def recognizer(shipped_model: Path) -> Recognizer:
-    return load(shipped_model)
-
-
-@pytest.fixture(scope="module")
-def clip(clips_dir: Path) -> Path:
-    """An angry voice; the model hears it."""
-    return clips_dir / "emodb" / "03a01Wa.flac"
-
-
-@pytest.fixture(scope="module")
-def talk(clips_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight clips with pauses between them."""
-    path = tmp_path_factory.mktemp("talk") / "talk.wav"
-    write_talk(path, sorted(clips_dir.glob("*/*.flac")) + sorted(clips_dir.glob("*/*.opus")), 0.8)
-    return path
-
-
-@pytest.fixture(scope="module")
-def browser(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    heard = tmp_path_factory.mktemp("microphone") / "heard.wav"
-    write_talk(heard, [clip], 0.1)
-    with chromium(heard) as browser:
-        yield browser
-
-
-@pytest.fixture
-def open_page(browser: Any, service: RunningService, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
-    """Opens the page; at the end nothing may have been asked of another host, and nothing been blocked or raised."""
-    contexts: list[Any] = []
-    faults: list[str] = []
-    examined = "axe" in request.node.name
-
-    def note_request(sent: Any) -> None:
-        if not sent.url.startswith((service.url, service.url.replace("http", "ws"), "blob:", "data:")):
-            faults.append(f"asked for {sent.url}")
-
-    def note_console(message: Any) -> None:
-        # A refused recording is an answer with a status, which Chromium writes to the console.
-        # axe tries styles of its own, which the page's policy rightly blocks.
-        known = "the server responded with a status of 4", "Applying inline style" if examined else "nothing"
-        if message.type in ("error", "warning") and not any(words in message.text for words in known):
-            faults.append(message.text)
-
-    def start(*, width: int = 1180, scheme: str = "light") -> Any:
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, permissions=["microphone"]
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(60_000)
-        page.on("request", note_request)
-        page.on("console", note_console)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(f"{service.url}/")
-        return page
-
-    yield start
-    for context in contexts:
-        context.close()
-    assert not faults
-
-
-def judge(page: Any, path: Path) -> None:
-    page.set_input_files("#file", path)
-    page.wait_for_selector("#result:not([hidden])")
-    page.wait_for_selector("#spectrogram canvas", state="attached")
 
 
 def serious_faults(page: Any) -> list[str]:

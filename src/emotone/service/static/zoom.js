@@ -1,0 +1,85 @@
+// How much of a recording is in view: all pictures over time share one frame, grow wider than it and scroll together.
+
+import { clock } from "./emotions.js";
+
+const STEP = 2;
+const NARROWEST_VIEW_S = 2;
+// Sound goes on by less between two ticks: further than that somebody has chosen another place.
+const LEAP_S = 1.5;
+
+export class Zoom {
+  /** `wide` grows inside `frame`; `onChange` gets the view whenever it has become another. */
+  constructor({ frame, wide, inward, outward, told, onChange }) {
+    Object.assign(this, { frame, wide, inward, outward, told, onChange });
+    this.duration = 0;
+    this.heard = 0;
+    this.factor = this.most = 1;
+    inward.addEventListener("click", () => this.to(this.factor * STEP));
+    outward.addEventListener("click", () => this.to(this.factor / STEP));
+    frame.addEventListener("scroll", () => this.changed());
+    frame.addEventListener("wheel", (event) => this.turn(event), { passive: false });
+    new ResizeObserver(() => this.changed()).observe(frame);
+  }
+
+  /** A new recording, in view as a whole. `widest` is how many pixels its pictures can be drawn in. */
+  begin(duration, widest) {
+    this.duration = duration;
+    this.heard = 0;
+    const drawn = widest / Math.max(1, this.frame.clientWidth);
+    this.most = Math.max(1, Math.min(duration / NARROWEST_VIEW_S, drawn));
+    this.factor = 1;
+    this.frame.scrollLeft = 0;
+    this.to(1);
+  }
+
+  view() {
+    const width = this.frame.clientWidth;
+    const length = this.duration / this.factor;
+    const from = (this.frame.scrollLeft / (width * this.factor)) * this.duration || 0;
+    return { from, to: from + length, width, pixelsPerSecond: width / length };
+  }
+
+  /** Zoom around a moment, which stays where it is on the screen; without one, around the middle of the view. */
+  to(factor, around) {
+    const { from, to, width, pixelsPerSecond } = this.view();
+    const moment = around ?? (from + to) / 2;
+    const left = (moment - from) * pixelsPerSecond;
+    this.factor = Math.min(this.most, Math.max(1, factor));
+    this.wide.style.width = `${100 * this.factor}%`;
+    this.frame.scrollLeft = (moment / this.duration) * width * this.factor - left;
+    this.changed();
+  }
+
+  /** The moment that is heard: turn the page when it leaves the view, but not where the reader has scrolled away. */
+  follow(seconds) {
+    const { from, to, pixelsPerSecond } = this.view();
+    const [was, is] = [this.heard, seconds].map((moment) => moment >= from && moment <= to);
+    const leapt = Math.abs(seconds - this.heard) > LEAP_S;
+    this.heard = seconds;
+    if (!is && (was || leapt)) this.frame.scrollLeft = (seconds - (to - from) / 10) * pixelsPerSecond;
+  }
+
+  /** The wheel zooms with Ctrl or Cmd held, as it does elsewhere; alone it scrolls the page. */
+  turn(event) {
+    if (!(event.ctrlKey || event.metaKey) || this.most === 1) return;
+    event.preventDefault();
+    const { from, pixelsPerSecond } = this.view();
+    const left = event.clientX - this.frame.getBoundingClientRect().left;
+    this.to(this.factor * 2 ** (-event.deltaY / 200), from + left / pixelsPerSecond);
+  }
+
+  changed() {
+    if (!this.duration || this.asked) return;
+    this.asked = true;
+    requestAnimationFrame(() => {
+      this.asked = false;
+      const view = this.view();
+      if (!view.width) return;
+      this.frame.style.setProperty("--view", `${view.width}px`);
+      this.inward.disabled = this.factor >= this.most;
+      this.outward.disabled = this.factor <= 1;
+      this.told.textContent = this.factor > 1 ? `${clock(view.to - view.from)} in view` : "";
+      this.onChange(view);
+    });
+  }
+}

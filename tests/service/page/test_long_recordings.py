@@ -1,0 +1,134 @@
+"""The page with long recordings: what is in view, and what is drawn where there is no waveform."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browsing import RATE, judge, until
+
+from emotone.audio import load_audio
+
+pytestmark = pytest.mark.slow
+
+OpenPage = Callable[..., Any]
+VIEW = """() => {
+    const frame = document.querySelector("#over-time");
+    return [frame.scrollLeft / frame.scrollWidth, (frame.scrollLeft + frame.clientWidth) / frame.scrollWidth];
+}"""
+
+
+@pytest.fixture(scope="module")
+def hour(clips_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty-five minutes, longer than a browser is asked to decode: an angry voice every 30 s, silence between."""
+    path = tmp_path_factory.mktemp("hour") / "hour.wav"
+    turn = np.zeros(30 * RATE, np.float32)
+    voice = load_audio(clips_dir / "emodb" / "03a01Wa.flac", sample_rate=RATE)
+    turn[: voice.size] = voice
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        for _ in range(50):
+            file.writeframes((turn * 32_767).astype("<i2").tobytes())
+    return path
+
+
+def test_zooming_in_keeps_the_middle_and_shows_less(open_page: OpenPage, talk: Path) -> None:
+    page = open_page()
+    judge(page, talk)
+    whole = page.evaluate(VIEW)
+    assert whole == [0, 1]
+    assert page.is_disabled("#zoom-out")
+    page.click("#zoom-in")
+    page.click("#zoom-in")
+    until(page, "document.querySelector('#zoom-told').textContent.includes('in view')")
+    start, end = page.evaluate(VIEW)
+    assert end - start == pytest.approx(0.25, abs=0.01)
+    assert (start + end) / 2 == pytest.approx(0.5, abs=0.01)
+    # The waveform, the spectrogram and the frame they scroll in are of one width.
+    widths = page.evaluate(
+        "['#wide', '#waveform', '#spectrogram'].map((one) => document.querySelector(one).getBoundingClientRect().width)"
+    )
+    assert max(widths) - min(widths) < 1
+    page.click("#zoom-out")
+    page.click("#zoom-out")
+    until(page, "document.querySelector('#zoom-told').textContent === ''")
+    assert page.evaluate(VIEW) == [0, 1]
+
+
+def test_a_segment_that_is_played_comes_into_view_and_its_row_is_marked(open_page: OpenPage, talk: Path) -> None:
+    page = open_page()
+    judge(page, talk)
+    for _ in range(3):
+        page.click("#zoom-in")
+    page.evaluate("document.querySelector('#over-time').scrollLeft = 0")
+    last = page.locator("#rows tr:not(.pause)").last
+    last.locator("button").click()
+    until(page, "document.querySelector('#over-time').scrollLeft > 0")
+    assert page.locator("#rows tr.playing").count() == 1
+
+
+def test_the_wheel_zooms_around_the_pointer_with_ctrl_held_and_scrolls_the_page_without(
+    open_page: OpenPage, talk: Path
+) -> None:
+    page = open_page()
+    judge(page, talk)
+    page.locator("#waveform").scroll_into_view_if_needed()
+    box = page.locator("#waveform").bounding_box()
+    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 40)
+    page.mouse.wheel(0, -200)
+    page.wait_for_timeout(300)
+    assert page.evaluate(VIEW) == [0, 1]
+    box = page.locator("#waveform").bounding_box()
+    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 40)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -200)
+    page.keyboard.up("Control")
+    until(page, "document.querySelector('#zoom-told').textContent !== ''")
+    start, end = page.evaluate(VIEW)
+    assert start + 0.9 * (end - start) == pytest.approx(0.9, abs=0.02)
+
+
+def test_what_is_too_long_for_a_waveform_shows_its_emotions_over_time(open_page: OpenPage, hour: Path) -> None:
+    page = open_page()
+    page.set_input_files("#file", hour)
+    page.wait_for_selector("canvas.ribbon")
+    assert "too long" in page.inner_text("#waveform-note")
+    assert page.is_hidden("#spectrogram")
+    assert "means of" in page.inner_text("#chart-note")
+    # Points that lie closer than the eye can part are drawn as means: not thousands of them.
+    points = page.evaluate("document.querySelector('#chart polyline').getAttribute('points').split(' ').length")
+    assert points < 1000
+    colours = """() => {
+        const canvas = document.querySelector("canvas.ribbon");
+        const copy = new OffscreenCanvas(canvas.width, 1).getContext("2d", { willReadFrequently: true });
+        copy.drawImage(canvas, 0, 2 - canvas.height);
+        const { data } = copy.getImageData(0, 0, canvas.width, 1);
+        const orange = (i) => data[i] > 180 && data[i + 2] < 60 && data[i + 3] > 200;
+        const seen = Array.from({ length: canvas.width }, (_, x) => orange(4 * x));
+        return seen.filter((one, x) => one && !seen[x - 1]).length;
+    }"""
+    assert page.evaluate(colours) == 50
+    for _ in range(5):
+        page.click("#zoom-in")
+    until(page, "document.querySelector('#chart-note').textContent === ''")
+    assert page.evaluate(colours) in (1, 2)
+
+
+def test_a_click_on_the_pictures_goes_there(open_page: OpenPage, hour: Path) -> None:
+    page = open_page()
+    page.set_input_files("#file", hour)
+    page.wait_for_selector("canvas.ribbon")
+    page.wait_for_timeout(500)
+    for place in ("canvas.ribbon", "#chart"):
+        box = page.locator(place).bounding_box()
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        until(page, "document.querySelector('#now').textContent.startsWith('12:')")
+        page.evaluate("document.querySelector('#rows button').click()")
+        until(page, "document.querySelector('#now').textContent.startsWith('0:')")
+        page.click("#play")
