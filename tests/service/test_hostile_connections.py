@@ -12,6 +12,8 @@ import pytest
 from running import RunningService, running
 from test_hardness import ask, heard_to_the_end
 
+from emotone.service.protocol import ImpatientProtocol
+
 pytestmark = pytest.mark.slow
 
 
@@ -72,3 +74,21 @@ def test_what_is_no_http_is_a_problem_too(service: RunningService, sent: bytes) 
         head, _, body = heard_to_the_end(connection).partition(b"\r\n\r\n")
     assert b"application/problem+json" in head
     assert json.loads(body)["type"] == "/problems/not-http"
+
+
+def test_beyond_the_last_connection_everybody_is_told_so_and_the_supervisor_that_it_lives(
+    service: RunningService,
+) -> None:
+    idle = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(ImpatientProtocol.max_connections)]
+    try:
+        status, problem = ask(service, "GET", "/v1/models")
+        assert (status, problem["type"]) == (503, "/problems/crowded")
+        assert "come again" in problem["detail"]
+        assert ask(service, "GET", "/healthz")[0] == 200
+    finally:
+        for connection in idle:
+            connection.close()
+    until = time.monotonic() + 10
+    while ask(service, "GET", "/v1/models")[0] != 200:
+        assert time.monotonic() < until
+        time.sleep(0.1)

@@ -59,6 +59,7 @@ KINDS: dict[type[errors.EmotoneError], Kind] = {
     refusals.HeadTooLargeError: Kind("head-too-large", 431, "The head of the request is too large"),
     refusals.StorageError: Kind("storage", 507, "The service cannot store it"),
     refusals.BusyError: Kind("busy", 429, "The service is busy"),
+    refusals.CrowdedError: Kind("crowded", 503, "Too many connections are open"),
     refusals.KeyRefusedError: Kind("key", 401, "A key is needed"),
     refusals.OriginRefusedError: Kind("origin", 403, "Another web page may not call this service"),
     refusals.JobNotFoundError: Kind("no-such-job", 404, "No such job"),

@@ -2,6 +2,8 @@
 
 uvicorn waits for ever: for the head of a request (slow loris), for the rest of a body that was refused already, and for
 a client that does not read its answer. Each holds a connection as long as it likes. Here each has its time.
+Beyond its own limit of connections it answers in plain words; here that is a problem like all others, and a supervisor
+still learns that the service lives.
 """
 
 from __future__ import annotations
@@ -10,9 +12,14 @@ import asyncio
 from typing import Any
 
 import h11
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from emotone.service.problems import MEDIA_TYPE, NOT_HTTP, encoded, problem
+from emotone.service.problems import MEDIA_TYPE, NOT_HTTP, encoded, problem, respond_to
+from emotone.service.refusals import CrowdedError
+
+LIVENESS = "/healthz"
+RETRY_AFTER_S = 5
 
 
 class ImpatientProtocol(H11Protocol):
@@ -23,16 +30,37 @@ class ImpatientProtocol(H11Protocol):
         write_timeout_s: for a client to read on.
         max_rest_bytes: of a body after its answer. So much is read and dropped, since a connection that is closed with
             unread bytes is reset, and many clients then never see why.
+        max_connections: beyond these a request is turned away.
     """
 
     header_timeout_s = 10.0
     write_timeout_s = 15.0
     max_rest_bytes = 32 << 20
+    max_connections = 512
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._rest_bytes = 0
+
+    @property
+    def app(self) -> ASGIApp:
+        """What answers the next request: the application, or one that turns away."""
+        return self._turn_away if len(self.connections) > self.max_connections else self._app
+
+    @app.setter
+    def app(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def _turn_away(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == LIVENESS:
+            await self._app(scope, receive, send)
+            return
+        message = f"more than {self.max_connections} connections are open; come again in {RETRY_AFTER_S} s"
+        response = respond_to(CrowdedError(message, RETRY_AFTER_S))
+        # Whoever waits with it open takes a place of those who are served.
+        response.headers["Connection"] = "close"
+        await response(scope, receive, send)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection: its first request must come."""
@@ -122,7 +150,11 @@ class ImpatientProtocol(H11Protocol):
             timer.cancel()
 
 
-def impatient(header_timeout_s: float, write_timeout_s: float) -> type[ImpatientProtocol]:
-    """The protocol with times of its own."""
-    own = {"header_timeout_s": header_timeout_s, "write_timeout_s": write_timeout_s}
+def impatient(header_timeout_s: float, write_timeout_s: float, max_connections: int) -> type[ImpatientProtocol]:
+    """The protocol with limits of its own."""
+    own = {
+        "header_timeout_s": header_timeout_s,
+        "write_timeout_s": write_timeout_s,
+        "max_connections": max_connections,
+    }
     return type("Impatient", (ImpatientProtocol,), own)

@@ -74,6 +74,10 @@ class BusyError(RefusalError):
         super().__init__(message)
 
 
+class CrowdedError(BusyError):
+    """More connections are open than are served."""
+
+
 class StorageError(RefusalError):
     """The disk is full, or cannot be written."""
 
