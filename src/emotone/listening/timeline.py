@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emotone.errors import AudioTooShortError
+from emotone.listening.kept_sound import KeptSound
 from emotone.listening.options import TimelineOptions
 from emotone.listening.segments import Segment, SegmentJoiner, as_shares
 from emotone.listening.sources import Waveform
@@ -95,8 +96,7 @@ class StreamingTimeline:
         self._window, self._hop = options.window_samples(metadata), options.hop_samples(metadata)
         self._clip = options.clip_samples(metadata)
         self._rate = metadata.sample_rate
-        self._n_samples = 0
-        self._blocks: deque[tuple[int, Waveform]] = deque()
+        self._sound = KeptSound(self._rate)
         # Whether a stream is more than a clip shows only after a while; its windows and segments wait until then.
         self._is_clip = True
         self._withheld: list[Segment] = []
@@ -118,7 +118,7 @@ class StreamingTimeline:
     @property
     def duration_s(self) -> float:
         """Of all that was pushed."""
-        return self._n_samples / self._rate
+        return self._sound.n_samples / self._rate
 
     @property
     def weight(self) -> float:
@@ -143,11 +143,11 @@ class StreamingTimeline:
         """
         if not len(block):
             return []
-        self._keep(block)
-        if self._is_clip and self._n_samples > self._clip:
+        self._sound.add(block)
+        if self._is_clip and self._sound.n_samples > self._clip:
             self._is_clip = False
             if not self._prompt:
-                block = np.concatenate([one for _, one in self._blocks])
+                block = self._sound.read(0, self._sound.n_samples)
         if self._is_clip and not self._prompt:
             return []
         self._withheld += self._listen(block)
@@ -159,7 +159,7 @@ class StreamingTimeline:
     @property
     def clip(self) -> Waveform | None:
         """All that was pushed, shape (n_samples,), as long as it is no more than a clip; None once it is more."""
-        return self._read(0, self._n_samples) if self._is_clip and self._blocks else None
+        return self._sound.read(0, self._sound.n_samples) if self._is_clip and self._sound.n_samples else None
 
     def finish(self, judged: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None = None) -> list[Segment]:
         """The rest.
@@ -194,7 +194,7 @@ class StreamingTimeline:
         return self._hearing
 
     def _hear(self, probabilities: npt.NDArray[np.float32] | None, *, last: bool) -> None:
-        for end, speech in self._hearing_now().stretches(probabilities, self._n_samples, last=last):
+        for end, speech in self._hearing_now().stretches(probabilities, self._sound.n_samples, last=last):
             self._joiner.add_speech(end, speech)
 
     def _cut_windows(self, *, last: bool) -> None:
@@ -202,21 +202,21 @@ class StreamingTimeline:
         while True:
             start = self._next_window * self._hop
             end = start + self._window
-            if end > self._n_samples:
+            if end > self._sound.n_samples:
                 break
             if not last and not hearing.is_known(end):
                 return
             self._cut(start, end)
         # The last window of the grid may end before the stream does; one more ends with it.
         covered = (self._next_window - 1) * self._hop + self._window
-        if last and covered < self._n_samples:
-            self._cut(self._n_samples - self._window, self._n_samples)
+        if last and covered < self._sound.n_samples:
+            self._cut(self._sound.n_samples - self._window, self._sound.n_samples)
 
     def _cut(self, start: int, end: int) -> None:
         speech, spans = self._hearing_now().spoken(start, end)
-        sound = np.concatenate([self._read(*span) for span in spans]) if spans else None
+        sound = np.concatenate([self._sound.read(*span) for span in spans]) if spans else None
         if sound is not None and len(sound) < self._metadata.min_samples:
-            sound = self._read(start, end)
+            sound = self._sound.read(start, end)
         self._waiting.append((start, end, speech, sound))
         self._n_to_judge += sound is not None
         self._next_window += 1
@@ -259,18 +259,18 @@ class StreamingTimeline:
         self._next_cell += 1
 
     def _end_cells(self) -> None:
-        while self._next_cell * self._hop < self._n_samples:
+        while self._next_cell * self._hop < self._sound.n_samples:
             self._end_cell()
 
     def _judge_clip(self, judged: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None) -> list[Segment]:
-        n_samples, least = self._n_samples, self._metadata.min_samples
+        n_samples, least = self._sound.n_samples, self._metadata.min_samples
         if n_samples < least:
             raise AudioTooShortError(
                 f"{n_samples} samples at {self._rate} Hz ({n_samples / self._rate:.3f} s); "
                 f"the model needs at least {least} ({least / self._rate:.3f} s)"
             )
         if judged is None:
-            of_batch, embeddings = self._recognizer.judge([self._read(0, n_samples)])
+            of_batch, embeddings = self._recognizer.judge([self._sound.read(0, n_samples)])
             judged = of_batch[0], embeddings[0]
         probabilities, embedding = judged
         # A live stream has judged windows by now; the clip as a whole knows better.
@@ -291,22 +291,7 @@ class StreamingTimeline:
         self._sum = np.zeros(len(self._metadata.labels))
         self._embeddings = np.zeros(self._metadata.embedding_dim)
 
-    def _keep(self, block: Waveform) -> None:
-        # Blocks of a few samples are joined to seconds. A copy, since callers may use their block again.
-        at, block = self._n_samples, np.array(block, dtype=np.float32)
-        self._n_samples += len(block)
-        if self._blocks and len(self._blocks[-1][1]) < self._rate:
-            at, start = self._blocks.pop()
-            block = np.concatenate([start, block])
-        self._blocks.append((at, block))
-
-    def _read(self, start: int, end: int) -> Waveform:
-        return np.concatenate(
-            [block[max(0, start - at) : end - at] for at, block in self._blocks if at < end and at + len(block) > start]
-        )
-
     def _forget(self) -> None:
         """Drop what no window needs any more: the next one, the last one, and a clip's beginning."""
-        needed = 0 if self._is_clip else min(self._next_window * self._hop, self._n_samples - self._window)
-        while self._blocks and self._blocks[0][0] + len(self._blocks[0][1]) <= needed:
-            self._blocks.popleft()
+        needed = 0 if self._is_clip else min(self._next_window * self._hop, self._sound.n_samples - self._window)
+        self._sound.forget_before(needed)
