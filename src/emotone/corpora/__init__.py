@@ -10,6 +10,7 @@ from typing import Any
 from emotone.corpora import crema_d, emodb, emovo, iemocap, manifest, merged, nemo, ravdess, savee, tess, urdu
 from emotone.corpora.folds import PROTOCOLS, Fold, Folds, Split, protocol_folds
 from emotone.corpora.merged import merge_corpora
+from emotone.corpora.origins import origin
 from emotone.corpora.release import unreadable
 from emotone.corpora.utterance import Corpus, Utterance
 from emotone.errors import CorpusError
@@ -23,6 +24,7 @@ __all__ = [
     "Split",
     "Utterance",
     "merge_corpora",
+    "origin",
     "protocol_folds",
     "read_corpus",
 ]

@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from emotone.corpora.origins import CUT_FROM, MERGED_FROM
 from emotone.evaluation.metrics import unweighted_average_recall
 from emotone.evaluation.predictions import Predictions
 from emotone.evaluation.results import Results, percent
 from emotone.evaluation.significance import bootstrap_over_speakers
 from emotone.model_file import ModelMetadata, Score, TrainingCorpus
 
-_PARTS = {
-    "open-four": (("crema-d", "ODbL-1.0"), ("emodb", "CC0-1.0")),
-}
-"""Merged corpora, and what they are made of."""
+_LICENCES = {"crema-d": "ODbL-1.0", "emodb": "CC0-1.0"}
+"""Of the parts of merged corpora."""
 
 RECIPE_CORPUS = "nemo"
 """The corpus on which every recipe is chosen."""
@@ -29,17 +28,20 @@ def training_corpora(about: dict[str, Any], test_speakers: Sequence[str]) -> tup
         about: what the weights say of themselves.
         test_speakers: of the run's fold; in a merged corpus they are prefixed with the part's name.
     """
-    parts = _PARTS.get(about["corpus"])
-    if parts is None:
-        return (TrainingCorpus(about["corpus"], about.get("licence", "unstated"), "training", tuple(test_speakers)),)
+    corpus, licence = about["corpus"], about.get("licence", "unstated")
+    if corpus in CUT_FROM:
+        # Named by where its recordings come from, so that no speaker of theirs passes for one it never heard.
+        return (TrainingCorpus(CUT_FROM[corpus], licence, f"training, cut to {corpus}", tuple(test_speakers)),)
+    if corpus not in MERGED_FROM:
+        return (TrainingCorpus(corpus, licence, "training", tuple(test_speakers)),)
     return tuple(
         TrainingCorpus(
             name,
-            licence,
+            _LICENCES[name],
             "training",
             tuple(speaker.removeprefix(f"{name}/") for speaker in test_speakers if speaker.startswith(f"{name}/")),
         )
-        for name, licence in parts
+        for name in MERGED_FROM[corpus]
     )
 
 

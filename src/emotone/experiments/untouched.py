@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from emotone.corpora import Corpus, Utterance
+from emotone.audio import load_audio
+from emotone.corpora import CORPUS_NAMES, Corpus, Utterance, origin
+from emotone.corpora.origins import CUT_FROM
 from emotone.errors import CorpusError, SpeakerLeakError
 from emotone.evaluation.predictions import Predictions
 from emotone.evaluation.results import FoldInfo, Results
 from emotone.evaluation.summary import summarise
 from emotone.experiments.model_card import RECIPE_CORPUS
+from emotone.listening.recognition import Recognition
 from emotone.listening.recognizer import Recognizer
 
 PROTOCOL = "untouched: all speakers, nothing trained or chosen on this corpus"
@@ -47,30 +50,35 @@ def evaluate_untouched(
         CorpusError: nothing is left to score.
     """
     metadata = recognizer.metadata
-    seen = [entry for entry in metadata.corpora if entry.name == corpus.name]
-    wanted = set(speakers) or set(corpus.speakers)
-    if seen:
-        held_out = {speaker for entry in seen for speaker in entry.held_out}
-        leaks = sorted((set(speakers) - held_out) if speakers else (() if held_out else corpus.speakers))
-        if leaks:
-            raise SpeakerLeakError(
-                f"the model {metadata.name} was trained on {corpus.name}; speakers {', '.join(leaks[:8])} were "
-                f"not held out, only {', '.join(sorted(held_out)) or 'none'} may score it"
-            )
-        wanted &= held_out
+    asked = set(speakers) or set(corpus.speakers)
+    origins = {speaker: origin(corpus.name, speaker, CORPUS_NAMES) for speaker in {*corpus.speakers, *asked}}
+    held_out: dict[str, set[str]] = {}
+    for entry in metadata.corpora:
+        held_out.setdefault(CUT_FROM.get(entry.name, entry.name), set()).update(entry.held_out)
+    heard = {speaker for speaker, (release, own) in origins.items() if own not in held_out.get(release, {own})}
+    wanted = asked - heard
+    if heard & asked and (speakers or not wanted):
+        allowed = sorted(speaker for speaker in corpus.speakers if speaker not in heard)
+        raise SpeakerLeakError(
+            f"the model {metadata.name} was trained on recordings of {corpus.name}; speakers "
+            f"{', '.join(sorted(heard & asked)[:8])} were not held out, "
+            f"only {', '.join(allowed) or 'none'} may score it"
+        )
     corpus = corpus.where(
         lambda utterance: utterance.speaker in wanted, reason="speaker not asked for, or not held out"
     )
     if not corpus.utterances:
         raise CorpusError(f"no utterance of {corpus.name} is left to score; check the classes and the speakers")
-    protocol = PROTOCOL if corpus.name != RECIPE_CORPUS else RECIPE_PROTOCOL
+    releases = {origins[speaker][0] for speaker in corpus.speakers}
+    seen = releases & set(held_out)
+    protocol = RECIPE_PROTOCOL if RECIPE_CORPUS in releases else PROTOCOL
     protocol = HELD_OUT_PROTOCOL if seen else protocol
     began = time.perf_counter()
     probabilities = np.array(
         [
             # Where no speech is found nothing is judged; it counts as a guess, and is right as often as one.
             [recognition.probabilities.get(label, 1 / len(corpus.classes)) for label in corpus.classes]
-            for recognition in (recognizer(utterance.path) for utterance in progress(corpus.utterances))
+            for recognition in (_recognition(recognizer, utterance) for utterance in progress(corpus.utterances))
         ]
     )
     predictions = Predictions(
@@ -113,6 +121,15 @@ def evaluate_untouched(
     predictions.write(folder / "predictions.csv")
     results.write(folder / "results.json")
     return results
+
+
+def _recognition(recognizer: Recognizer, utterance: Utterance) -> Recognition:
+    """What is heard in an utterance: its file, or the stretch of it that is the utterance."""
+    if utterance.start_s is None and utterance.end_s is None:
+        return recognizer(utterance.path)
+    rate = recognizer.metadata.sample_rate
+    waveform = load_audio(utterance.path, sample_rate=rate, start_s=utterance.start_s or 0.0, end_s=utterance.end_s)
+    return recognizer((waveform, rate))
 
 
 def _hash(corpus: Corpus, protocol: str) -> str:

@@ -1,0 +1,109 @@
+"""A model file's score on a corpus: no speaker it has heard, under whatever name, and every stretch by itself."""
+
+from __future__ import annotations
+
+import wave
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from emotone.corpora import Corpus, Utterance, merge_corpora
+from emotone.emotions import FOUR_CLASSES
+from emotone.errors import CorpusError, SpeakerLeakError
+from emotone.experiments.model_card import training_corpora
+from emotone.experiments.untouched import HELD_OUT_PROTOCOL, PROTOCOL, evaluate_untouched
+from emotone.listening.recognizer import Recognizer, load
+from emotone.model_file import ModelMetadata, TrainingCorpus, with_metadata
+
+RATE = 16_000
+
+
+@pytest.fixture(scope="module")
+def recognizer(
+    tiny_graph: onnx.ModelProto, tiny_metadata: ModelMetadata, tmp_path_factory: pytest.TempPathFactory
+) -> Recognizer:
+    """Trained on CREMA-D, whose speaker 1002 was held out."""
+    metadata = replace(tiny_metadata, corpora=(TrainingCorpus("crema-d", "ODbL-1.0", "training", ("1002",)),))
+    path = tmp_path_factory.mktemp("model") / "model.onnx"
+    path.write_bytes(with_metadata(tiny_graph.SerializeToString(), metadata))
+    return load(path)
+
+
+@pytest.fixture
+def crema_d(tmp_path: Path) -> Corpus:
+    """A second of hum from each of three speakers, in each of two emotions."""
+    hum = 0.2 * np.sin(np.arange(RATE) * 0.05)
+    write(tmp_path / "hum.wav", hum)
+    utterances = [
+        Utterance(f"{speaker}_{emotion}", tmp_path / "hum.wav", emotion, speaker)
+        for speaker in ("1001", "1002", "1003")
+        for emotion in ("anger", "sadness")
+    ]
+    return Corpus("crema-d", tuple(utterances), FOUR_CLASSES, "ODbL-1.0")
+
+
+def write(path: Path, sound: np.ndarray) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes((sound * 32_767).astype("<i2").tobytes())
+
+
+@pytest.mark.parametrize("name", ["crema-d", "crema-d-imbalanced"])
+def test_under_every_name_of_a_corpus_only_held_out_speakers_score(
+    recognizer: Recognizer, crema_d: Corpus, tmp_path: Path, name: str
+) -> None:
+    corpus = replace(crema_d, name=name)
+    results = evaluate_untouched(recognizer, corpus, tmp_path / "scored")
+    assert sorted(results.per_speaker) == ["1002"]
+    assert results.protocol == HELD_OUT_PROTOCOL
+    with pytest.raises(SpeakerLeakError, match="1001 were not held out, only 1002"):
+        evaluate_untouched(recognizer, corpus, tmp_path / "scored", speakers=["1001", "1002"])
+
+
+def test_in_a_merged_corpus_the_heard_part_is_left_out_and_the_other_scores(
+    recognizer: Recognizer, crema_d: Corpus, tmp_path: Path
+) -> None:
+    emodb = replace(crema_d, name="emodb")
+    merged = merge_corpora("open-four", [crema_d, emodb], FOUR_CLASSES)
+    results = evaluate_untouched(recognizer, merged, tmp_path / "scored")
+    assert sorted(results.per_speaker) == ["crema-d/1002", "emodb/1001", "emodb/1002", "emodb/1003"]
+    assert results.protocol == HELD_OUT_PROTOCOL
+    heard = merged.where(lambda one: one.speaker == "crema-d/1001", reason="for the test")
+    with pytest.raises(SpeakerLeakError):
+        evaluate_untouched(recognizer, heard, tmp_path / "leak")
+    assert not (tmp_path / "leak").exists()
+
+
+def test_what_was_never_heard_is_untouched(recognizer: Recognizer, crema_d: Corpus, tmp_path: Path) -> None:
+    results = evaluate_untouched(recognizer, replace(crema_d, name="savee"), tmp_path / "scored")
+    assert (results.n, results.protocol) == (6, PROTOCOL)
+    with pytest.raises(CorpusError, match="no utterance"):
+        evaluate_untouched(recognizer, replace(crema_d, name="savee"), tmp_path / "none", speakers=["nobody"])
+
+
+def test_a_model_of_a_cut_corpus_names_the_corpus_it_was_cut_from() -> None:
+    about = {"corpus": "crema-d-imbalanced", "licence": "ODbL-1.0"}
+    (entry,) = training_corpora(about, ["1002"])
+    assert (entry.name, entry.held_out) == ("crema-d", ("1002",))
+    assert "crema-d-imbalanced" in entry.role
+
+
+def test_stretches_of_one_file_are_judged_each_by_itself(recognizer: Recognizer, tmp_path: Path) -> None:
+    loud, soft = (level * np.sin(np.arange(2 * RATE) * 0.05) for level in (0.9, 0.0005))
+    write(tmp_path / "talk.wav", np.concatenate([loud, soft]))
+    stretches = (
+        Utterance("a", tmp_path / "talk.wav", "anger", "s1", start_s=0.0, end_s=2.0),
+        Utterance("b", tmp_path / "talk.wav", "sadness", "s2", start_s=2.0),
+    )
+    results = evaluate_untouched(recognizer, Corpus("mine", stretches, FOUR_CLASSES, "CC0-1.0"), tmp_path / "scored")
+    rows = (tmp_path / "scored" / "predictions.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert results.n == 2
+    assert rows[0].split(",")[5:] != rows[1].split(",")[5:]
+    each = [recognizer((sound.astype(np.float32), RATE)).emotion for sound in (loud, soft)]
+    assert [row for row in rows if "anger" in row]
+    assert results.pooled.accuracy == np.mean([each[0] == "anger", each[1] == "sadness"])
