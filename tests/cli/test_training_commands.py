@@ -10,6 +10,8 @@ import pytest
 
 from emotone.cli.main import run
 from emotone.corpora import Corpus
+from emotone.evaluation.results import Results
+from emotone.experiments.fold_score import score_of_fold
 
 RECIPE = """
 summary = "for tests"
@@ -78,6 +80,23 @@ def test_from_a_manifest_to_a_prediction(
     assert "1 speaker" in shown
     assert run([*evaluate, "--speakers", "s0,s1,s2,s3,s4"]) != 0
     assert "not held out" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_fold_of_many_is_exported_with_its_own_score_and_no_others(
+    workplace: Path, voices: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workplace)
+    words = ("crossval", "manifest", "voices.csv", "--set", "training.epochs=1", "--output", "pairs")
+    assert command(workplace, *words, "--protocol", "group-k") == 0
+    fold = Path("pairs/seed-0/fold-01")
+    held_out = json.loads((fold / "fold.json").read_text())["test_speakers"]
+    score = score_of_fold(fold)
+    assert score is not None
+    assert sorted(score.per_speaker) == sorted(held_out)
+    assert score.n == sum(one.speaker in held_out for one in voices.utterances)
+    assert "fold 1 alone" in score.protocol
+    whole = Results.read(Path("pairs/results.json"))
+    assert set(whole.per_speaker) > set(score.per_speaker)
 
 
 def test_a_run_of_several_folds_cannot_be_exported_by_accident(

@@ -28,7 +28,7 @@ def export(
     ] = 0.5,
     scores: Annotated[
         list[Path] | None,
-        typer.Option("--scores", help="A results.json to write into the file; the run's own is taken anyway."),
+        typer.Option("--scores", help="A results.json to write into the file; the fold's own is taken anyway."),
     ] = None,
     with_card: Annotated[bool, typer.Option("--card", help="Write a model card beside it, as Markdown.")] = False,
     note: Annotated[str, typer.Option("--note", help="Stands beside the run's own scores.")] = "",
@@ -44,6 +44,7 @@ def export(
     from emotone.cli.training_run import fold_weights
     from emotone.evaluation.predictions import Predictions
     from emotone.evaluation.results import Results
+    from emotone.experiments.fold_score import score_of_fold
     from emotone.experiments.model_card import card, score_of, training_corpora, untouched_note
     from emotone.experiments.plan import read_fold_info
     from emotone.files import write_text
@@ -54,9 +55,8 @@ def export(
     weights = read_weights(path)
     fold = path.parent / "fold.json"
     held_out = read_fold_info(path.parent)["test_speakers"] if fold.is_file() else []
-    own = path.parent.parent.parent / "results.json"
-    results = [(own, note)] if own.is_file() else []
-    found = [(Results.read(file), remark) for file, remark in results]
+    own = score_of_fold(path.parent) if fold.is_file() else None
+    found = [(own, note)] if own is not None else []
     found += [(extra, untouched_note(extra.corpus)) for extra in map(Results.read, scores or [])]
     measured = [score_of(result, note=remark) for result, remark in found]
     for (result, _), score in zip(found, measured, strict=True):
@@ -76,7 +76,7 @@ def export(
         table = path.parent / "predictions.csv"
         text = card(
             read_model_file(output)[1],
-            found[0][0] if own.is_file() else None,
+            own,
             Predictions.read(table) if table.is_file() else None,
         )
         write_text(output.with_suffix(".md"), text)
