@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -121,6 +123,16 @@ def test_rows_of_other_folds_are_refused_and_change_nothing(tmp_path, changed):
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(EvaluationError, match="Choose another folder"):
         write_record(tmp_path, facts(**changed), [outcome("mfcc-softmax")])
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_rows_scored_on_other_labels_are_refused_and_change_nothing(tmp_path):
+    write_record(tmp_path, facts(), [outcome("mfcc-focal")])
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    row = outcome("mfcc-softmax")
+    corrected = replace(row.answers, truth=np.roll(row.answers.truth, 1))
+    with pytest.raises(EvaluationError, match="other labels"):
+        write_record(tmp_path, facts(), [replace(row, answers=corrected)])
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
 

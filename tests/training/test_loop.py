@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -169,8 +170,21 @@ def test_processes_side_by_side_give_what_one_gives(voices: Corpus, tmp_path: Pa
 
 def test_another_recipe_is_refused_in_the_same_folder(voices: Corpus, tmp_path: Path) -> None:
     cross_validate(plan_for(voices, tmp_path, small_recipe(epochs=1)))
-    with pytest.raises(TrainingError, match="another recipe"):
+    with pytest.raises(TrainingError, match="other recipe"):
         cross_validate(plan_for(voices, tmp_path, small_recipe(epochs=2)))
+
+
+def test_corrected_labels_are_another_run(voices: Corpus, tmp_path: Path) -> None:
+    recipe = small_recipe(epochs=1)
+    plan = plan_for(voices, tmp_path, recipe)
+    cross_validate(plan)
+    first, *others = voices.utterances
+    other = next(label for label in voices.classes if label != first.emotion)
+    corrected = replace(voices, utterances=(replace(first, emotion=other), *others))
+    again = plan_for(corrected, tmp_path, recipe)
+    assert again.run_key(0, 0) != plan.run_key(0, 0)
+    with pytest.raises(TrainingError, match="other labels of utterances"):
+        cross_validate(again)
 
 
 def test_a_damaged_checkpoint_is_named(voices: Corpus, tmp_path: Path) -> None:

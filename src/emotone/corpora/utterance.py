@@ -6,6 +6,8 @@ utterances are in a stable order (by id), which folds, stores and seeds rely on.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -84,6 +86,17 @@ class Corpus:
     def speakers(self) -> tuple[str, ...]:
         """All speakers, sorted."""
         return tuple(sorted({utterance.speaker for utterance in self.utterances}))
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits that change with any utterance's label, speaker, stretch, sex or phonemes.
+
+        Not with where its file lies, nor with what is in it.
+        """
+        rows = [
+            (one.id, one.speaker, one.emotion, one.start_s, one.end_s, one.sex, one.phonemes) for one in self.utterances
+        ]
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
     def targets(self) -> list[int]:
         """The class index of each utterance."""

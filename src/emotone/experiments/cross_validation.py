@@ -242,7 +242,9 @@ def _is_done(plan: Plan, seed: int, fold: int) -> bool:
         return False
     found = read_fold_info(folder).get("run_key")
     if found != plan.run_key(seed, fold):
-        raise TrainingError(f"{folder} holds another run (other recipe, folds or corpus); choose another output folder")
+        raise TrainingError(
+            f"{folder} holds another run (other recipe, folds, corpus or labels); choose another output folder"
+        )
     return True
 
 
@@ -251,6 +253,7 @@ def _claim_folder(plan: Plan) -> None:
     asked = {
         "corpus": plan.corpus.name,
         "classes": list(plan.corpus.classes),
+        "labels of utterances": plan.corpus.digest,
         "protocol": plan.folds.protocol,
         "fold_hash": plan.folds.hash,
         "recipe": plan.recipe.model_dump(mode="json"),
@@ -264,7 +267,7 @@ def _claim_folder(plan: Plan) -> None:
         differing = [key for key in asked if found.get(key) != json.loads(json.dumps(asked[key]))]
         if differing:
             raise TrainingError(
-                f"{plan.folder} holds a run with another {', '.join(differing)}; choose another output folder"
+                f"{plan.folder} holds a run with other {', '.join(differing)}; choose another output folder"
             )
         return
     write_text(path, json.dumps(asked, indent=2) + "\n")

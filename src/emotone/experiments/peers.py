@@ -52,7 +52,7 @@ def cross_validate_peer(plan: Plan, feature_set: str, fold_done: FoldDone) -> Re
     if feature_set not in FEATURE_SETS:
         raise RecipeError(f"unknown feature set {feature_set!r}; expected one of {', '.join(FEATURE_SETS)}")
     seed = plan.seeds[0]
-    asked = [plan.corpus.name, plan.corpus.classes, plan.folds.hash, feature_set, CANDIDATES]
+    asked = [plan.corpus.name, plan.corpus.classes, plan.corpus.digest, plan.folds.hash, feature_set, CANDIDATES]
     key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
     done = {fold: _found(plan.fold_folder(seed, fold), key) for fold in plan.fold_numbers}
     features: NDArray[np.float64] | None = None

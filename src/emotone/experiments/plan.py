@@ -106,6 +106,7 @@ class Plan:
         asked = [
             self.corpus.name,
             self.corpus.classes,
+            self.corpus.digest,
             self.folds.hash,
             self.recipe.model_dump(mode="json"),
             seed,

@@ -172,15 +172,14 @@ def write_record(folder: Path, facts: TableFacts, outcomes: Sequence[Outcome]) -
         counted = [looks for looks in (found.looks, facts.looks) if looks is not None]
         # A row scored again is one more look at the folds, whichever row comes last.
         facts = facts.model_copy(update={"looks": max(counted, default=None)})
-    written = []
-    for one in outcomes:
-        if one.results is not None and one.answers is not None:
-            answers[one.row.key] = one.answers
-            one.results.write(folder / "rows" / f"{one.row.key}.json")
-            written.append(one.row.key)
-    write_text(folder / "answers.csv", _as_csv(answers))
+    done = {one.row.key: one for one in outcomes if one.results is not None and one.answers is not None}
+    table = _as_csv(answers | {key: one.answers for key, one in done.items() if one.answers is not None})
+    for key, one in done.items():
+        if one.results is not None:
+            one.results.write(folder / "rows" / f"{key}.json")
+    write_text(folder / "answers.csv", table)
     write_text(folder / "table.json", facts.model_dump_json(indent=1) + "\n")
-    return written
+    return list(done)
 
 
 def read_record(folder: Path) -> tuple[TableFacts, list[Outcome]]:
@@ -226,6 +225,11 @@ def _as_csv(answers: dict[str, Answers]) -> str:
                 one.utterances, one.speakers, one.truth.tolist(), predictions.tolist(), strict=True
             ):
                 line = rows.setdefault(name, dict(zip(_WORDS, (name, speaker, one.labels[truth]), strict=True)))
+                if line["truth"] != one.labels[truth]:
+                    raise EvaluationError(
+                        f"{name} is {one.labels[truth]} in row {key} and {line['truth']} in others: they were scored "
+                        "on other labels. Run all rows again, or choose another folder for the record"
+                    )
                 line[columns[-1]] = one.labels[chosen]
     text = io.StringIO()
     writer = csv.DictWriter(text, [*_WORDS, *columns], restval="", lineterminator="\n")
