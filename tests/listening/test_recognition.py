@@ -85,6 +85,44 @@ def test_an_hour_of_nothing_has_no_emotion(tiny_recognizer: Recognizer) -> None:
     assert not recognition.embedding.any()
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.003])
+def test_a_clip_of_nothing_has_no_emotion_however_sure_a_model_would_be(shipped_model: Path, noise: float) -> None:
+    sound = (noise * np.random.default_rng(0).standard_normal(5 * RATE)).astype(np.float32)
+    recognizer = load(shipped_model)
+    for recognition in (recognizer(sound, RATE), *recognizer.batch([(sound, RATE)])):
+        assert (recognition.emotion, recognition.probabilities, recognition.unsure) == (None, {}, True)
+        assert recognition.segments == (Segment(0.0, 5.0, None, speech=False),)
+        assert len(recognition.timeline) == 1
+    assert recognizer(sound, RATE, options=TimelineOptions(vad=False)).emotion is not None
+
+
+def test_a_faint_voice_is_heard_and_a_silent_side_says_nothing(
+    shipped_model: Path, spoken_clips: list[np.ndarray]
+) -> None:
+    recognizer = load(shipped_model)
+    clip = spoken_clips[0]
+    faint = recognizer((0.03 * clip).astype(np.float32), RATE)
+    assert faint.emotion is not None
+    alone = recognizer(clip, RATE)
+    call = recognizer(np.stack([clip, np.zeros_like(clip)]), RATE, channels="split")
+    assert call.probabilities == pytest.approx(alone.probabilities, abs=1e-6)
+    assert [side.emotion for side in call.channels] == [alone.emotion, None]
+
+
+def test_more_channels_than_can_be_kept_apart_are_refused_before_they_are_decoded(
+    tiny_recognizer: Recognizer, tmp_path: Path
+) -> None:
+    path = tmp_path / "array.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((17, 2, RATE, 0, "NONE", "NONE"))
+        file.writeframes(bytes(17 * 2 * RATE))
+    with pytest.raises(AudioError, match="17 channels; at most 16"):
+        tiny_recognizer(path, channels="split")
+    assert tiny_recognizer(path).emotion is None
+    with pytest.raises(AudioError, match="17 channels"):
+        tiny_recognizer(np.zeros((17, RATE), np.float32), RATE, channels="split")
+
+
 def test_without_voice_detection_everything_is_judged(tiny_recognizer: Recognizer) -> None:
     silence = np.zeros(10 * RATE, dtype=np.float32)
     recognition = tiny_recognizer(silence, RATE, options=TimelineOptions(vad=False))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emotone.audio import AudioInfo
-from emotone.errors import AudioTooShortError
+from emotone.errors import AudioError, AudioTooShortError
 from emotone.listening.bandwidth import BandMeter, narrow_band_note
 from emotone.listening.options import TimelineOptions
 from emotone.listening.recognition import Recognition, Timeline
@@ -17,6 +17,9 @@ from emotone.listening.segments import Segment, as_shares
 from emotone.listening.sources import Source, Waveform, name_of, source_blocks
 from emotone.listening.timeline import Judge, StreamingTimeline, Window
 from emotone.listening.voice_activity import STRETCHES_AT_ONCE
+
+MOST_SIDES = 16
+"""Channels that can be judged each on its own: every one takes memory, and a file of a few MB can have hundreds."""
 
 Judged = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
@@ -31,7 +34,7 @@ class Reading:
         channels: "mix" averages them, "split" keeps them apart.
         options: how to cut and join.
     Raises:
-        AudioError: the source is no sound, too short, or damaged.
+        AudioError: the source is no sound, too short, damaged, or of too many channels to keep apart.
         ValueError: the options do not fit the model.
     """
 
@@ -57,6 +60,7 @@ class Reading:
             source, sample_rate, wanted_rate=metadata.sample_rate, channels=channels, opened=self._open
         )
         for block in blocks:
+            self._require_few(len(block))
             if not self._sides:
                 self._sides = [
                     _Side(recognizer, options, row if self._split else None, n_sides=len(block))
@@ -77,6 +81,14 @@ class Reading:
 
     def _open(self, info: AudioInfo) -> None:
         self._info = info
+        self._require_few(info.n_channels if self._split else 1)
+
+    def _require_few(self, n_sides: int) -> None:
+        if n_sides > MOST_SIDES:
+            raise AudioError(
+                f"{self.name} has {n_sides} channels; at most {MOST_SIDES} can be judged each on its own: "
+                "mix them, or cut the recording into files of fewer"
+            )
 
     @property
     def clips(self) -> list[Waveform]:

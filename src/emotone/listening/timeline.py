@@ -21,7 +21,7 @@ from emotone.listening.kept_sound import KeptSound
 from emotone.listening.options import TimelineOptions
 from emotone.listening.segments import Segment, SegmentJoiner, as_shares
 from emotone.listening.sources import Waveform
-from emotone.listening.speech import Hearing
+from emotone.listening.speech import Hearing, is_silent
 from emotone.listening.voice_activity import STRETCHES_AT_ONCE
 from emotone.model_file import ModelMetadata
 
@@ -269,8 +269,14 @@ class StreamingTimeline:
                 f"{n_samples} samples at {self._rate} Hz ({n_samples / self._rate:.3f} s); "
                 f"the model needs at least {least} ({least / self._rate:.3f} s)"
             )
+        sound = self._sound.read(0, n_samples)
+        if is_silent(sound, self._options, self._rate):
+            self._reset_sums()
+            if self._on_window:
+                self._on_window(Window(0, n_samples, 0.0, None, None))
+            return [Segment(0.0, self.duration_s, None, speech=False, channel=self._channel)]
         if judged is None:
-            of_batch, embeddings = self._recognizer.judge([self._sound.read(0, n_samples)])
+            of_batch, embeddings = self._recognizer.judge([sound])
             judged = of_batch[0], embeddings[0]
         probabilities, embedding = judged
         # A live stream has judged windows by now; the clip as a whole knows better.
