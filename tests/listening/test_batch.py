@@ -191,6 +191,25 @@ def test_killed_again_and_again_no_recording_is_lost_or_twice(tmp_path, tiny_mod
     assert files == list(find_recordings([str(calls)]))
 
 
+def test_what_a_batch_killed_while_it_tidied_up_left_is_no_answer_to_another(tmp_path, tiny_model, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def killed(folder):
+        raise Killed
+
+    output = tmp_path / "results.jsonl"
+    with monkeypatch.context() as patch:
+        patch.setattr("emotone.listening.journal.shutil.rmtree", killed)
+        with pytest.raises(Killed):
+            recognise_many([make_folder(tmp_path / "first", 3)], output, model=tiny_model, workers=1)
+    assert list(parts_of(output).glob("part-*.jsonl"))
+    other = make_folder(tmp_path / "second", 2)
+    assert recognise_many([other], output, model=tiny_model, workers=1).n_recognised == 2
+    assert [json.loads(line)["file"] for line in output.read_text().splitlines()] == list(find_recordings([other]))
+    assert not parts_of(output).exists()
+
+
 def test_two_processes_do_not_work_on_one_output(calls, tiny_model, tmp_path):
     from emotone.listening.journal import Journal
 
@@ -220,6 +239,12 @@ def test_lists_patterns_and_folders_are_found_in_order(calls, tmp_path, monkeypa
     assert [is_many(word) for word in ("calls", "list.txt", "calls/*.wav", "call.wav", "s3://bucket/calls")] == [
         True, True, True, False, True,
     ]  # fmt: skip
+
+
+def test_a_list_may_begin_with_a_byte_order_mark(calls, tmp_path):
+    names = list(find_recordings([calls]))
+    (tmp_path / "list.txt").write_text("\ufeff" + "\r\n".join(names), encoding="utf-8")
+    assert list(find_recordings([tmp_path / "list.txt"])) == names
 
 
 def test_an_address_is_read_through_its_file_system(calls, tiny_model, tmp_path):

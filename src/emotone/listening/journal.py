@@ -58,8 +58,9 @@ class Journal:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(self.folder / "lock")
-            stated = self.folder / "plan.json"
-            if stated.exists() and json.loads(stated.read_text(encoding="utf-8")) != self._plan:
+            # Without the list nothing was begun, or all was done and its removal was cut short.
+            stated, listed = self.folder / "plan.json", self.folder / "files.jsonl"
+            if listed.exists() and stated.exists() and json.loads(stated.read_text(encoding="utf-8")) != self._plan:
                 raise OutputError(
                     f"{self.folder} holds an unfinished batch of other recordings, another model or another version; "
                     f"finish it as it was begun, or remove {self.folder}"
@@ -88,19 +89,26 @@ class Journal:
             AudioError: whatever the search for recordings raises.
         """
         listed, now = self.folder / "files.jsonl", self.folder / "files-now.jsonl"
-        with now.open("wb") as file:
-            for location in locations:
-                file.write(json.dumps(location).encode() + b"\n")
-                self.n_files += 1
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with now.open("wb") as file:
+                for location in locations:
+                    file.write(json.dumps(location).encode() + b"\n")
+                    self.n_files += 1
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise OutputError(f"cannot write to {self.folder}: {error.strerror or error}") from error
         if listed.exists() and not _same(listed, now):
             raise OutputError(
                 f"{self.folder} holds an unfinished batch, and since then the recordings have changed; "
                 f"remove {self.folder} to begin anew"
             )
-        now.replace(listed)
+        if not listed.exists():
+            # Answers to another list would pass for answers to this one.
+            for part in self._parts():
+                part.unlink()
         write_text(self.folder / "plan.json", json.dumps(self._plan))
+        now.replace(listed)
         # For each recording the part and the offset of its row; -1 where there is none yet.
         self._rows_at = np.full((self.n_files, 2), -1, np.int64)
         self._errors_at = self._rows_at.copy()
@@ -153,6 +161,8 @@ class Journal:
         with written_whole(self._output) as part:
             WRITERS[self._output.suffix.lower()](part, self._rows(), labels)
         with suppress(OSError):
+            # The list first: parts without one are never read again, wherever the removal ends.
+            (self.folder / "files.jsonl").unlink()
             shutil.rmtree(self.folder)
 
     def _rows(self) -> Iterator[Row]:

@@ -16,6 +16,8 @@ from typing import BinaryIO
 from emotone.errors import AudioError, AudioNotFoundError
 from emotone.listening.remote import is_address, opened_remote, remote_folder
 
+_MARK = b"\xef\xbb\xbf"
+
 SUFFIXES = frozenset(
     {".aac", ".aif", ".aifc", ".aiff", ".amr", ".caf", ".flac", ".m4a", ".m4b", ".mp2", ".mp3", ".oga", ".ogg", ".opus"}
     | {".wav", ".wave", ".weba", ".3gp", ".mka", ".mkv", ".mov", ".mp4", ".webm"}
@@ -98,8 +100,10 @@ def _has_suffix(name: str) -> bool:
 def _list(path: Path) -> Iterator[str]:
     try:
         with path.open("rb") as lines:
-            ending = b"\0" if b"\0" in lines.read(1 << 16) else b"\n"
-            lines.seek(0)
+            head = lines.read(1 << 16)
+            ending = b"\0" if b"\0" in head else b"\n"
+            # Editors of one system put a byte order mark before the first name.
+            lines.seek(len(_MARK) if head.startswith(_MARK) else 0)
             for line in _lines(lines, ending):
                 name = line.removesuffix(b"\r") if ending == b"\n" else line
                 if name.strip():
