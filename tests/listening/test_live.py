@@ -169,6 +169,12 @@ def test_each_channel_says_what_it_hears_now(tiny_recognizer: Recognizer, conver
     assert live.current is right
 
 
+def test_a_block_of_columns_is_refused_and_not_heard_as_channels(tiny_recognizer: Recognizer) -> None:
+    live = LiveRecognizer(tiny_recognizer, RATE)
+    with pytest.raises(NotAudioError, match=r"transpose one of \(n_samples, n_channels\)"):
+        live.feed(np.zeros((512, 2), np.float32))
+
+
 def test_channels_cannot_come_or_go_on_the_way(tiny_recognizer: Recognizer) -> None:
     live = LiveRecognizer(tiny_recognizer, RATE, channels="split")
     live.feed(np.zeros((2, 0), dtype=np.float32))

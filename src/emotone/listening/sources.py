@@ -78,6 +78,10 @@ def source_blocks(
         yield block if channels == "split" else block[None]
 
 
+_MOST_CHANNELS = 16
+"""A block with more rows than this and than columns is one of columns."""
+
+
 def as_block(array: npt.NDArray[Any], channels: Literal["mix", "split"] = "mix") -> Waveform:
     """A block of a live stream, checked.
 
@@ -91,6 +95,11 @@ def as_block(array: npt.NDArray[Any], channels: Literal["mix", "split"] = "mix")
     """
     if array.ndim not in (1, 2) or (array.ndim == 2 and not len(array)):
         raise NotAudioError(f"a block of shape {array.shape}; expected (n_samples,) or (n_channels, n_samples)")
+    if array.ndim == 2 and len(array) > max(_MOST_CHANNELS, array.shape[1]):
+        raise NotAudioError(
+            f"a block of shape {array.shape}; expected (n_channels, n_samples); "
+            "transpose one of (n_samples, n_channels)"
+        )
     samples = np.atleast_2d(_finite(_as_float(array)))
     return samples if channels == "split" else np.asarray(samples.mean(axis=0, keepdims=True), dtype=np.float32)
 
