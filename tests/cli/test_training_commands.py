@@ -66,6 +66,7 @@ def test_from_a_manifest_to_a_prediction(
     card = Path("mine.md").read_text(encoding="utf-8")
     assert "| voices | unstated | training | s" in card
     assert "not for" in card
+    assert "actors" not in card
     assert "one speaker" in capsys.readouterr().err
 
     clip = next(u for u in voices.utterances if u.speaker == "s4" and u.emotion == "sadness").path
@@ -114,6 +115,7 @@ def test_a_run_of_several_folds_cannot_be_exported_by_accident(
         (["crossval", "emodb", "no-such-folder"], "no-such-folder"),
         (["crossval", "manifest", "voices.csv", "--protocol", "emodb-10"], "emodb-10"),
         (["crossval", "manifest", "voices.csv", "--folds", "one"], "--folds"),
+        (["crossval", "manifest", "voices.csv", "--classes", "anger"], "two different classes"),
         (["crossval", "manifest", "voices.csv", "--folds", "9"], "folds"),
         (["crossval", "manifest", "voices.csv", "--set", "loss.gama=1"], "gama"),
         (["crossval", "manifest", "voices.csv", "--device", "tpu"], "--device"),

@@ -15,10 +15,12 @@ import pytest
 import safetensors.torch
 import torch
 
+import failing_folds
 from emotone.corpora import Corpus, protocol_folds
 from emotone.errors import CheckpointError, TrainingError
 from emotone.experiments.cross_validation import cross_validate, run_fold
-from emotone.experiments.plan import Plan
+from emotone.experiments.fold_processes import run_in_processes
+from emotone.experiments.plan import Plan, SilentListener
 from emotone.experiments.recipe import Recipe, recipe_from
 from emotone.training.batches import LabelledWaveforms, scoring_batches, training_batches
 from emotone.training.checkpoint import Checkpoint
@@ -151,6 +153,15 @@ def test_a_process_that_is_killed_is_named_and_ends_the_run(
     assert child.returncode == 1
     assert f"TrainingError: {'the process that' if which == 0 else 'a fold'}" in said
     assert message in said
+
+
+def test_after_a_failure_of_any_kind_no_other_fold_is_begun(voices: Corpus, tmp_path: Path) -> None:
+    plan = plan_for(voices, tmp_path, small_recipe(), only_folds=None)
+    todo = [(0, fold) for fold in range(5)]
+    with pytest.raises(failing_folds.OutOfRoomError, match="no room"):
+        run_in_processes(failing_folds.run, plan, todo, 2, SilentListener())
+    assert sorted(path.parent.name for path in tmp_path.glob("run/seed-0/*/begun")) == ["fold-00", "fold-01"]
+    assert (plan.fold_folder(0, 1) / "fold.json").exists()
 
 
 def test_folds_that_are_done_are_not_done_again(voices: Corpus, tmp_path: Path) -> None:

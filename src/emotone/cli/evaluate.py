@@ -19,6 +19,10 @@ def evaluate(
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Folder; by default runs/CORPUS-MODEL.")] = None,
     speakers: Annotated[str | None, typer.Option("--speakers", help="Only these speakers, comma-separated.")] = None,
+    unheard: Annotated[
+        bool,
+        typer.Option("--unheard", help="You know that the model has heard none of them; a manifest cannot tell."),
+    ] = False,
 ) -> None:
     """Score a model file on a corpus it has not seen, through the very recognizer that users call.
 
@@ -43,6 +47,7 @@ def evaluate(
         task,
         output or Path("runs") / f"{task.name}-{recognizer.metadata.name}",
         speakers=[] if speakers is None else [speaker.strip() for speaker in speakers.split(",")],
+        unheard=unheard,
         command=command_line(),
         progress=lambda items: track(items, "recognising", console=console),
     )

@@ -57,7 +57,7 @@ def export(
     held_out = read_fold_info(path.parent)["test_speakers"] if fold.is_file() else []
     own = score_of_fold(path.parent) if fold.is_file() else None
     found = [(own, note)] if own is not None else []
-    found += [(extra, untouched_note(extra.corpus)) for extra in map(Results.read, scores or [])]
+    found += [(extra, untouched_note(extra)) for extra in map(Results.read, scores or [])]
     measured = [score_of(result, note=remark) for result, remark in found]
     for (result, _), score in zip(found, measured, strict=True):
         if score is None:

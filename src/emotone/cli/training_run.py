@@ -44,7 +44,10 @@ def task(name: str, directory: Path, classes: str | None) -> Corpus:
     corpus = read_corpus(name, directory)
     if classes is None:
         return corpus
-    return corpus.with_classes(FOUR_CLASSES if classes == "four" else [label.strip() for label in classes.split(",")])
+    wanted = FOUR_CLASSES if classes == "four" else tuple(label.strip() for label in classes.split(","))
+    if len(set(wanted)) < 2:
+        raise CorpusError(f"got --classes {classes!r}; expected two different classes at least, such as neutral,anger")
+    return corpus.with_classes(wanted)
 
 
 def start_run(

@@ -222,7 +222,8 @@ class Results(_Record):
 
     def headline(self) -> str:
         """The score in one line, with all that must stand beside it."""
-        independence = "SI" if self.speaker_independent else "SD (speakers shared by training and test)"
+        shared = "not known to be SI" if self.kind == "untouched" else "SD (speakers shared by training and test)"
+        independence = "SI" if self.speaker_independent else shared
         seeds = f", mean of {len(self.seeds)} seeds" if len(self.seeds) > 1 else ""
         uar = _with_interval(self.pooled.uar, self.pooled.uar_interval, self.over_seeds.uar_sd)
         accuracy = _with_interval(self.pooled.accuracy, self.pooled.accuracy_interval, self.over_seeds.accuracy_sd)

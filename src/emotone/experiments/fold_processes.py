@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -15,7 +16,7 @@ from multiprocessing.managers import SyncManager
 from queue import Empty
 from typing import Any
 
-from emotone.errors import EmotoneError, TrainingError
+from emotone.errors import TrainingError
 from emotone.experiments.plan import Listener, Plan, read_fold_info
 from emotone.training.history import EpochRecord
 
@@ -35,21 +36,25 @@ def run_in_processes(run: RunFold, plan: Plan, todo: Sequence[tuple[int, int]], 
         jobs: folds at once.
         listener: hears how it goes.
     Raises:
-        EmotoneError: the first that a fold raised.
         TrainingError: a process ended before its fold was done.
+        Exception: the first that a fold raised.
     """
     context = multiprocessing.get_context("spawn")
     manager = SyncManager(ctx=context)
     manager.start(_end_with_parent)
     with manager, ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_parent) as pool:
         reports = manager.Queue()
-        running: dict[Future[None], tuple[int, int]] = {
-            pool.submit(_run_in_child, run, plan, seed, fold, reports): (seed, fold) for seed, fold in todo
-        }
-        # The pool watches its newest process from when it is next woken; asked nothing more, it would not see it die.
-        pool.submit(int)
-        failure: EmotoneError | None = None
-        while running:
+        waiting = deque(todo)
+        running: dict[Future[None], tuple[int, int]] = {}
+        failure: Exception | None = None
+        # What is given to the pool beyond its processes could not be taken back.
+        while running or (waiting and failure is None):
+            while waiting and len(running) < jobs and failure is None:
+                seed, fold = waiting.popleft()
+                running[pool.submit(_run_in_child, run, plan, seed, fold, reports)] = seed, fold
+                # The pool watches its newest process from when it is next woken; asked nothing more, it would not see
+                # it die.
+                pool.submit(int)
             done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
             _drain(reports, listener)
             for future in done:
@@ -57,16 +62,13 @@ def run_in_processes(run: RunFold, plan: Plan, todo: Sequence[tuple[int, int]], 
                 try:
                     future.result()
                     listener.fold_done(seed, fold, read_fold_info(plan.fold_folder(seed, fold)), True)
-                except EmotoneError as error:
-                    failure = failure or error
-                    for waiting in running:
-                        waiting.cancel()
-                    running = {f: key for f, key in running.items() if not f.cancelled()}
                 except BrokenProcessPool as error:
                     raise TrainingError(
                         "a fold's process ended before the fold was done: it was killed, or memory ran out. Epochs "
                         "that are done are kept: run the same command again, with fewer --jobs if memory was short"
                     ) from error
+                except Exception as error:  # Whatever it is, it is the run's end; what else runs is waited for first.
+                    failure = failure or error
         if failure is not None:
             raise failure
 

@@ -14,6 +14,9 @@ from emotone.evaluation.results import Results, percent
 from emotone.evaluation.significance import bootstrap_over_speakers
 from emotone.model_file import ModelMetadata, Score, TrainingCorpus
 
+_ACTED_CORPORA = ("crema-d", "emodb", "emovo", "nemo", "ravdess", "savee", "tess")
+_ACTED = " All recordings are of actors who play emotions on given sentences."
+
 _LICENCES = {"crema-d": "ODbL-1.0", "emodb": "CC0-1.0"}
 """Of the parts of merged corpora."""
 
@@ -45,9 +48,11 @@ def training_corpora(about: dict[str, Any], test_speakers: Sequence[str]) -> tup
     )
 
 
-def untouched_note(corpus: str) -> str:
-    """What must stand beside a score on a corpus that the model was not trained on."""
-    if corpus == RECIPE_CORPUS:
+def untouched_note(results: Results) -> str:
+    """What must stand beside a score of `emotone evaluate`."""
+    if not results.speaker_independent:
+        return "not known whether the model has heard these speakers"
+    if results.corpus == RECIPE_CORPUS:
         return "chose the recipe; no utterance of it was trained on"
     return "untouched: no utterance of it was trained on, nor chose anything"
 
@@ -98,8 +103,8 @@ def card(metadata: ModelMetadata, own: Results | None, predictions: Predictions 
     ]
     lines += [
         "",
-        f"Licence of the model file: {metadata.licence}. All recordings are of actors who play emotions on "
-        "given sentences.",
+        f"Licence of the model file: {metadata.licence}."
+        + (_ACTED if all(corpus.name in _ACTED_CORPORA for corpus in metadata.corpora) else ""),
         "",
         "## Scores",
         "",
@@ -156,7 +161,7 @@ def _calibration(own: Results) -> list[str]:
 
 def _by_corpus(predictions: Predictions) -> list[str]:
     # Merged corpora prefix every id with the name of the part it came from.
-    if not all("/" in utterance for utterance in predictions.utterances):
+    if not all(utterance.partition("/")[0] in _LICENCES for utterance in predictions.utterances):
         return []
     names = np.array([utterance.partition("/")[0] for utterance in predictions.utterances])
     lines = ["", "By corpus, on the held-out speakers:", "", "| corpus | n | speakers | UAR |", "|---|---|---|---|"]

@@ -12,7 +12,7 @@ import numpy as np
 from emotone.audio import load_audio
 from emotone.corpora import CORPUS_NAMES, Corpus, Utterance, origin
 from emotone.corpora.origins import CUT_FROM
-from emotone.errors import CorpusError, SpeakerLeakError
+from emotone.errors import AudioError, CorpusError, SpeakerLeakError
 from emotone.evaluation.predictions import Predictions
 from emotone.evaluation.results import FoldInfo, Results
 from emotone.evaluation.summary import summarise
@@ -22,7 +22,11 @@ from emotone.listening.recognizer import Recognizer
 
 PROTOCOL = "untouched: all speakers, nothing trained or chosen on this corpus"
 RECIPE_PROTOCOL = "untouched: all speakers, nothing trained on this corpus, but it chose the recipe"
+UNKNOWN_PROTOCOL = "all speakers; names do not tell whether the model has heard them"
 HELD_OUT_PROTOCOL = "held-out speakers of a corpus the model was trained on"
+
+_RELEASES = frozenset(CORPUS_NAMES) - {"manifest"}
+"""Corpora that are the same recordings wherever they lie."""
 
 Progress = Callable[[Sequence[Utterance]], Iterable[Utterance]]
 
@@ -33,6 +37,7 @@ def evaluate_untouched(
     folder: Path,
     *,
     speakers: Sequence[str] = (),
+    unheard: bool = False,
     command: str = "",
     progress: Progress = iter,
 ) -> Results:
@@ -43,6 +48,8 @@ def evaluate_untouched(
         corpus: as a task over (some of) the model's classes.
         folder: where the two files go.
         speakers: score only these; none for all. On a corpus the model was trained on, none means all held-out ones.
+        unheard: whoever asks knows that the model has heard none of them. Names tell it of the corpora that emotone
+            reads, but not of a manifest, nor of a model that was trained on one.
         command: as it stands in the results.
         progress: wraps the utterances, to show how far it is.
     Raises:
@@ -71,16 +78,26 @@ def evaluate_untouched(
         raise CorpusError(f"no utterance of {corpus.name} is left to score; check the classes and the speakers")
     releases = {origins[speaker][0] for speaker in corpus.speakers}
     seen = releases & set(held_out)
-    protocol = RECIPE_PROTOCOL if RECIPE_CORPUS in releases else PROTOCOL
-    protocol = HELD_OUT_PROTOCOL if seen else protocol
+    told = bool(seen) or unheard or releases | set(held_out) <= _RELEASES
+    protocol = HELD_OUT_PROTOCOL if seen else PROTOCOL if told else UNKNOWN_PROTOCOL
+    protocol = RECIPE_PROTOCOL if told and not seen and RECIPE_CORPUS in releases else protocol
     began = time.perf_counter()
-    probabilities = np.array(
-        [
-            # Where no speech is found nothing is judged; it counts as a guess, and is right as often as one.
-            [recognition.probabilities.get(label, 1 / len(corpus.classes)) for label in corpus.classes]
-            for recognition in (_recognition(recognizer, utterance) for utterance in progress(corpus.utterances))
-        ]
-    )
+    rows, failures = [], []
+    for utterance in progress(corpus.utterances):
+        try:
+            recognition = _recognition(recognizer, utterance)
+        except AudioError as error:
+            failures.append(f"{utterance.id}: {error}")
+            continue
+        # Where no speech is found nothing is judged; it counts as a guess, and is right as often as one.
+        rows.append([recognition.probabilities.get(label, 1 / len(corpus.classes)) for label in corpus.classes])
+    if failures:
+        more = f"; and {len(failures) - 5} more" if len(failures) > 5 else ""
+        raise CorpusError(
+            f"{len(failures)} of {len(corpus.utterances)} recordings of {corpus.name} cannot be used: "
+            f"{'; '.join(failures[:5])}{more}. Mend them, or take them out of the manifest"
+        )
+    probabilities = np.array(rows)
     predictions = Predictions(
         labels=corpus.classes,
         utterances=tuple(utterance.id for utterance in corpus.utterances),
@@ -110,7 +127,7 @@ def evaluate_untouched(
         corpus=corpus.name,
         protocol=protocol,
         fold_hash=_hash(corpus, protocol),
-        speaker_independent=True,
+        speaker_independent=told,
         sentences_shared=corpus.sentences_shared and bool(seen),
         recipe_name=str(metadata.recipe.get("name", metadata.name)),
         recipe=dict(metadata.recipe),
