@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from benchmarks.page import warnings_of
@@ -51,9 +52,9 @@ Measured on one core: from the bytes of a recording to its segments, speech foun
 |---|---|---|---|---|
 {rows}
 
-In {DAYS} days that is {cores:,.0f} cores, or {cores / CORES_A_MACHINE:,.1f} machines of {CORES_A_MACHINE}, for long
-recordings. Memory is {worker_mb:,.0f} MB a worker at most, whatever the length of a recording, so that machines with 1 GB a
-core are more than enough. Spot machines are reckoned at {SPOT_SHARE:.0%} of the price; a machine that is taken away costs the
+In {DAYS} days that is {math.ceil(cores):,} cores, or {cores / CORES_A_MACHINE:,.1f} machines of {CORES_A_MACHINE}, for long
+recordings. A worker took {worker_mb:,.0f} MB with 4-second clips; recordings of hours take some 200 MB more
+([benchmarks](benchmarks.md)) and no more however long they are, so that machines with 1 GB a core are enough. Spot machines are reckoned at {SPOT_SHARE:.0%} of the price; a machine that is taken away costs the
 batches that it held.
 
 ## What it hangs on

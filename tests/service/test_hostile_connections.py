@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,3 +94,14 @@ def test_beyond_the_last_connection_everybody_is_told_so_and_the_supervisor_that
     while ask(service, "GET", "/v1/models")[0] != 200:
         assert time.monotonic() < until
         time.sleep(0.1)
+
+
+def test_a_port_that_is_taken_is_an_error_of_ours_with_a_status_of_ours(
+    service: RunningService, tiny_model: Path, tmp_path: Path
+) -> None:
+    code = "from emotone.cli.main import main; main()"
+    words = ["serve", "--port", str(service.port), "--model", str(tiny_model), "--data-dir", str(tmp_path)]
+    ended = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert f"cannot start at 127.0.0.1:{service.port}" in ended.stderr.replace("\n", " ")
+    assert "Traceback" not in ended.stderr

@@ -28,12 +28,14 @@ SHOWN = 20
 def list_corpora() -> None:
     """List the corpora that can be read, with their size, licence and layout."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    from emotone.corpora import crema_d, iemocap
+    from emotone.corpora import CORPUS_NAMES, crema_d, iemocap
     from emotone.corpora.check import RELEASES
 
-    table = Table("name", "recordings", "speakers", "classes", "licence", "a file of it")
+    # A name is what one types: it is never cut to fit.
+    name_column = Column("name", no_wrap=True, min_width=max(map(len, CORPUS_NAMES)))
+    table = Table(name_column, "recordings", "speakers", "classes", "licence", "a file of it")
     rows = [
         (name, release.n_files, release.n_speakers, len(release.classes), release.licence, release.layout)
         for name, release in RELEASES.items()

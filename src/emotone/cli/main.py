@@ -5,6 +5,7 @@ Commands raise; this is the one place where an error becomes a line on standard 
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
@@ -18,7 +19,7 @@ from typer.core import TyperGroup
 
 from emotone import __version__
 from emotone.cli import exit_status
-from emotone.errors import EmotoneError
+from emotone.errors import EmotoneError, OutputError
 
 # Command -> where it lives: a function that is the command, or a Typer application that is a group of them.
 COMMANDS = {
@@ -56,6 +57,8 @@ class LazyGroup(TyperGroup):
             self.commands[cmd_name] = command
         return self.commands.get(cmd_name)
 
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 app = typer.Typer(
     cls=LazyGroup,
@@ -95,6 +98,9 @@ def run(arguments: Sequence[str]) -> int:
         the exit status.
     """
     warnings.showwarning = _show_warning
+    # A stream that was closed by whoever started this is None; nothing is read from it, and nothing goes there.
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     try:
         status = _status_of_run(arguments)
         sys.stdout.flush()
@@ -104,6 +110,12 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         _leave_pipe()
         return exit_status.READER_GONE
+    except OSError as error:
+        if error.errno not in _DISK_FULL:
+            raise
+        _leave_pipe()
+        print(f"error: cannot write: {error.strerror}; make room, or write elsewhere", file=sys.stderr)
+        return exit_status.status_of(OutputError())
     return status
 
 

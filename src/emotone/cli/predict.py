@@ -73,9 +73,10 @@ def predict(
         Path | None,
         typer.Option(help="Draw the one recording, over time if it is long, to this picture (.png, .svg or .pdf)."),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads for the model.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=256, help="Threads for the model.")] = 1,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes for a folder, a list or a pattern. [default: one a core]")
+        int | None,
+        typer.Option(min=1, max=1024, help="Processes for a folder, a list or a pattern. [default: one a core]"),
     ] = None,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Stop at the first recording that cannot be used.")

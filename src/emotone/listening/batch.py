@@ -25,7 +25,7 @@ from emotone.files import written_whole
 from emotone.listening.hub import local_model
 from emotone.listening.journal import Journal
 from emotone.listening.locations import find_recordings
-from emotone.listening.options import TimelineOptions
+from emotone.listening.options import TimelineOptions, available_cores
 from emotone.listening.rows import check_table
 from emotone.listening.worker_pool import WorkerPool
 
@@ -131,7 +131,7 @@ def recognise_many(
     """
     check_table(output)
     path = Path(output)
-    n_workers = workers if workers is not None else len(os.sched_getaffinity(0))
+    n_workers = workers if workers is not None else available_cores()
     if n_workers < 1:
         raise ValueError(f"workers={n_workers}, expected at least 1")
     with WorkerPool(n_workers, setup_of(model, unsure_threshold, channels, options)) as pool:

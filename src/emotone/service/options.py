@@ -5,18 +5,14 @@ Conventions: sizes in bytes, times in seconds, as the suffixes say. The defaults
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
+from emotone.listening.options import available_cores
 from emotone.service.access import ApiKey
 
 MIB = 1 << 20
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,7 @@ class ServiceOptions:
     max_job_upload_bytes: int = 2048 * MIB
     max_duration_s: float = 15 * 60.0
     max_job_duration_s: float = 12 * 3600.0
-    max_running: int = field(default_factory=_cores)
+    max_running: int = field(default_factory=available_cores)
     max_waiting: int = 64
     max_receiving: int = 128
     max_streams: int = 16

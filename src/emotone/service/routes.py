@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -20,7 +19,7 @@ from emotone.service.refusals import JobNotDoneError
 from emotone.service.replies import job_reply, model_reply, recognition_of
 from emotone.service.schemas import HealthReply, JobReply, ModelsReply, RecognitionReply
 from emotone.service.stream import serve_stream
-from emotone.service.uploads import nameless_upload, save_upload, sync
+from emotone.service.uploads import nameless_upload, own_handle, save_upload, sync
 
 _MEDIA_TYPES = {
     "csv": "text/csv",
@@ -120,7 +119,7 @@ async def recognize(request: Request, desk: TheDesk, wish: TheWish, text_format:
 
         def work(cancelled: Any) -> str:
             # The thread's own handle: after a time limit the work may last longer than this request.
-            with os.fdopen(os.dup(file.fileno()), "rb") as recording:
+            with own_handle(file) as recording:
                 reply = desk.judge(
                     recording,
                     wish,

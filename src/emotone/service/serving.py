@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 
 import uvicorn
+from fastapi import FastAPI
 
+from emotone.errors import EmotoneError
 from emotone.service.app import create_app, make_desk
 from emotone.service.log import write_logs
 from emotone.service.options import ServiceOptions
@@ -20,11 +22,23 @@ def serve(options: ServiceOptions) -> None:
     Raises:
         ModelFileError: the model cannot be used.
         OutputError: the folder for the data cannot be used.
+        EmotoneError: nobody can listen at that address.
     """
     app = create_app(make_desk(options))
     write_logs()
     # When it has ended in order, uvicorn raises the signal that made it end once more; that would look like a failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        _run(app, options)
+    except SystemExit as stop:
+        # uvicorn has said why, and leaves with a status of its own, which means something else here.
+        if stop.code:
+            raise EmotoneError(
+                f"the service cannot start at {options.host}:{options.port}, see above; choose another --port or --host"
+            ) from stop
+
+
+def _run(app: FastAPI, options: ServiceOptions) -> None:
     uvicorn.run(
         app,
         host=options.host,

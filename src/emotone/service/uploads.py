@@ -7,6 +7,7 @@ clip stays in memory. What a client calls its file is not kept.
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -49,6 +50,18 @@ async def nameless_upload(request: Request, options: ServiceOptions, folder: Pat
         await save_upload(request, options, options.max_upload_bytes, file)
         file.seek(0)
         yield file
+
+
+def own_handle(upload: BinaryIO) -> BinaryIO:
+    """A handle of one's own on a nameless upload, at its start, for a thread that may outlast the request.
+
+    To ask a file in memory for its number would put it on the disk.
+    """
+    size = upload.seek(0, os.SEEK_END)
+    upload.seek(0)
+    if size <= _IN_MEMORY_BYTES:
+        return io.BytesIO(upload.read())
+    return os.fdopen(os.dup(upload.fileno()), "rb")
 
 
 async def save_upload(request: Request, options: ServiceOptions, max_bytes: int, file: BinaryIO) -> int:

@@ -1,5 +1,10 @@
 // Calls to the service. Every failure becomes a Problem with a title and a detail that people can read.
 
+const POLL_MS = 1000;
+const PATIENCE = 60;
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
 export class Problem extends Error {
   constructor({ title, detail, status, type }) {
     super(detail || title);
@@ -48,19 +53,38 @@ export async function recognize(recording, settings, signal) {
   return { reply, text: async (format) => (await ask(format)).text() };
 }
 
-/** Judge a long recording as a job, telling `onState` how it stands. */
+/** Judge a long recording as a job, telling `onState` how it stands. A job that nobody waits for any more is taken back. */
 export async function recognizeAsJob(recording, settings, signal, onState) {
   const headers = headersFor(settings.key);
   const made = await answered(fetch(`/v1/jobs?${query(settings, "json")}`, { method: "POST", body: recording, headers, signal }));
   let job = await made.json();
-  while (job.state === "queued" || job.state === "running") {
-    onState(job.state);
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    job = await (await answered(fetch(`/v1/jobs/${job.id}`, { headers, signal }))).json();
+  const address = `/v1/jobs/${job.id}`;
+  try {
+    while (job.state === "queued" || job.state === "running") {
+      onState(job.state);
+      await pause(POLL_MS);
+      job = await (await patiently(() => fetch(address, { headers, signal }))).json();
+    }
+    if (job.state === "failed") throw new Problem(job.problem);
+    const result = (format, until) => patiently(() => fetch(`${address}/result?format=${format}`, { headers, signal: until }));
+    return { reply: await (await result("json", signal)).json(), text: async (format) => (await result(format)).text() };
+  } catch (error) {
+    if (error.name === "AbortError") fetch(address, { method: "DELETE", headers, keepalive: true }).catch(() => {});
+    throw error;
   }
-  if (job.state === "failed") throw new Problem(job.problem);
-  const result = (format) => answered(fetch(`/v1/jobs/${job.id}/result?format=${format}`, { headers }));
-  return { reply: await (await result("json")).json(), text: async (format) => (await result(format)).text() };
+}
+
+/** A job outlives a restart of its service: while that cannot be reached, ask again for a minute. */
+async function patiently(ask) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await answered(ask());
+    } catch (error) {
+      const passing = error instanceof Problem && (!error.status || error.status >= 500 || error.status === 429);
+      if (!passing || tries >= PATIENCE) throw error;
+      await pause(POLL_MS);
+    }
+  }
 }
 
 export function save(content, name, mediaType) {

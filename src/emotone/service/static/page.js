@@ -92,8 +92,9 @@ async function judge(file, recorded = false) {
   say(`Listening to ${file.name} …`);
   try {
     const answer = await ask(file, control.signal);
-    await show(answer, file, recorded);
+    if (running !== control) return;
     say("");
+    await show(answer, file, recorded);
   } catch (error) {
     if (error.name !== "AbortError") complain(error, file.name, remedies(error, file, recorded));
   } finally {
@@ -177,7 +178,7 @@ async function toggleRecording() {
   } catch (error) {
     const failed = recording;
     recording = null;
-    await failed.stop().catch(() => {});
+    await failed?.stop().catch(() => {});
     complain(error);
   } finally {
     $("record").disabled = false;
