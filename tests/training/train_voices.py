@@ -11,7 +11,7 @@ from emotone.experiments.cross_validation import cross_validate, run_fold
 
 def main() -> None:
     """Train fold 0 of the voices in the folder given first, into the folder given second; a third: folds at once."""
-    sys.path.insert(0, str(Path(__file__).parent))
+    sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
     from test_loop import plan_for, small_recipe
 
     corpus_folder, output = Path(sys.argv[1]), Path(sys.argv[2])

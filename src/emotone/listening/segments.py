@@ -2,7 +2,9 @@
 
 Conventions: positions are in samples of the stream, probabilities in the order of the model's labels. Time is divided
 into cells of one hop; the probabilities of a cell are the mean over the windows that cover it, by overlap and by share
-of speech. Neighbouring cells of one emotion become one segment; silence parts segments.
+of speech. Neighbouring cells of one emotion become one segment; silence parts segments. The last window is moved back
+to end with the stream, and counts from the cell that it would have begun: cells before that are told by then, and to
+hold each of them back would cost a live stream a hop.
 """
 
 from __future__ import annotations

@@ -238,7 +238,7 @@ class StreamingTimeline:
             self._sum += weight * window.probabilities
             self._embeddings += weight * window.embedding
         self._covering.append(window)
-        # No later window reaches back into the cell that this one begins.
+        # No later window on the grid reaches back into the cell that this one begins (segments.py on the last one).
         self._end_cell()
         if self._on_window:
             self._on_window(window)
