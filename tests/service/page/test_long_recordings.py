@@ -132,3 +132,17 @@ def test_a_click_on_the_pictures_goes_there(open_page: OpenPage, hour: Path) -> 
         page.evaluate("document.querySelector('#rows button').click()")
         until(page, "document.querySelector('#now').textContent.startsWith('0:')")
         page.click("#play")
+
+
+def test_a_job_is_taken_back_when_another_recording_comes(open_page: OpenPage, hour: Path, clips_dir: Path) -> None:
+    page = open_page()
+    sent: list[tuple[str, str]] = []
+    page.on("request", lambda request: sent.append((request.method, request.url)))
+    with page.expect_request(lambda request: "/v1/jobs/" in request.url) as asked:
+        page.set_input_files("#file", hour)
+    job = asked.value.url.rsplit("/", 1)[1]
+    page.set_input_files("#file", clips_dir / "emodb" / "03a01Wa.flac")
+    page.wait_for_selector("#result:not([hidden])")
+    page.wait_for_timeout(1500)
+    assert page.inner_text("#total") == "0:01.9"
+    assert [url.split("/v1")[1] for method, url in sent if method == "DELETE"] == [f"/jobs/{job}"]
