@@ -33,7 +33,19 @@ def test_every_command_describes_itself(name: str, capsys: pytest.CaptureFixture
     assert f"emotone {name}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [["nonsense"], ["predict"], ["predict", "--nonsense"], ["--nonsense"], []])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["predict"],
+        ["predict", "--nonsense"],
+        ["predict", "a.wav", "--threads", "100000"],
+        ["serve", "--cors-origin", "example.org"],
+        ["serve", "--cors-origin", "https://example.org/"],
+        ["--nonsense"],
+        [],
+    ],
+)
 def test_what_is_not_understood_is_status_2(arguments: list[str]) -> None:
     assert run(arguments) == exit_status.USAGE
 

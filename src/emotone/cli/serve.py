@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -82,7 +83,7 @@ def serve(
             model=model,
             data_dir=data_dir,
             api_keys=read_keys(api_keys) if api_keys else (),
-            cors_origins=tuple(cors_origin or ()),
+            cors_origins=tuple(map(_origin, cors_origin or ())),
             allowed_hosts=tuple(allowed_host or ()),
             max_upload_bytes=max_upload * _MIB,
             max_job_upload_bytes=max_job_upload * _MIB,
@@ -92,3 +93,13 @@ def serve(
             **given,
         )
     )
+
+
+def _origin(word: str) -> str:
+    """As a browser sends it; another form would never match, and nobody would learn why."""
+    parts = urlsplit(word)
+    if parts.scheme not in ("http", "https") or not parts.netloc or word != f"{parts.scheme}://{parts.netloc}":
+        raise typer.BadParameter(
+            f"{word!r}; expected an origin such as https://example.org", param_hint="--cors-origin"
+        )
+    return word
