@@ -141,9 +141,8 @@ def _decode(stretches: Mapping[str, Stretch], progress: Callable[[int, int], Non
 def _hear(stretch: Stretch) -> _Sound:
     path, start_s, end_s = stretch
     try:
-        waveform = load_audio(
-            path, sample_rate=SAMPLE_RATE, truncated="error", min_duration_s=0.0, start_s=start_s, end_s=end_s
-        )
+        # Too short to train on is a fault as well.
+        waveform = load_audio(path, sample_rate=SAMPLE_RATE, truncated="error", start_s=start_s, end_s=end_s)
     except AudioError as error:
         return _Sound(error=str(error))
     peak = float(np.max(np.abs(waveform), initial=0.0))

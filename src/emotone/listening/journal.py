@@ -67,7 +67,8 @@ class Journal:
                 )
         except (OSError, ValueError) as error:
             self._close()
-            raise OutputError(f"cannot use {self.folder}: {error}; remove it to begin anew") from error
+            advice = "remove it to begin anew" if self.folder.exists() else "choose a place that can be written to"
+            raise OutputError(f"cannot use {self.folder}: {error}; {advice}") from error
         except OutputError:
             self._close()
             raise
