@@ -49,7 +49,11 @@ HopOption = Annotated[
     typer.Option("--hop", metavar="SECONDS", help="From one window to the next. [default: half a window]"),
 ]
 VadOption = Annotated[
-    bool, typer.Option("--vad/--no-vad", help="Find speech first, and say nothing where nobody speaks.")
+    bool,
+    typer.Option(
+        "--vad/--no-vad",
+        help="Find speech first, and say nothing where nobody speaks. A loud, uneven short clip passes for speech.",
+    ),
 ]
 ChannelsOption = Annotated[
     Channels,

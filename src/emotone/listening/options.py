@@ -23,7 +23,8 @@ class TimelineOptions:
     Attributes:
         window_s: length of a window; None for the model's own, at most 4 s.
         hop_s: from one window to the next; None for half a window.
-        vad: find speech first, and say nothing where there is none.
+        vad: find speech first, and say nothing where there is none; in a clip that is judged at once only if it is
+            quiet or steady (`speech.is_silent`).
         speech_threshold: probability of speech that begins it.
         min_speech_s: shorter sounds are no speech.
         min_silence_s: shorter pauses do not part speech.
