@@ -117,6 +117,8 @@ def test_a_manifest_is_no_proof_of_anything_unless_somebody_knows(
     results = evaluate_untouched(recognizer, renamed, tmp_path / "scored")
     assert (results.speaker_independent, results.protocol) == (False, UNKNOWN_PROTOCOL)
     assert "not known to be SI" in results.headline()
+    beside = merge_corpora("both", [crema_d, replace(renamed, name="mine")], FOUR_CLASSES)
+    assert not evaluate_untouched(recognizer, beside, tmp_path / "both").speaker_independent
     known = evaluate_untouched(recognizer, renamed, tmp_path / "known", unheard=True)
     assert (known.speaker_independent, known.protocol) == (True, PROTOCOL)
 

@@ -78,7 +78,8 @@ def evaluate_untouched(
         raise CorpusError(f"no utterance of {corpus.name} is left to score; check the classes and the speakers")
     releases = {origins[speaker][0] for speaker in corpus.speakers}
     seen = releases & set(held_out)
-    told = bool(seen) or unheard or releases | set(held_out) <= _RELEASES
+    # Where the model names a corpus it names the held-out speakers; of the others their names must tell.
+    told = unheard or releases <= seen or releases | set(held_out) <= _RELEASES
     protocol = HELD_OUT_PROTOCOL if seen else PROTOCOL if told else UNKNOWN_PROTOCOL
     protocol = RECIPE_PROTOCOL if told and not seen and RECIPE_CORPUS in releases else protocol
     began = time.perf_counter()

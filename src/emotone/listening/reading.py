@@ -14,12 +14,9 @@ from emotone.listening.bandwidth import BandMeter, narrow_band_note
 from emotone.listening.options import TimelineOptions
 from emotone.listening.recognition import Recognition, Timeline
 from emotone.listening.segments import Segment, as_shares
-from emotone.listening.sources import Source, Waveform, name_of, source_blocks
+from emotone.listening.sources import MOST_CHANNELS, Source, Waveform, name_of, source_blocks
 from emotone.listening.timeline import Judge, StreamingTimeline, Window
 from emotone.listening.voice_activity import STRETCHES_AT_ONCE
-
-MOST_SIDES = 16
-"""Channels that can be judged each on its own: every one takes memory, and a file of a few MB can have hundreds."""
 
 Judged = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
@@ -84,9 +81,9 @@ class Reading:
         self._require_few(info.n_channels if self._split else 1)
 
     def _require_few(self, n_sides: int) -> None:
-        if n_sides > MOST_SIDES:
+        if n_sides > MOST_CHANNELS:
             raise AudioError(
-                f"{self.name} has {n_sides} channels; at most {MOST_SIDES} can be judged each on its own: "
+                f"{self.name} has {n_sides} channels; at most {MOST_CHANNELS} can be judged each on its own: "
                 "mix them, or cut the recording into files of fewer"
             )
 

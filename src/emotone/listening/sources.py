@@ -78,8 +78,9 @@ def source_blocks(
         yield block if channels == "split" else block[None]
 
 
-_MOST_CHANNELS = 16
-"""A block with more rows than this and than columns is one of columns."""
+MOST_CHANNELS = 16
+"""That can be judged each on its own: every one takes memory, and a file of a few MB can have hundreds. A live block
+with more rows than this and than columns is taken for one of (n_samples, n_channels)."""
 
 
 def as_block(array: npt.NDArray[Any], channels: Literal["mix", "split"] = "mix") -> Waveform:
@@ -95,7 +96,7 @@ def as_block(array: npt.NDArray[Any], channels: Literal["mix", "split"] = "mix")
     """
     if array.ndim not in (1, 2) or (array.ndim == 2 and not len(array)):
         raise NotAudioError(f"a block of shape {array.shape}; expected (n_samples,) or (n_channels, n_samples)")
-    if array.ndim == 2 and len(array) > max(_MOST_CHANNELS, array.shape[1]):
+    if array.ndim == 2 and len(array) > max(MOST_CHANNELS, array.shape[1]):
         raise NotAudioError(
             f"a block of shape {array.shape}; expected (n_channels, n_samples); "
             "transpose one of (n_samples, n_channels)"

@@ -186,8 +186,8 @@ class Hearing:
 def is_silent(waveform: Waveform, options: TimelineOptions, sample_rate: int) -> bool:
     """Whether a clip is so quiet or so steady that somebody must look for speech in it, and none is there.
 
-    To look costs more than to judge, so that other clips pass without. Of 800 clips of EmoDB, CREMA-D, RAVDESS and nEMO
-    5 % are quieter and none steadier than this, and the detector finds speech in each of them.
+    To look costs more than to judge, so that other clips pass without. Of 13,890 clips of CREMA-D, EmoDB, RAVDESS and
+    nEMO 200 are looked through, and in 11 of them, faint ones of CREMA-D, the detector finds none.
 
     Args:
         waveform: mono, shape (n_samples,), full scale 1.
