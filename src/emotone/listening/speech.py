@@ -20,7 +20,7 @@ QUIET_DB = -40.0
 """Of full scale: the loudest 50 ms of a clip, below which speech is looked for in it as well."""
 
 STEADY_DB = 6.0
-"""From a clip's soft to its loud moments. Noise and hum have 1 or less, speech cut closely at least 7.5, mostly 20."""
+"""From a clip's soft to its loud moments. Noise and hum have 1 or less, speech cut closely mostly 20 or more."""
 
 FEWEST_PIECES = 20
 """Of 50 ms; a shorter clip may be one steady vowel."""
