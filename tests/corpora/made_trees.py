@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from corpora.iemocap_tree import write_wav
-from emotone.corpora import crema_d, emodb, emovo, nemo, ravdess, savee, tess, urdu
+from emotone.corpora import crema_d, emodb, emogator, emovo, nemo, ravdess, savee, tess, urdu
 from emotone.corpora.release import Release
 
 TESS_WORDS = tuple(first + middle + last for first in "bcdfghjklm" for middle in "aeiou" for last in "nrst")
@@ -23,6 +23,7 @@ def tess_ids() -> frozenset[str]:
 RELEASES: dict[str, Release] = {
     "crema-d": crema_d.RELEASE,
     "emodb": emodb.RELEASE,
+    "emogator": emogator.RELEASE,
     "emovo": emovo.RELEASE,
     "nemo": nemo.RELEASE,
     "ravdess": ravdess.RELEASE,
@@ -43,6 +44,7 @@ def place(name: str, recording: str) -> str:
     folder = {
         "crema-d": "AudioWAV/",
         "emodb": "wav/",
+        "emogator": "opus/",
         "nemo": "samples/",
         "emovo": f"{recording[4:6]}/",
         "ravdess": f"Audio_Speech_Actors_01-24/Actor_{recording[-2:]}/",

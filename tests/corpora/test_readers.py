@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 
 from corpora.made_trees import RELEASES, make_tree, official_ids, place
-from emotone.corpora import CORPUS_NAMES, crema_d, emodb, ravdess, read_corpus
-from emotone.corpora.release import EMPTY, TWIN, UNNAMED
+from emotone.corpora import CORPUS_NAMES, crema_d, emodb, read_corpus
+from emotone.corpora.release import EMPTY, OUTSIDE, TWIN, UNNAMED
 from emotone.emotions import FOUR_CLASSES
 from emotone.errors import CorpusError, CorpusNotFoundError
 
@@ -102,9 +102,20 @@ def test_ravdess_keeps_the_first_of_the_two_identical_recordings(trees):
 
 
 def test_odd_actors_of_ravdess_are_men(trees):
-    sexes = {utterance.speaker: utterance.sex for utterance in ravdess.read(trees["ravdess"]).utterances}
+    sexes = {utterance.speaker: utterance.sex for utterance in read_corpus("ravdess", trees["ravdess"]).utterances}
     assert sexes["07"] == "male"
     assert sexes["24"] == "female"
+
+
+def test_only_the_listed_part_of_emogator_is_read(trees, tmp_path):
+    corpus = read_corpus("emogator", trees["emogator"])
+    assert Counter(utterance.emotion for utterance in corpus.utterances) == dict.fromkeys(corpus.classes, 357)
+    assert {utterance.sex for utterance in corpus.utterances} == {None}
+    for name in ("000001-03-1", "000001-03-2", "000001-01-1"):
+        (tmp_path / f"{name}.mp3").write_bytes(b"some bytes")
+    whole = read_corpus("emogator", tmp_path)
+    assert [(one.id, one.emotion, one.speaker) for one in whole.utterances] == [("000001-03-1", "anger", "000001")]
+    assert whole.dropped == {OUTSIDE: 1, UNNAMED: 1}
 
 
 def test_white_space_in_the_table_of_nemo_is_taken_off(trees):

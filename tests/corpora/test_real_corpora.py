@@ -15,6 +15,7 @@ SIZES = {
     "emodb": ("emodb", 535, 10),
     "crema-d": ("crema-d", 7435, 91),
     "crema-d-imbalanced": ("crema-d", 2254, 5),
+    "emogator": ("emogator", 2499, 5),
     "ravdess": ("ravdess", 1439, 24),
     "nemo": ("nemo", 4481, 9),
     "open-four": (".", 5234, 1),
@@ -26,7 +27,7 @@ def test_every_recording_but_the_known_traps_is_read(corpora_dir, name):
     folder, size, _ = SIZES[name]
     corpus = read_corpus(name, corpora_dir / folder)
     assert len(corpus.utterances) == size
-    assert all(utterance.sex is not None for utterance in corpus.utterances)
+    assert name == "emogator" or all(utterance.sex is not None for utterance in corpus.utterances)
     assert len(protocol_folds(corpus).hash) == 12
 
 
@@ -39,7 +40,7 @@ def test_nearly_all_of_emodb_is_aligned(corpora_dir):
     assert not any(phone.startswith(("!", "-", "+")) for phone in phones)
 
 
-@pytest.mark.parametrize("name", ["emodb", "crema-d", "ravdess", "nemo"])
+@pytest.mark.parametrize("name", ["emodb", "crema-d", "emogator", "ravdess", "nemo"])
 def test_the_names_here_are_the_official_ones(corpora_dir, name):
     report = check(name, corpora_dir / name, quick=True)
     assert report.ok, report

@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from emotone.corpora import crema_d, emodb, emovo, iemocap, manifest, merged, nemo, ravdess, savee, tess, urdu
+from emotone.corpora import crema_d, emodb, emogator, emovo, iemocap, manifest, merged, nemo, ravdess, savee, tess, urdu
 from emotone.corpora.folds import PROTOCOLS, Fold, Folds, Split, protocol_folds
 from emotone.corpora.merged import merge_corpora
 from emotone.corpora.origins import origin
-from emotone.corpora.release import unreadable
+from emotone.corpora.release import read_release, unreadable
 from emotone.corpora.utterance import Corpus, Utterance
 from emotone.errors import CorpusError
 
@@ -33,15 +34,16 @@ _READERS: dict[str, Callable[..., Corpus]] = {
     "crema-d": crema_d.read,
     "crema-d-imbalanced": crema_d.read_imbalanced,
     "emodb": emodb.read,
-    "emovo": emovo.read,
+    "emogator": partial(read_release, emogator.RELEASE),
+    "emovo": partial(read_release, emovo.RELEASE),
     "iemocap": iemocap.read,
     "manifest": manifest.read,
     "nemo": nemo.read,
     "open-four": merged.read_open_four,
-    "ravdess": ravdess.read,
-    "savee": savee.read,
-    "tess": tess.read,
-    "urdu": urdu.read,
+    "ravdess": partial(read_release, ravdess.RELEASE),
+    "savee": partial(read_release, savee.RELEASE),
+    "tess": partial(read_release, tess.RELEASE),
+    "urdu": partial(read_release, urdu.RELEASE),
 }
 
 CORPUS_NAMES = tuple(_READERS)
@@ -62,7 +64,9 @@ def read_corpus(name: str, directory: str | os.PathLike[str], **options: Any) ->
     reader = _READERS.get(name)
     if reader is None:
         raise CorpusError(f"unknown corpus {name!r}; expected one of {', '.join(CORPUS_NAMES)}")
-    known = [option for option in inspect.signature(reader).parameters if option not in ("directory", "path")]
+    known = [
+        option for option in inspect.signature(reader).parameters if option not in ("release", "directory", "path")
+    ]
     if unknown := sorted(set(options) - set(known)):
         raise CorpusError(
             f"corpus {name} has no option {', '.join(unknown)}; it has {', '.join(known) if known else 'none'}"

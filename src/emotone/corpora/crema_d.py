@@ -17,8 +17,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from emotone.corpora.release import Recording, Release, Trap, assemble, survey
-from emotone.corpora.utterance import Corpus, Sex, Utterance
+from emotone.corpora.release import Release, Trap, read_release
+from emotone.corpora.utterance import Corpus, Sex
 from emotone.emotions import FOUR_CLASSES
 
 EMOTION_OF_CODE = {
@@ -73,6 +73,7 @@ RELEASE = Release(
         rf"(?:^|/)(?P<id>(?P<speaker>10\d\d)_(?P<text>{'|'.join(SENTENCES)})_(?P<emotion>{'|'.join(EMOTION_OF_CODE)})"
         r"_(?:LO|MD|HI|XX))$"
     ),
+    emotion_of=EMOTION_OF_CODE,
     official_ids=official_ids,
     # Which of the two labels of a pair is right cannot be known, so both go.
     traps=(
@@ -93,21 +94,10 @@ def read(directory: str | os.PathLike[str]) -> Corpus:
     Raises:
         CorpusNotFoundError: no recordings of CREMA-D there.
     """
-    found = survey(directory, RELEASE)
+    corpus = read_release(RELEASE, directory)
     sexes = _sexes(Path(directory))
-
-    def utterance_of(recording: Recording) -> Utterance:
-        match = recording.match
-        return Utterance(
-            id=recording.id,
-            path=recording.path,
-            emotion=EMOTION_OF_CODE[match["emotion"]],
-            speaker=match["speaker"],
-            sex=sexes.get(match["speaker"]),
-            text=match["text"],
-        )
-
-    return assemble(RELEASE, found, utterance_of)
+    utterances = tuple(replace(utterance, sex=sexes.get(utterance.speaker)) for utterance in corpus.utterances)
+    return replace(corpus, utterances=utterances)
 
 
 def read_imbalanced(directory: str | os.PathLike[str]) -> Corpus:

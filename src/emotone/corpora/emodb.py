@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from emotone.corpora.release import Recording, Release, assemble, official_list, survey
-from emotone.corpora.utterance import Corpus, Sex, Utterance
+from emotone.corpora.release import Release, official_list, read_release
+from emotone.corpora.utterance import Corpus, Sex
 
 EMOTION_OF_LETTER = {
     "N": "neutral",
@@ -60,6 +61,8 @@ RELEASE = Release(
     n_speakers=10,
     layout="wav/03a01Fa.wav",
     pattern=re.compile(r"(?:^|/)(?P<id>(?P<speaker>03|08|09|1[0-6])(?P<text>[ab]\d\d)(?P<emotion>[NFTWAEL])[a-f])$"),
+    emotion_of=EMOTION_OF_LETTER,
+    sex_of=SEX_OF_SPEAKER.get,
     official_ids=official_ids,
 )
 
@@ -73,23 +76,17 @@ def read(directory: str | os.PathLike[str], *, phonemes: bool = False) -> Corpus
     Raises:
         CorpusNotFoundError: no recordings of EmoDB there.
     """
-    found = survey(directory, RELEASE)
-    labels = _label_files(Path(directory)) if phonemes else {}
-
-    def utterance_of(recording: Recording) -> Utterance:
-        match = recording.match
-        file = labels.get(recording.id)
-        return Utterance(
-            id=recording.id,
-            path=recording.path,
-            emotion=EMOTION_OF_LETTER[match["emotion"]],
-            speaker=match["speaker"],
-            sex=SEX_OF_SPEAKER[match["speaker"]],
-            text=match["text"],
-            phonemes=None if file is None else read_phonemes(file) or None,
-        )
-
-    return assemble(RELEASE, found, utterance_of)
+    corpus = read_release(RELEASE, directory)
+    if not phonemes:
+        return corpus
+    labels = _label_files(Path(directory))
+    aligned = [
+        replace(utterance, phonemes=read_phonemes(labels[utterance.id]) or None)
+        if utterance.id in labels
+        else utterance
+        for utterance in corpus.utterances
+    ]
+    return replace(corpus, utterances=tuple(aligned))
 
 
 def read_phonemes(path: Path) -> tuple[str, ...]:

@@ -5,12 +5,10 @@ Layout: `f1/dis-f1-b1.wav` is emotion (Italian, three letters), speaker, sentenc
 
 from __future__ import annotations
 
-import os
 import re
 from functools import cache
 
-from emotone.corpora.release import Recording, Release, assemble, survey
-from emotone.corpora.utterance import Corpus, Utterance
+from emotone.corpora.release import Release
 
 SPEAKERS = ("f1", "f2", "f3", "m1", "m2", "m3")
 
@@ -46,28 +44,7 @@ RELEASE = Release(
     pattern=re.compile(
         rf"(?:^|/)(?P<id>(?P<emotion>{'|'.join(EMOTION_OF_CODE)})-(?P<speaker>[fm][123])-(?P<text>{'|'.join(SENTENCES)}))$"
     ),
+    emotion_of=EMOTION_OF_CODE,
+    sex_of=lambda speaker: "female" if speaker.startswith("f") else "male",
     official_ids=official_ids,
 )
-
-
-def read(directory: str | os.PathLike[str]) -> Corpus:
-    """Read EMOVO.
-
-    Args:
-        directory: the folder that holds `f1` to `m3`, or one above.
-    Raises:
-        CorpusNotFoundError: no recordings of EMOVO there.
-    """
-
-    def utterance_of(recording: Recording) -> Utterance:
-        match = recording.match
-        return Utterance(
-            id=recording.id,
-            path=recording.path,
-            emotion=EMOTION_OF_CODE[match["emotion"]],
-            speaker=match["speaker"],
-            sex="female" if match["speaker"].startswith("f") else "male",
-            text=match["text"],
-        )
-
-    return assemble(RELEASE, survey(directory, RELEASE), utterance_of)

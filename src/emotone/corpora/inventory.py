@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emotone.corpora import crema_d, emodb, emovo, iemocap, manifest, nemo, ravdess, savee, tess, urdu
+from emotone.corpora import (
+    crema_d,
+    emodb,
+    emogator,
+    emovo,
+    iemocap,
+    manifest,
+    nemo,
+    ravdess,
+    read_corpus,
+    savee,
+    tess,
+    urdu,
+)
 from emotone.corpora.release import Release, Survey, Trap, survey
 from emotone.corpora.utterance import Corpus
 from emotone.errors import CorpusError
@@ -16,21 +29,13 @@ from emotone.errors import CorpusError
 Stretch = tuple[Path, float | None, float | None]
 """A file, and where in it the recording begins and ends (seconds; None for its ends)."""
 
-_RELEASES: dict[str, tuple[Release, Callable[..., Corpus]]] = {
-    "crema-d": (crema_d.RELEASE, crema_d.read),
-    "emodb": (emodb.RELEASE, emodb.read),
-    "emovo": (emovo.RELEASE, emovo.read),
-    "nemo": (nemo.RELEASE, nemo.read),
-    "ravdess": (ravdess.RELEASE, ravdess.read),
-    "savee": (savee.RELEASE, savee.read),
-    "tess": (tess.RELEASE, tess.read),
-    "urdu": (urdu.RELEASE, urdu.read),
+RELEASES = {
+    module.RELEASE.name: module.RELEASE
+    for module in (crema_d, emodb, emogator, emovo, nemo, ravdess, savee, tess, urdu)
 }
-
-RELEASES = {name: release for name, (release, _) in _RELEASES.items()}
 """The official releases whose recordings lie one a file, by name."""
 
-CHECKED_NAMES = (*sorted((*_RELEASES, "iemocap")), "manifest")
+CHECKED_NAMES = (*sorted((*RELEASES, "iemocap")), "manifest")
 """Every name that `check` knows."""
 
 
@@ -62,12 +67,12 @@ def take_inventory(name: str, directory: str | os.PathLike[str]) -> Inventory:
         return _iemocap(directory)
     if name == "manifest":
         return _manifest(Path(directory))
-    if name not in _RELEASES:
+    if name not in RELEASES:
         hint = {"crema-d-imbalanced": "; it is cut from crema-d, check that", "open-four": "; check crema-d and emodb"}
         raise CorpusError(f"cannot check {name!r}{hint.get(name, '')}; expected one of {', '.join(CHECKED_NAMES)}")
-    release, read = _RELEASES[name]
+    release = RELEASES[name]
     found = survey(directory, release)
-    corpus = read(directory)
+    corpus = read_corpus(name, directory)
     there = set(found.recordings) | set(found.empty)
     official = _official_ids(release, there)
     folder = Path(directory)

@@ -6,12 +6,10 @@ actors are male. Songs (channel 02) and video are other parts of RAVDESS and are
 
 from __future__ import annotations
 
-import os
 import re
 from functools import cache
 
-from emotone.corpora.release import Recording, Release, Trap, assemble, survey
-from emotone.corpora.utterance import Corpus, Utterance
+from emotone.corpora.release import Release, Trap
 
 EMOTION_OF_CODE = {
     "01": "neutral",
@@ -48,6 +46,8 @@ RELEASE = Release(
     pattern=re.compile(
         r"(?:^|/)(?P<id>03-01-(?P<emotion>0[1-8])-0[12]-(?P<text>0[12])-0[12]-(?P<speaker>0[1-9]|1\d|2[0-4]))$"
     ),
+    emotion_of=EMOTION_OF_CODE,
+    sex_of=lambda actor: "male" if int(actor) % 2 else "female",
     official_ids=official_ids,
     # The labels agree, so the recording itself is good; the second repetition is dropped, lest it count twice.
     traps=(
@@ -59,26 +59,3 @@ RELEASE = Release(
         ),
     ),
 )
-
-
-def read(directory: str | os.PathLike[str]) -> Corpus:
-    """Read the speech part of RAVDESS.
-
-    Args:
-        directory: the folder that holds `Actor_01` to `Actor_24`, or one above it.
-    Raises:
-        CorpusNotFoundError: no recordings of RAVDESS there.
-    """
-
-    def utterance_of(recording: Recording) -> Utterance:
-        match = recording.match
-        return Utterance(
-            id=recording.id,
-            path=recording.path,
-            emotion=EMOTION_OF_CODE[match["emotion"]],
-            speaker=match["speaker"],
-            sex="male" if int(match["speaker"]) % 2 else "female",
-            text=match["text"],
-        )
-
-    return assemble(RELEASE, survey(directory, RELEASE), utterance_of)

@@ -1,4 +1,4 @@
-"""What an official release holds, and what is found of it on a disk.
+"""Official releases as data, what is found of them on a disk, and the reader that most of them share.
 
 Conventions: a recording is known by its id, which is read from its path without the suffix, so that any audio format
 will do; `._*` files, hidden files and `__MACOSX` folders are no part of any release.
@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from emotone.corpora.utterance import Corpus, Utterance
+from emotone.corpora.utterance import Corpus, Sex, Utterance
 from emotone.errors import CorpusError, CorpusNotFoundError
 
 AUDIO_SUFFIXES = frozenset(
@@ -27,6 +27,7 @@ EMPTY = "empty file"
 UNNAMED = "name is not one of the corpus"
 TWIN = "second file of the same name"
 ABSENT = "labelled, but there is no recording"
+OUTSIDE = "not in the part of the corpus that is read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,14 @@ class Release:
         n_speakers: official number of speakers.
         layout: one official path, for messages.
         pattern: matched against the end of a path without its suffix, `/` between folders; the group `id` is the
-            recording's id (`/` in it becomes `_`).
+            recording's id (`/` in it becomes `_`). `read_release` also reads the groups `emotion` and `speaker`, and
+            `text` where there is one.
+        emotion_of: the label of each code that the group `emotion` matches.
+        sex_of: a speaker's sex from the speaker's name, where names tell it.
         official_ids: all official ids, where they are known.
         ids_by_comparison: all official ids as far as the ids found tell them, where no list is known.
         aliases: ids as the official release misspells them -> ids as they should be.
+        part: True where `official_ids` is a part of a larger release, whose other recordings are left out.
         traps: the faults of the official release.
         sentences_shared: True where all speakers speak the same sentences.
     """
@@ -73,9 +78,12 @@ class Release:
     n_speakers: int
     layout: str
     pattern: re.Pattern[str]
+    emotion_of: Mapping[str, str] = field(default_factory=dict)
+    sex_of: Callable[[str], Sex | None] = lambda speaker: None
     official_ids: Callable[[], frozenset[str]] | None = None
     ids_by_comparison: Callable[[Collection[str]], frozenset[str]] | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
+    part: bool = False
     traps: tuple[Trap, ...] = ()
     sentences_shared: bool = True
 
@@ -185,7 +193,9 @@ def survey(directory: str | os.PathLike[str], release: Release) -> Survey:
             unnamed.append(path)
             continue
         name = match["id"].replace("/", "_")
-        name = release.aliases.get(name, name)
+        if name in release.aliases:
+            name = release.aliases[name]
+            match = release.pattern.search(name) or match
         if name in recordings or name in empty:
             twins.append(Recording(name, path, match))
         elif path.stat().st_size == 0:
@@ -233,6 +243,38 @@ def assemble(
         licence=release.licence,
         sentences_shared=release.sentences_shared,
         dropped=dict(dropped),
+    )
+
+
+def read_release(release: Release, directory: str | os.PathLike[str]) -> Corpus:
+    """Read a corpus whose file names tell everything.
+
+    Args:
+        release: what to read.
+        directory: the folder that holds the release, or one above or below it.
+    Raises:
+        CorpusNotFoundError: nothing of the release there.
+    """
+    return assemble(
+        release,
+        survey(directory, release),
+        lambda recording: utterance_by_name(release, recording),
+        unlabelled=OUTSIDE,
+    )
+
+
+def utterance_by_name(release: Release, recording: Recording) -> Utterance | None:
+    """The utterance that a recording's name describes; None where it is not in the part that is read."""
+    if release.part and release.official_ids is not None and recording.id not in release.official_ids():
+        return None
+    parts = recording.match.groupdict()
+    return Utterance(
+        id=recording.id,
+        path=recording.path,
+        emotion=release.emotion_of[parts["emotion"]],
+        speaker=parts["speaker"],
+        sex=release.sex_of(parts["speaker"]),
+        text=parts.get("text"),
     )
 
 

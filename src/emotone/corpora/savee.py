@@ -6,12 +6,10 @@ an emotion, and 30 neutral.
 
 from __future__ import annotations
 
-import os
 import re
 from functools import cache
 
-from emotone.corpora.release import Recording, Release, assemble, survey
-from emotone.corpora.utterance import Corpus, Utterance
+from emotone.corpora.release import Release
 
 SPEAKERS = ("DC", "JE", "JK", "KL")
 
@@ -45,28 +43,7 @@ RELEASE = Release(
     n_speakers=4,
     layout="AudioData/DC/a01.wav",
     pattern=re.compile(r"(?:^|/)(?P<id>(?P<speaker>DC|JE|JK|KL)[/_](?P<text>(?P<emotion>sa|su|[nhafd])\d\d))$"),
+    emotion_of=EMOTION_OF_CODE,
+    sex_of=lambda speaker: "male",
     official_ids=official_ids,
 )
-
-
-def read(directory: str | os.PathLike[str]) -> Corpus:
-    """Read SAVEE.
-
-    Args:
-        directory: the folder that holds `AudioData`, or `AudioData` itself.
-    Raises:
-        CorpusNotFoundError: no recordings of SAVEE there.
-    """
-
-    def utterance_of(recording: Recording) -> Utterance:
-        match = recording.match
-        return Utterance(
-            id=recording.id,
-            path=recording.path,
-            emotion=EMOTION_OF_CODE[match["emotion"]],
-            speaker=match["speaker"],
-            sex="male",
-            text=match["text"],
-        )
-
-    return assemble(RELEASE, survey(directory, RELEASE), utterance_of)

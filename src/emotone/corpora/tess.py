@@ -6,13 +6,11 @@ surprise. With two speakers no speaker-independent score of it is possible.
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Collection
 
-from emotone.corpora.release import Recording, Release, Trap, assemble, survey
-from emotone.corpora.utterance import Corpus, Utterance
+from emotone.corpora.release import Release, Trap
 
 SPEAKERS = ("OAF", "YAF")
 
@@ -50,6 +48,8 @@ RELEASE = Release(
     pattern=re.compile(
         rf"(?:^|/)(?P<id>(?P<speaker>OAF?|YAF)_(?P<text>[a-z]+)_(?P<emotion>{'|'.join(EMOTION_OF_CODE)}))$"
     ),
+    emotion_of=EMOTION_OF_CODE,
+    sex_of=lambda speaker: "female",
     ids_by_comparison=ids_by_comparison,
     aliases={"OA_bite_neutral": "OAF_bite_neutral"},
     traps=(
@@ -57,26 +57,3 @@ RELEASE = Release(
         Trap("format", ("YAF_germ_angry", "YAF_neat_fear"), (), "AIFF inside .wav"),
     ),
 )
-
-
-def read(directory: str | os.PathLike[str]) -> Corpus:
-    """Read TESS.
-
-    Args:
-        directory: the folder that holds `OAF_angry` and its like, or one above.
-    Raises:
-        CorpusNotFoundError: no recordings of TESS there.
-    """
-
-    def utterance_of(recording: Recording) -> Utterance:
-        match = recording.match
-        return Utterance(
-            id=recording.id,
-            path=recording.path,
-            emotion=EMOTION_OF_CODE[match["emotion"]],
-            speaker=recording.id[:3],
-            sex="female",
-            text=match["text"],
-        )
-
-    return assemble(RELEASE, survey(directory, RELEASE), utterance_of)

@@ -6,12 +6,10 @@ number (`A01` … `A099`, `A0100`). The paper speaks of 38 speakers; the names o
 
 from __future__ import annotations
 
-import os
 import re
 from functools import cache
 
-from emotone.corpora.release import Recording, Release, assemble, survey
-from emotone.corpora.utterance import Corpus, Utterance
+from emotone.corpora.release import Release
 
 EMOTION_OF_LETTER = {"N": "neutral", "H": "happiness", "S": "sadness", "A": "anger"}
 
@@ -45,28 +43,8 @@ RELEASE = Release(
     n_speakers=29,
     layout="Angry/SM1_F1_A01.wav",
     pattern=re.compile(r"(?:^|/)(?P<id>(?P<speaker>S[MF]\d{1,2})_F\d{1,3}_(?P<emotion>[NHSA])\d{1,4})$"),
+    emotion_of=EMOTION_OF_LETTER,
+    sex_of=lambda speaker: "female" if speaker.startswith("SF") else "male",
     official_ids=official_ids,
     sentences_shared=False,
 )
-
-
-def read(directory: str | os.PathLike[str]) -> Corpus:
-    """Read the URDU corpus.
-
-    Args:
-        directory: the folder that holds `Angry`, `Happy`, `Neutral` and `Sad`, or one above.
-    Raises:
-        CorpusNotFoundError: no recordings of the corpus there.
-    """
-
-    def utterance_of(recording: Recording) -> Utterance:
-        match = recording.match
-        return Utterance(
-            id=recording.id,
-            path=recording.path,
-            emotion=EMOTION_OF_LETTER[match["emotion"]],
-            speaker=match["speaker"],
-            sex="female" if match["speaker"].startswith("SF") else "male",
-        )
-
-    return assemble(RELEASE, survey(directory, RELEASE), utterance_of)
