@@ -201,3 +201,38 @@ def test_a_probe_tells_what_there_is(flac):
     info = probe_audio(flac)
     assert (info.container, info.codec, info.sample_rate, info.n_channels) == ("flac", "flac", 16_000, 1)
     assert (info.duration_s, info.declared_samples) == (2.0, 32_000)
+
+
+def flac_without_a_length(encode, minutes):
+    """Silence at 4 kHz whose STREAMINFO leaves the number of samples open."""
+    data = bytearray(encode("flac", "flac", np.zeros((1, 240_000 * minutes)), 4_000))
+    data[21:26] = bytes([data[21] & 0xF0, 0, 0, 0, 0])
+    return bytes(data)
+
+
+def test_a_limit_holds_for_decoded_seconds_where_no_length_is_declared(encode):
+    class TooLongError(Exception):
+        pass
+
+    reached = []
+
+    def limit(decoded_s):
+        reached.append(decoded_s)
+        if decoded_s > 60:
+            raise TooLongError
+
+    data = flac_without_a_length(encode, 5)
+    assert probe_audio(data).declared_samples is None
+    for read in (load_audio, lambda *args, **options: list(stream_audio(*args, **options))):
+        reached.clear()
+        with pytest.raises(TooLongError):
+            read(data, decoded=limit)
+        assert reached == sorted(reached)
+        assert 60 < reached[-1] < 65
+
+
+def test_the_decoded_seconds_reach_the_length_of_the_recording(encode, tone):
+    for rate in (8_000, 44_100):
+        reached = []
+        load_audio(encode("wav", "pcm_s16le", tone(rate), rate), decoded=reached.append)
+        assert reached[-1] == pytest.approx(2.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
@@ -145,7 +145,10 @@ class _Tally:
 
 
 def native_blocks(
-    recording: Recording, channels: Literal["mix", "split"], truncated: Literal["warn", "error"]
+    recording: Recording,
+    channels: Literal["mix", "split"],
+    truncated: Literal["warn", "error"],
+    decoded: Callable[[float], None] | None = None,
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Decoded samples with their sample rate, shape (1, n) if mixed, (n_channels, n) if split.
 
@@ -167,6 +170,8 @@ def native_blocks(
                 "mix them to one (channels='mix')"
             )
         check_samples(samples, start_s, info.sample_rate, label)
+        if decoded is not None:
+            decoded(start_s + samples.shape[1] / rate)
         yield rate, samples
     _judge(recording, tally, truncated)
 

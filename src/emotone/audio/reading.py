@@ -38,6 +38,7 @@ def load_audio(
     min_duration_s: float = 0.025,
     start_s: float | None = None,
     end_s: float | None = None,
+    decoded: Callable[[float], None] | None = None,
 ) -> NDArray[np.float32]:
     """A recording, or a part of it, as float32 samples.
 
@@ -54,6 +55,7 @@ def load_audio(
         min_duration_s: the shortest result that is useful; the default is one analysis window.
         start_s: start of the part, from the beginning where None.
         end_s: end of the part, to the end where None or beyond it.
+        decoded: as for `stream_audio`.
     Returns:
         shape (n_samples,) if mixed, (n_channels, n_samples) if split.
     Raises:
@@ -74,7 +76,7 @@ def load_audio(
     position = 0
     with open_recording(source) as recording:
         label = recording.label
-        with closing(_resampled(recording, sample_rate, channels, truncated)) as blocks:
+        with closing(_resampled(recording, sample_rate, channels, truncated, decoded)) as blocks:
             for block in blocks:
                 parts.append(block[:, max(0, start - position) : None if end is None else end - position])
                 position += block.shape[1]
@@ -101,6 +103,7 @@ def stream_audio(
     block_s: float = 10.0,
     truncated: Literal["warn", "error"] = "warn",
     opened: Callable[[AudioInfo], None] | None = None,
+    decoded: Callable[[float], None] | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """A recording as blocks of equal length but for the last, in constant memory.
 
@@ -114,6 +117,9 @@ def stream_audio(
         block_s: length of a block; it has round(block_s * sample_rate) samples.
         truncated: as for `load_audio`.
         opened: told what the recording says of itself before the first block; a stream cannot be probed besides.
+        decoded: called after every few thousand decoded samples, before they are yielded, with the seconds decoded so
+            far, silence included. What it raises ends the reading: this is where a limit on length or time belongs,
+            since a header may declare no length or a wrong one.
     Yields:
         shape (n_samples,) if mixed, (n_channels, n_samples) if split.
     Raises:
@@ -124,7 +130,7 @@ def stream_audio(
     block_length = round(block_s * sample_rate)
     if block_length < 1:
         raise ValueError(f"block_s={block_s} is less than one sample at {sample_rate} Hz")
-    return _stream(source, sample_rate, channels, block_length, truncated, opened)
+    return _stream(source, sample_rate, channels, block_length, truncated, opened, decoded)
 
 
 def _stream(
@@ -134,13 +140,14 @@ def _stream(
     block_length: int,
     truncated: Literal["warn", "error"],
     opened: Callable[[AudioInfo], None] | None,
+    decoded: Callable[[float], None] | None,
 ) -> Iterator[NDArray[np.float32]]:
     waiting: list[NDArray[np.float32]] = []
     n_waiting = n_given = 0
     with open_recording(source) as recording:
         if opened is not None:
             opened(recording.info)
-        for block in _resampled(recording, sample_rate, channels, truncated):
+        for block in _resampled(recording, sample_rate, channels, truncated, decoded):
             waiting.append(block)
             n_waiting += block.shape[1]
             if n_waiting < block_length:
@@ -168,11 +175,15 @@ def _check_options(sample_rate: int, channels: str, truncated: str) -> None:
 
 
 def _resampled(
-    recording: Recording, sample_rate: int, channels: Literal["mix", "split"], truncated: Literal["warn", "error"]
+    recording: Recording,
+    sample_rate: int,
+    channels: Literal["mix", "split"],
+    truncated: Literal["warn", "error"],
+    decoded: Callable[[float], None] | None,
 ) -> Generator[NDArray[np.float32], None, None]:
     """Blocks at the wanted rate, shape (1 or n_channels, n); each stretch of one rate has its own resamplers."""
     resamplers: list[Resampler] = []
-    for rate, block in _gathered(native_blocks(recording, channels, truncated)):
+    for rate, block in _gathered(native_blocks(recording, channels, truncated, decoded)):
         if resamplers and resamplers[0].sample_rate_in != rate:
             yield np.stack([resampler.finish() for resampler in resamplers])
             resamplers = []
