@@ -13,7 +13,7 @@ pytest.importorskip("uvicorn")
 
 from fastapi.testclient import TestClient
 
-from emotone.service.app import create_app, make_desk
+from emotone.service.app import create_app, make_context
 from emotone.service.options import ServiceOptions
 
 Serve = Callable[..., TestClient]
@@ -21,7 +21,7 @@ Serve = Callable[..., TestClient]
 
 @contextmanager
 def client_of(options: ServiceOptions) -> Iterator[TestClient]:
-    app = create_app(make_desk(options))
+    app = create_app(make_context(options))
     with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
         yield client
 

@@ -14,7 +14,7 @@ import pytest
 from running import RunningService, running
 from test_hardness import ask, heard_to_the_end
 
-from emotone.service.protocol import ImpatientProtocol
+from emotone.service.protocol import TimeoutProtocol
 
 pytestmark = pytest.mark.slow
 
@@ -81,7 +81,7 @@ def test_what_is_no_http_is_a_problem_too(service: RunningService, sent: bytes) 
 def test_beyond_the_last_connection_everybody_is_told_so_and_the_supervisor_that_it_lives(
     service: RunningService,
 ) -> None:
-    idle = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(ImpatientProtocol.max_connections)]
+    idle = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(TimeoutProtocol.max_connections)]
     try:
         status, problem = ask(service, "GET", "/v1/models")
         assert (status, problem["type"]) == (503, "/problems/crowded")

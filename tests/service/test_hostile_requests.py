@@ -55,7 +55,7 @@ def test_an_unforeseen_fault_is_a_problem_with_safe_headers_and_says_nothing_of_
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("of /secret/path")
 
-    monkeypatch.setattr(client.app.state.desk, "judge", broken)  # type: ignore[attr-defined]
+    monkeypatch.setattr(client.app.state.context, "judge", broken)  # type: ignore[attr-defined]
     response = client.post("/v1/recognize", content=angry_clip)
     refused(response, 500, "internal")
     assert "secret" not in response.text
@@ -141,8 +141,8 @@ def test_a_job_that_ends_while_the_disk_is_full_is_kept_when_there_is_room_again
     client: TestClient, angry_clip: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job_runner, "_TRY_AGAIN_S", 0.05)
-    desk = client.app.state.desk  # type: ignore[attr-defined]
-    judge, database = desk.judge, desk.jobs._database
+    context = client.app.state.context  # type: ignore[attr-defined]
+    judge, database = context.judge, context.jobs._database
 
     def fill(*arguments: Any, **more: Any) -> Any:
         reply = judge(*arguments, **more)
@@ -151,12 +151,12 @@ def test_a_job_that_ends_while_the_disk_is_full_is_kept_when_there_is_room_again
         # Longer than a page, so that it needs another.
         return reply.model_copy(update={"notices": ["x" * 10_000]})
 
-    monkeypatch.setattr(desk, "judge", fill)
+    monkeypatch.setattr(context, "judge", fill)
     job_id = client.post("/v1/jobs", content=angry_clip).json()["id"]
     time.sleep(0.5)
     assert client.get(f"/v1/jobs/{job_id}").json()["state"] == "running"
     database.execute("PRAGMA max_page_count = 1000000")
-    monkeypatch.setattr(desk, "judge", judge)
+    monkeypatch.setattr(context, "judge", judge)
     second = client.post("/v1/jobs", content=angry_clip).json()["id"]
     for one in (job_id, second):
         until = time.monotonic() + 10

@@ -12,9 +12,9 @@ from fastapi.testclient import TestClient
 
 from emotone.errors import OutputError
 from emotone.service.access import new_key
+from emotone.service.errors import BusyError, JobNotFoundError
 from emotone.service.job_runner import JobRunner
 from emotone.service.jobs import JobStore, State
-from emotone.service.refusals import BusyError, JobNotFoundError
 
 
 def ended(client: TestClient, job_id: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
@@ -130,9 +130,9 @@ def test_the_queue_has_an_end_and_old_jobs_are_forgotten(tmp_path: Path) -> None
 
 def test_a_runner_that_is_stopped_at_any_moment_ends(tmp_path: Path) -> None:
     store = JobStore(tmp_path)
-    desk: Any = SimpleNamespace(jobs=store, options=SimpleNamespace(job_retention_s=1.0))
+    context: Any = SimpleNamespace(jobs=store, options=SimpleNamespace(job_retention_s=1.0))
     for turn in range(100):
-        runner = JobRunner(desk)
+        runner = JobRunner(context)
         runner.start()
         time.sleep(turn * 1e-5)
         begun = time.monotonic()

@@ -14,8 +14,8 @@ from starlette.websockets import WebSocketDisconnect
 from emotone import errors
 from emotone.service import problems
 from emotone.service.access import ApiKey, check_key, new_key, read_keys
+from emotone.service.errors import KeyFileError, UnauthorizedError
 from emotone.service.options import ServiceOptions
-from emotone.service.refusals import KeyFileError, KeyRefusedError
 
 
 def every_error(root: type[Exception]) -> Iterator[type[Exception]]:
@@ -55,35 +55,35 @@ def test_too_many_seconds_are_refused(serve: Any, angry_clip: bytes) -> None:
 
 def test_too_long_work_is_ended(serve: Any, angry_clip: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     client = serve(request_timeout_s=0.2)
-    desk = client.app.state.desk
+    context = client.app.state.context
     held = threading.Event()
-    judge = desk.judge
+    judge = context.judge
 
     def slow(file: Any, *arguments: Any, **more: Any) -> Any:
         held.wait(5)
         return judge(file, *arguments, **more)
 
-    monkeypatch.setattr(desk, "judge", slow)
+    monkeypatch.setattr(context, "judge", slow)
     response = client.post("/v1/recognize", content=angry_clip)
     assert response.status_code == 503
     assert response.json()["type"] == "/problems/time-limit"
     # The thread keeps its place until it has ended.
-    assert desk.workplace.running == 1
+    assert context.queue.running == 1
     held.set()
 
 
 def test_a_full_queue_says_when_to_come_again(serve: Any, angry_clip: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     client = serve(max_running=1, max_waiting=1)
-    desk = client.app.state.desk
+    context = client.app.state.context
     held, begun = threading.Event(), threading.Event()
-    judge = desk.judge
+    judge = context.judge
 
     def slow(*arguments: Any, **more: Any) -> Any:
         begun.set()
         held.wait(20)
         return judge(*arguments, **more)
 
-    monkeypatch.setattr(desk, "judge", slow)
+    monkeypatch.setattr(context, "judge", slow)
     found: list[int] = []
     threads = [
         threading.Thread(target=lambda: found.append(client.post("/v1/recognize", content=angry_clip).status_code))
@@ -93,7 +93,7 @@ def test_a_full_queue_says_when_to_come_again(serve: Any, angry_clip: bytes, mon
     assert begun.wait(10)
     threads[1].start()
     for _ in range(200):
-        if desk.workplace.waiting == 1:
+        if context.queue.waiting == 1:
             break
         threading.Event().wait(0.02)
     refused = client.post("/v1/recognize", content=angry_clip)
@@ -126,7 +126,7 @@ def test_a_file_of_keys_is_read_whole_or_refused(tmp_path: Path) -> None:
     path.write_text(f"# callers\n\n{stored.name}:{stored.digest}\n")
     assert read_keys(path) == (stored,)
     assert check_key(read_keys(path), key) == "ann"
-    with pytest.raises(KeyRefusedError):
+    with pytest.raises(UnauthorizedError):
         check_key((ApiKey("x", "0" * 64),), key)
     for text in ("", "ann:plain text\n"):
         path.write_text(text)

@@ -123,7 +123,7 @@ def test_a_stream_closed_in_mid_word_leaves_its_place(serve: Any, talk: np.ndarr
             socket.send_json({"type": "start", "encoding": encoding, "sample_rate": RATE})
             assert socket.receive_json()["type"] == "ready"
             socket.send_bytes(talk[:5_001].tobytes()[:-1])
-    assert client.app.state.desk.streams.taken == 0
+    assert client.app.state.context.streams.taken == 0
 
 
 def test_streams_have_places_lengths_and_patience(serve: Any, talk: np.ndarray) -> None:

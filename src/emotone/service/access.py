@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emotone.errors import OutputError
-from emotone.service.refusals import KeyFileError, KeyRefusedError
+from emotone.service.errors import KeyFileError, UnauthorizedError
 
 _LINE = re.compile(r"([\w.@-]{1,64}):([0-9a-f]{64})")
 
@@ -79,10 +79,10 @@ def check_key(keys: Iterable[ApiKey], given: str | None) -> str:
         keys: those that open.
         given: what the caller sent; None for nothing.
     Raises:
-        KeyRefusedError: nothing was sent, or no such key.
+        UnauthorizedError: nothing was sent, or no such key.
     """
     if given is None:
-        raise KeyRefusedError("this service wants a key: send it as `Authorization: Bearer KEY`")
+        raise UnauthorizedError("this service wants a key: send it as `Authorization: Bearer KEY`")
     digest = _digest(given)
     found = ""
     # Every key is compared, so that the time says nothing of where in the list the right one stands.
@@ -90,7 +90,7 @@ def check_key(keys: Iterable[ApiKey], given: str | None) -> str:
         if hmac.compare_digest(key.digest, digest):
             found = key.name
     if not found:
-        raise KeyRefusedError("no such key; send one as `Authorization: Bearer KEY`")
+        raise UnauthorizedError("no such key; send one as `Authorization: Bearer KEY`")
     return found
 
 

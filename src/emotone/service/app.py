@@ -18,10 +18,10 @@ from starlette.concurrency import run_in_threadpool
 from emotone import __version__
 from emotone.listening.recognizer import load
 from emotone.service import problems
-from emotone.service.desk import Desk
-from emotone.service.frontier import Frontier, page_policy
+from emotone.service.context import ServiceContext
 from emotone.service.job_runner import JobRunner
 from emotone.service.jobs import JobStore
+from emotone.service.middleware import ServiceMiddleware, page_policy
 from emotone.service.options import ServiceOptions
 from emotone.service.routes import router
 from emotone.service.schemas import JobReply, ProblemReply, RecognitionReply
@@ -34,7 +34,7 @@ Errors are problem details (RFC 9457). A model hears how a voice sounds, not wha
 """
 
 
-def make_desk(options: ServiceOptions) -> Desk:
+def make_context(options: ServiceOptions) -> ServiceContext:
     """Load the model and open the jobs.
 
     Raises:
@@ -43,42 +43,42 @@ def make_desk(options: ServiceOptions) -> Desk:
     """
     recognizer = load(options.model)
     jobs = JobStore(options.data_dir, max_queued=options.max_queued_jobs, max_attempts=options.job_attempts)
-    return Desk(options, recognizer, jobs)
+    return ServiceContext(options, recognizer, jobs)
 
 
-def create_app(desk: Desk) -> FastAPI:
+def create_app(context: ServiceContext) -> FastAPI:
     """The service as an ASGI application.
 
     Args:
-        desk: made by `make_desk`; the application closes it when it ends.
+        context: made by `make_context`; the application closes it when it ends.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.runner.start()
         yield
-        desk.ready = False
+        context.ready = False
         await run_in_threadpool(app.state.runner.stop)
-        await run_in_threadpool(desk.workplace.close)
-        desk.jobs.close()
+        await run_in_threadpool(context.queue.close)
+        context.jobs.close()
 
     # The documentation that FastAPI serves loads its scripts from elsewhere; ours stands at /docs.
     app = FastAPI(title="emotone", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.state.desk = desk
-    app.state.runner = JobRunner(desk)
+    app.state.context = context
+    app.state.runner = JobRunner(context)
     problems.add_handlers(app)
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     _add_pages(app)
-    if desk.options.cors_origins:
+    if context.options.cors_origins:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=desk.options.cors_origins,
+            allow_origins=context.options.cors_origins,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "X-API-Key", "Content-Type"],
             expose_headers=["Location", "Retry-After", "X-Request-ID"],
         )
-    app.add_middleware(Frontier)
+    app.add_middleware(ServiceMiddleware)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

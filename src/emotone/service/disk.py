@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from emotone.service.refusals import StorageError
+from emotone.service.errors import StorageError
 
 _log = logging.getLogger("emotone.service")
 

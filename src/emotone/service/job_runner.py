@@ -9,10 +9,10 @@ from collections.abc import Callable
 from functools import partial
 
 from emotone.errors import EmotoneError
-from emotone.service.desk import Desk, Wish
+from emotone.service.context import RecognitionSettings, ServiceContext
+from emotone.service.errors import JobNotFoundError, StorageError, TimeLimitError
 from emotone.service.jobs import Job
 from emotone.service.problems import problem_of
-from emotone.service.refusals import JobNotFoundError, StorageError, TimeLimitError
 
 _log = logging.getLogger("emotone.service")
 
@@ -24,11 +24,11 @@ class JobRunner:
     """Begins with `start`, ends with `stop`: what runs then waits again for the next start.
 
     Args:
-        desk: whose jobs and recognizer.
+        context: whose jobs and recognizer.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: ServiceContext) -> None:
+        self._context = context
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._cancelled = threading.Event()
@@ -64,9 +64,9 @@ class JobRunner:
                 return
             try:
                 if time.monotonic() - tidied > _TIDY_EVERY_S:
-                    self._desk.jobs.forget_before(time.time() - self._desk.options.job_retention_s)
+                    self._context.jobs.forget_before(time.time() - self._context.options.job_retention_s)
                     tidied = time.monotonic()
-                job = self._desk.jobs.begin()
+                job = self._context.jobs.begin()
             except StorageError:
                 # Jobs wait until the disk is better; nothing else would wake this thread.
                 self._wake.wait(_TRY_AGAIN_S)
@@ -77,7 +77,7 @@ class JobRunner:
             self._do(job)
 
     def _do(self, job: Job) -> None:
-        store, options = self._desk.jobs, self._desk.options
+        store, options = self._context.jobs, self._context.options
         self._cancelled.clear()
         self._current = job
         # Between the two lines above the service may have begun to stop.
@@ -86,9 +86,9 @@ class JobRunner:
         begun = time.monotonic()
         try:
             with (store.uploads / job.upload).open("rb") as file:
-                reply = self._desk.judge(
+                reply = self._context.judge(
                     file,
-                    Wish(**job.settings),
+                    RecognitionSettings(**job.settings),
                     self._cancelled,
                     max_duration_s=options.max_job_duration_s,
                     timeout_s=options.job_timeout_s,

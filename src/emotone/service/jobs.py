@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 from emotone.errors import OutputError
 from emotone.service.access import make_private
 from emotone.service.disk import writing
-from emotone.service.refusals import BusyError, JobNotFoundError, StorageError
+from emotone.service.errors import BusyError, JobNotFoundError, StorageError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (

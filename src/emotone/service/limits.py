@@ -11,7 +11,7 @@ from threading import Event
 from time import monotonic
 from typing import BinaryIO, TypeVar
 
-from emotone.service.refusals import BusyError, TimeLimitError
+from emotone.service.errors import BusyError, TimeLimitError
 
 _Result = TypeVar("_Result")
 
@@ -47,7 +47,7 @@ class Counter:
             self.taken -= 1
 
 
-class Workplace:
+class RecognitionQueue:
     """Threads that judge recordings, and a queue before them.
 
     Args:
@@ -123,7 +123,7 @@ def _forget(future: asyncio.Future[_Result]) -> None:
         future.exception()
 
 
-class Watch:
+class Deadline:
     """Says when work must end: it was cancelled, or its time is over.
 
     Args:
@@ -146,19 +146,19 @@ class Watch:
             raise TimeLimitError(f"not judged within {self._timeout_s:g} s; send a shorter recording")
 
 
-class WatchedFile:
+class CancellableFile:
     """A recording on disk that stops being readable when its work must end.
 
     Args:
         file: opened for reading.
         name: what messages call it; never the client's name for it.
-        watch: says when.
+        deadline: says when.
     """
 
-    def __init__(self, file: BinaryIO, name: str, watch: Watch) -> None:
+    def __init__(self, file: BinaryIO, name: str, deadline: Deadline) -> None:
         self.name = name
         self._file = file
-        self._watch = watch
+        self._watch = deadline
 
     def read(self, size: int = -1) -> bytes:
         """As a file's.

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from emotone import errors
-from emotone.service import refusals
+from emotone.service import errors as service_errors
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -49,22 +49,22 @@ KINDS: dict[type[errors.EmotoneError], Kind] = {
     errors.SampleRateError: Kind("sample-rate", 422, "The sample rate cannot be used"),
     errors.AudioError: Kind("unusable-audio", 422, "The recording cannot be used"),
     errors.MissingExtraError: Kind("not-installed", 501, "This installation cannot do that"),
-    refusals.BadUploadError: Kind("bad-upload", 400, "The body is no upload"),
-    refusals.BadSettingError: Kind("bad-setting", 422, "A setting does not fit the model"),
-    refusals.TooLargeError: Kind("too-large", 413, "The upload is too large"),
-    refusals.TooLongError: Kind("too-long", 413, "The recording is too long"),
-    refusals.SlowClientError: Kind("slow-client", 408, "The upload came too slowly"),
-    refusals.TimeLimitError: Kind("time-limit", 503, "The recording took too long to judge"),
-    refusals.EncodedBodyError: Kind("encoded", 415, "The body is encoded"),
-    refusals.HeadTooLargeError: Kind("head-too-large", 431, "The head of the request is too large"),
-    refusals.StorageError: Kind("storage", 507, "The service cannot store it"),
-    refusals.BusyError: Kind("busy", 429, "The service is busy"),
-    refusals.CrowdedError: Kind("crowded", 503, "Too many connections are open"),
-    refusals.KeyRefusedError: Kind("key", 401, "A key is needed"),
-    refusals.OriginRefusedError: Kind("origin", 403, "Another web page may not call this service"),
-    refusals.JobNotFoundError: Kind("no-such-job", 404, "No such job"),
-    refusals.JobNotDoneError: Kind("job-not-done", 409, "The job has no result"),
-    refusals.StreamError: Kind("bad-stream", 400, "The stream does not keep to the protocol"),
+    service_errors.BadUploadError: Kind("bad-upload", 400, "The body is no upload"),
+    service_errors.BadSettingError: Kind("bad-setting", 422, "A setting does not fit the model"),
+    service_errors.TooLargeError: Kind("too-large", 413, "The upload is too large"),
+    service_errors.TooLongError: Kind("too-long", 413, "The recording is too long"),
+    service_errors.SlowClientError: Kind("slow-client", 408, "The upload came too slowly"),
+    service_errors.TimeLimitError: Kind("time-limit", 503, "The recording took too long to judge"),
+    service_errors.EncodedBodyError: Kind("encoded", 415, "The body is encoded"),
+    service_errors.HeadTooLargeError: Kind("head-too-large", 431, "The head of the request is too large"),
+    service_errors.StorageError: Kind("storage", 507, "The service cannot store it"),
+    service_errors.BusyError: Kind("busy", 429, "The service is busy"),
+    service_errors.TooManyConnectionsError: Kind("crowded", 503, "Too many connections are open"),
+    service_errors.UnauthorizedError: Kind("key", 401, "A key is needed"),
+    service_errors.ForbiddenError: Kind("origin", 403, "Another web page may not call this service"),
+    service_errors.JobNotFoundError: Kind("no-such-job", 404, "No such job"),
+    service_errors.JobNotDoneError: Kind("job-not-done", 409, "The job has no result"),
+    service_errors.StreamError: Kind("bad-stream", 400, "The stream does not keep to the protocol"),
     errors.EmotoneError: Kind("internal", 500, "The service failed", told=False),
 }
 """The nearest class that an error has counts. What is not told is a fault of the service and names its files."""
@@ -125,9 +125,9 @@ def respond_to(error: errors.EmotoneError) -> Response:
     """The response to an error of ours."""
     kind = kind_of(error)
     headers: dict[str, str] = {}
-    if isinstance(error, refusals.BusyError):
+    if isinstance(error, service_errors.BusyError):
         headers["Retry-After"] = str(error.retry_after_s)
-    if isinstance(error, refusals.KeyRefusedError):
+    if isinstance(error, service_errors.UnauthorizedError):
         headers["WWW-Authenticate"] = 'Bearer realm="emotone"'
     if not kind.told:
         _log.error("failed", exc_info=error)

@@ -15,14 +15,14 @@ import h11
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from emotone.service.errors import TooManyConnectionsError
 from emotone.service.problems import MEDIA_TYPE, NOT_HTTP, encoded, problem, respond_to
-from emotone.service.refusals import CrowdedError
 
 LIVENESS = "/healthz"
 RETRY_AFTER_S = 5
 
 
-class ImpatientProtocol(H11Protocol):
+class TimeoutProtocol(H11Protocol):
     """Closes connections that wait for nothing but the client, and too long.
 
     Attributes:
@@ -57,7 +57,7 @@ class ImpatientProtocol(H11Protocol):
             await self._app(scope, receive, send)
             return
         message = f"more than {self.max_connections} connections are open; come again in {RETRY_AFTER_S} s"
-        response = respond_to(CrowdedError(message, RETRY_AFTER_S))
+        response = respond_to(TooManyConnectionsError(message, RETRY_AFTER_S))
         # Whoever waits with it open takes a place of those who are served.
         response.headers["Connection"] = "close"
         await response(scope, receive, send)
@@ -150,11 +150,11 @@ class ImpatientProtocol(H11Protocol):
             timer.cancel()
 
 
-def impatient(header_timeout_s: float, write_timeout_s: float, max_connections: int) -> type[ImpatientProtocol]:
+def protocol_with(header_timeout_s: float, write_timeout_s: float, max_connections: int) -> type[TimeoutProtocol]:
     """The protocol with limits of its own."""
     own = {
         "header_timeout_s": header_timeout_s,
         "write_timeout_s": write_timeout_s,
         "max_connections": max_connections,
     }
-    return type("Impatient", (ImpatientProtocol,), own)
+    return type("Impatient", (TimeoutProtocol,), own)

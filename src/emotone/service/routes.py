@@ -12,10 +12,10 @@ from starlette.concurrency import run_in_threadpool
 
 from emotone.listening.formats import TEXT_FORMATS, as_text
 from emotone.service import metrics, problems
-from emotone.service.desk import SOURCE, Desk, Wish
+from emotone.service.context import SOURCE, RecognitionSettings, ServiceContext
 from emotone.service.disk import writing
+from emotone.service.errors import JobNotDoneError
 from emotone.service.jobs import Job, State
-from emotone.service.refusals import JobNotDoneError
 from emotone.service.replies import job_reply, model_reply, recognition_of
 from emotone.service.schemas import HealthReply, JobReply, ModelsReply, RecognitionReply
 from emotone.service.stream import serve_stream
@@ -75,12 +75,12 @@ router = APIRouter()
 
 
 # Asynchronous, though they wait for nothing: FastAPI would give each its own trip to a thread.
-async def _desk(request: Request) -> Desk:
-    desk: Desk = request.app.state.desk
-    return desk
+async def _context(request: Request) -> ServiceContext:
+    context: ServiceContext = request.app.state.context
+    return context
 
 
-async def _wish(
+async def _settings(
     channels: Annotated[
         Literal["mix", "split"], Query(description="mix them to one, or judge each on its own, as the sides of a call")
     ] = "mix",
@@ -92,12 +92,12 @@ async def _wish(
         float | None,
         Query(ge=0, le=1, allow_inf_nan=False, description="a confidence below is unsure; the model's own without"),
     ] = None,
-) -> Wish:
-    return Wish(channels, window, threshold)
+) -> RecognitionSettings:
+    return RecognitionSettings(channels, window, threshold)
 
 
-TheDesk = Annotated[Desk, Depends(_desk)]
-TheWish = Annotated[Wish, Depends(_wish)]
+Context = Annotated[ServiceContext, Depends(_context)]
+Settings = Annotated[RecognitionSettings, Depends(_settings)]
 TheFormat = Annotated[Format, Query(alias="format", description="of the answer")]
 JobId = Annotated[str, Path(max_length=64, description="as the service gave it")]
 
@@ -110,26 +110,26 @@ JobId = Annotated[str, Path(max_length=64, description="as the service gave it")
     responses={200: {"content": _TEXTS}, **_refusals(*_ALWAYS, *_WITH_UPLOAD, 503)},
     openapi_extra=_UPLOAD,
 )
-async def recognize(request: Request, desk: TheDesk, wish: TheWish, text_format: TheFormat = JSON) -> Response:
+async def recognize(request: Request, context: Context, settings: Settings, text_format: TheFormat = JSON) -> Response:
     """Send a recording of any audio format, get segments and probabilities."""
-    options = desk.options
-    desk.check_wish(wish)
-    desk.workplace.check_place()
-    async with desk.receiving.place(), nameless_upload(request, options, desk.jobs.uploads) as file:
+    options = context.options
+    context.check_settings(settings)
+    context.queue.check_place()
+    async with context.receiving.place(), nameless_upload(request, options, context.jobs.uploads) as file:
 
         def work(cancelled: Any) -> str:
             # The thread's own handle: after a time limit the work may last longer than this request.
             with own_handle(file) as recording:
-                reply = desk.judge(
+                reply = context.judge(
                     recording,
-                    wish,
+                    settings,
                     cancelled,
                     max_duration_s=options.max_duration_s,
                     timeout_s=options.request_timeout_s,
                 )
                 return _text(reply, text_format)
 
-        text = await desk.workplace.do(work, options.request_timeout_s)
+        text = await context.queue.do(work, options.request_timeout_s)
     return _response(text, text_format)
 
 
@@ -142,25 +142,25 @@ async def recognize(request: Request, desk: TheDesk, wish: TheWish, text_format:
     responses=_refusals(*_ALWAYS, *_WITH_UPLOAD),
     openapi_extra=_UPLOAD,
 )
-async def add_job(request: Request, response: Response, desk: TheDesk, wish: TheWish) -> JobReply:
+async def add_job(request: Request, response: Response, context: Context, settings: Settings) -> JobReply:
     """The recording is judged when its turn comes; a restart of the service loses no job."""
-    desk.check_wish(wish)
-    desk.jobs.check_place()
+    context.check_settings(settings)
+    context.jobs.check_place()
 
     def keep() -> Job:
         sync(file)
-        return desk.jobs.add(name, wish.settings(), _caller(request))
+        return context.jobs.add(name, settings.as_dict(), _caller(request))
 
-    async with desk.receiving.place():
+    async with context.receiving.place():
         with writing():
-            name, file = desk.jobs.new_upload()
+            name, file = context.jobs.new_upload()
         try:
             with writing(), file:
-                await save_upload(request, desk.options, desk.options.max_job_upload_bytes, file)
+                await save_upload(request, context.options, context.options.max_job_upload_bytes, file)
                 # A disk may take seconds for gigabytes; others are answered meanwhile.
                 job = await run_in_threadpool(keep)
         except BaseException:
-            desk.jobs.drop_upload(name)
+            context.jobs.drop_upload(name)
             raise
     request.app.state.runner.wake()
     response.headers["Location"] = f"/v1/jobs/{job.id}"
@@ -174,9 +174,9 @@ async def add_job(request: Request, response: Response, desk: TheDesk, wish: The
     response_model=JobReply,
     responses=_refusals(*_ALWAYS, 404, 422, 507),
 )
-async def get_job(request: Request, job_id: JobId, desk: TheDesk) -> JobReply:
+async def get_job(request: Request, job_id: JobId, context: Context) -> JobReply:
     """Queued, running, done or failed; a failed one says why."""
-    return job_reply(desk.jobs.get(job_id, _caller(request)))
+    return job_reply(context.jobs.get(job_id, _caller(request)))
 
 
 @router.get(
@@ -186,9 +186,9 @@ async def get_job(request: Request, job_id: JobId, desk: TheDesk) -> JobReply:
     response_model=RecognitionReply,
     responses={200: {"content": _TEXTS}, **_refusals(*_ALWAYS, 404, 409, 422, 507)},
 )
-def get_result(request: Request, job_id: JobId, desk: TheDesk, text_format: TheFormat = JSON) -> Response:
+def get_result(request: Request, job_id: JobId, context: Context, text_format: TheFormat = JSON) -> Response:
     """As `/v1/recognize` would have answered."""
-    job = desk.jobs.get(job_id, _caller(request))
+    job = context.jobs.get(job_id, _caller(request))
     if job.state is not State.done or job.result is None:
         raise JobNotDoneError(f"the job is {job.state}; ask /v1/jobs/{job.id} until it is done")
     if text_format is JSON:
@@ -203,9 +203,9 @@ def get_result(request: Request, job_id: JobId, desk: TheDesk, text_format: TheF
     status_code=204,
     responses=_refusals(*_ALWAYS, 404, 422, 507),
 )
-async def delete_job(request: Request, job_id: JobId, desk: TheDesk) -> Response:
+async def delete_job(request: Request, job_id: JobId, context: Context) -> Response:
     """Whatever its state; its recording and its result are deleted."""
-    await run_in_threadpool(desk.jobs.delete, job_id, _caller(request))
+    await run_in_threadpool(context.jobs.delete, job_id, _caller(request))
     request.app.state.runner.cancel(job_id)
     return Response(status_code=204)
 
@@ -217,15 +217,15 @@ async def delete_job(request: Request, job_id: JobId, desk: TheDesk) -> Response
     response_model=ModelsReply,
     responses=_refusals(401, 403, 500),
 )
-async def models(desk: TheDesk) -> ModelsReply:
+async def models(context: Context) -> ModelsReply:
     """What it tells apart, what it learnt from, and its measured scores with their protocols."""
-    return ModelsReply(models=[model_reply(desk.recognizer.metadata, desk.recognizer.unsure_threshold)])
+    return ModelsReply(models=[model_reply(context.recognizer.metadata, context.recognizer.unsure_threshold)])
 
 
 @router.websocket("/v1/stream")
 async def stream(socket: WebSocket) -> None:
     """Live: see `emotone.service.stream`."""
-    await serve_stream(socket, socket.app.state.desk)
+    await serve_stream(socket, socket.app.state.context)
 
 
 @router.get("/healthz", tags=["watching"], summary="Whether it lives", response_model=HealthReply)
@@ -241,12 +241,12 @@ async def health() -> HealthReply:
     response_model=HealthReply,
     responses={503: {"model": HealthReply}},
 )
-async def ready(desk: TheDesk, response: Response) -> HealthReply:
+async def ready(context: Context, response: Response) -> HealthReply:
     """For a balancer: 503 while it ends, or while its queue is full."""
-    if desk.ready and desk.workplace.waiting < desk.options.max_waiting:
+    if context.ready and context.queue.waiting < context.options.max_waiting:
         return HealthReply(status="ready")
     response.status_code = 503
-    return HealthReply(status="busy" if desk.ready else "ending")
+    return HealthReply(status="busy" if context.ready else "ending")
 
 
 @router.get(
@@ -256,13 +256,13 @@ async def ready(desk: TheDesk, response: Response) -> HealthReply:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **_refusals(401)},
 )
-async def figures(desk: TheDesk) -> Response:
+async def figures(context: Context) -> Response:
     """Requests, times, queues, jobs."""
-    desk.metrics.running.set(desk.workplace.running)
-    desk.metrics.waiting.set(desk.workplace.waiting)
-    for state, count in desk.jobs.counts().items():
-        desk.metrics.jobs.labels(state.value).set(count)
-    return Response(desk.metrics.text(), media_type=metrics.MEDIA_TYPE)
+    context.metrics.running.set(context.queue.running)
+    context.metrics.waiting.set(context.queue.waiting)
+    for state, count in context.jobs.counts().items():
+        context.metrics.jobs.labels(state.value).set(count)
+    return Response(context.metrics.text(), media_type=metrics.MEDIA_TYPE)
 
 
 @router.get(

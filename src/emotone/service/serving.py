@@ -8,10 +8,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from emotone.errors import EmotoneError
-from emotone.service.app import create_app, make_desk
+from emotone.service.app import create_app, make_context
 from emotone.service.log import write_logs
 from emotone.service.options import ServiceOptions
-from emotone.service.protocol import impatient
+from emotone.service.protocol import protocol_with
 
 
 def serve(options: ServiceOptions) -> None:
@@ -24,7 +24,7 @@ def serve(options: ServiceOptions) -> None:
         OutputError: the folder for the data cannot be used.
         EmotoneError: nobody can listen at that address.
     """
-    app = create_app(make_desk(options))
+    app = create_app(make_context(options))
     write_logs()
     # When it has ended in order, uvicorn raises the signal that made it end once more; that would look like a failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
@@ -45,7 +45,7 @@ def _run(app: FastAPI, options: ServiceOptions) -> None:
         port=options.port,
         log_config=None,
         access_log=False,
-        http=impatient(options.header_timeout_s, options.idle_timeout_s, options.max_connections),
+        http=protocol_with(options.header_timeout_s, options.idle_timeout_s, options.max_connections),
         ws="websockets-sansio",
         ws_max_size=options.max_stream_message_bytes,
         ws_ping_interval=options.idle_timeout_s,

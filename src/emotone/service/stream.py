@@ -26,10 +26,10 @@ from emotone.audio import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, stream_audio
 from emotone.errors import EmotoneError
 from emotone.listening.live import LiveRecognizer
 from emotone.service.access import bearer, check_key
-from emotone.service.desk import SOURCE, Desk
-from emotone.service.frontier import admit
+from emotone.service.context import SOURCE, ServiceContext
+from emotone.service.errors import RequestError, SlowClientError, StreamError, TooLongError
+from emotone.service.middleware import authorize
 from emotone.service.problems import problem_of
-from emotone.service.refusals import RefusalError, SlowClientError, StreamError, TooLongError
 from emotone.service.replies import segment_reply
 
 _log = logging.getLogger("emotone.service")
@@ -52,31 +52,31 @@ class Start(BaseModel):
     key: str | None = None
 
 
-async def serve_stream(socket: WebSocket, desk: Desk) -> None:
+async def serve_stream(socket: WebSocket, context: ServiceContext) -> None:
     """One live stream, from its first message to its end.
 
     Args:
         socket: not accepted yet.
-        desk: of the service.
+        context: of the service.
     """
     try:
-        admit(desk, socket.scope, socket.headers, with_key=False)
-    except RefusalError as refusal:
+        authorize(context, socket.scope, socket.headers, with_key=False)
+    except RequestError as refusal:
         _log.info("stream refused: %s", refusal)
         await socket.close(_REFUSED)
         return
     await socket.accept()
     try:
-        stream = _Stream(socket, desk)
+        stream = _Stream(socket, context)
         # Who has not shown a key yet takes no place from those who have.
-        async with desk.arriving.place():
+        async with context.arriving.place():
             start = await stream.first_message()
-        async with desk.streams.place():
-            desk.metrics.streams.inc()
+        async with context.streams.place():
+            context.metrics.streams.inc()
             try:
                 await stream.run(start)
             finally:
-                desk.metrics.streams.dec()
+                context.metrics.streams.dec()
     except WebSocketDisconnect:
         return
     except Exception as error:
@@ -96,14 +96,14 @@ async def _say_problem(socket: WebSocket, error: Exception) -> None:
 class _Stream:
     """A stream that was accepted."""
 
-    def __init__(self, socket: WebSocket, desk: Desk) -> None:
-        self._socket, self._desk = socket, desk
+    def __init__(self, socket: WebSocket, context: ServiceContext) -> None:
+        self._socket, self._context = socket, context
         self._loop = asyncio.get_running_loop()
         self._sound: queue.Queue[bytes] = queue.Queue(_WAITING_MESSAGES)
 
     async def run(self, start: Start) -> None:
-        judge = _judge_of(self._desk, start.threshold)
-        metadata = self._desk.recognizer.metadata
+        judge = _judge_of(self._context, start.threshold)
+        metadata = self._context.recognizer.metadata
         rate = start.sample_rate or metadata.sample_rate
         live = LiveRecognizer(judge, rate if start.encoding == "pcm16" else metadata.sample_rate)
         pipe = _Pipe(self._sound)
@@ -119,7 +119,7 @@ class _Stream:
             await asyncio.wait({receiving, outcome}, return_when=asyncio.FIRST_COMPLETED)
             if receiving.done():
                 receiving.result()
-                await asyncio.wait_for(outcome, self._desk.options.request_timeout_s)
+                await asyncio.wait_for(outcome, self._context.options.request_timeout_s)
             outcome.result()
             await self._socket.send_json({"type": "done", "duration_s": round(live.duration_s, 6)})
             await self._socket.close()
@@ -135,7 +135,7 @@ class _Stream:
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, one['loc']))} {one['msg']}".strip() for one in error.errors())
             raise StreamError(f'the first message is {{"type": "start", ...}}: {wrong}') from error
-        options = self._desk.options
+        options = self._context.options
         if options.api_keys:
             headers = self._socket.headers
             check_key(options.api_keys, start.key or bearer(headers.get("authorization")) or headers.get("x-api-key"))
@@ -161,7 +161,7 @@ class _Stream:
             return
 
     async def _next(self) -> dict[str, Any]:
-        idle_s = self._desk.options.idle_timeout_s
+        idle_s = self._context.options.idle_timeout_s
         try:
             message = await asyncio.wait_for(self._socket.receive(), idle_s)
         except TimeoutError:
@@ -185,7 +185,7 @@ class _Stream:
         """In the stream's thread."""
         error: Exception | None = None
         heard = None
-        longest_s = self._desk.options.max_stream_s
+        longest_s = self._context.options.max_stream_s
         try:
             for block in blocks:
                 for segment in live.feed(block):
@@ -197,7 +197,7 @@ class _Stream:
                     raise TooLongError(f"a live stream may last {longest_s:g} s; begin another")
             for segment in live.finish():
                 self._say({"type": "segment", **segment_reply(segment).model_dump()})
-            self._desk.metrics.audio_seconds.inc(live.duration_s)
+            self._context.metrics.audio_seconds.inc(live.duration_s)
         except _ClosedError:
             pass
         except Exception as found:
@@ -209,7 +209,7 @@ class _Stream:
     def _say(self, message: dict[str, Any]) -> None:
         sending = asyncio.run_coroutine_threadsafe(self._socket.send_json(message), self._loop)
         try:
-            sending.result(self._desk.options.idle_timeout_s)
+            sending.result(self._context.options.idle_timeout_s)
         except TimeoutError:
             sending.cancel()
             raise SlowClientError("the client does not read what is said") from None
@@ -284,7 +284,7 @@ def _decoded_blocks(pipe: _Pipe, sample_rate: int) -> Iterator[npt.NDArray[np.fl
     return stream_audio(cast(BinaryIO, pipe), sample_rate=sample_rate, block_s=0.1)
 
 
-def _judge_of(desk: Desk, threshold: float | None) -> Any:
+def _judge_of(context: ServiceContext, threshold: float | None) -> Any:
     if threshold is not None and not 0.0 <= threshold <= 1.0:
         raise StreamError(f"threshold = {threshold}; expected a share in [0, 1]")
-    return desk.recognizer_with(threshold)
+    return context.recognizer_with(threshold)

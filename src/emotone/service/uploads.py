@@ -20,8 +20,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from emotone.service.disk import writing
+from emotone.service.errors import BadUploadError, EncodedBodyError, SlowClientError, TooLargeError
 from emotone.service.options import ServiceOptions
-from emotone.service.refusals import BadUploadError, EncodedBodyError, SlowClientError, TooLargeError
 
 FIELD = b"file"
 
@@ -39,7 +39,7 @@ async def nameless_upload(request: Request, options: ServiceOptions, folder: Pat
     """The recording in a request, at its start: on disk without a name, or in memory where it is a clip's size.
 
     Raises:
-        RefusalError: as `save_upload`.
+        RequestError: as `save_upload`.
         StorageError: the disk has no room for it.
     """
     with (

@@ -1,7 +1,7 @@
 """What the service refuses, besides recordings that cannot be used.
 
 EmotoneError
-├── RefusalError
+├── RequestError
 │   ├── BadUploadError      a body that is no upload
 │   ├── BadSettingError     a setting that does not fit the model
 │   ├── EncodedBodyError    a body that is compressed for its way
@@ -12,8 +12,8 @@ EmotoneError
 │   ├── TimeLimitError      a recording that takes too long to judge
 │   ├── BusyError           no place left; come again
 │   ├── StorageError        a disk that is full or cannot be written
-│   ├── KeyRefusedError     no key, or a wrong one
-│   ├── OriginRefusedError  a web page of another origin
+│   ├── UnauthorizedError     no key, or a wrong one
+│   ├── ForbiddenError  a web page of another origin
 │   ├── JobNotFoundError    no such job, or another caller's
 │   ├── JobNotDoneError     a result that is not there yet
 │   └── StreamError         a live stream that does not keep to the protocol
@@ -25,43 +25,43 @@ from __future__ import annotations
 from emotone.errors import EmotoneError
 
 
-class RefusalError(EmotoneError):
+class RequestError(EmotoneError):
     """A request that the service does not do."""
 
 
-class BadUploadError(RefusalError):
+class BadUploadError(RequestError):
     """The body is no upload."""
 
 
-class BadSettingError(RefusalError):
+class BadSettingError(RequestError):
     """A setting that does not fit the model."""
 
 
-class EncodedBodyError(RefusalError):
+class EncodedBodyError(RequestError):
     """The body is compressed, and would have to be unpacked first."""
 
 
-class HeadTooLargeError(RefusalError):
+class HeadTooLargeError(RequestError):
     """Too many lines in the head of a request, or too long ones."""
 
 
-class TooLargeError(RefusalError):
+class TooLargeError(RequestError):
     """More bytes than allowed."""
 
 
-class TooLongError(RefusalError):
+class TooLongError(RequestError):
     """More seconds of sound than allowed."""
 
 
-class SlowClientError(RefusalError):
+class SlowClientError(RequestError):
     """The body comes too slowly."""
 
 
-class TimeLimitError(RefusalError):
+class TimeLimitError(RequestError):
     """The recording takes too long to judge."""
 
 
-class BusyError(RefusalError):
+class BusyError(RequestError):
     """No place is left.
 
     Args:
@@ -74,31 +74,31 @@ class BusyError(RefusalError):
         super().__init__(message)
 
 
-class CrowdedError(BusyError):
+class TooManyConnectionsError(BusyError):
     """More connections are open than are served."""
 
 
-class StorageError(RefusalError):
+class StorageError(RequestError):
     """The disk is full, or cannot be written."""
 
 
-class KeyRefusedError(RefusalError):
+class UnauthorizedError(RequestError):
     """No key, or a wrong one."""
 
 
-class OriginRefusedError(RefusalError):
+class ForbiddenError(RequestError):
     """A web page of another origin calls."""
 
 
-class JobNotFoundError(RefusalError):
+class JobNotFoundError(RequestError):
     """No such job, or another caller's."""
 
 
-class JobNotDoneError(RefusalError):
+class JobNotDoneError(RequestError):
     """The job has no result yet, or will have none."""
 
 
-class StreamError(RefusalError):
+class StreamError(RequestError):
     """A live stream that does not keep to the protocol."""
 
 

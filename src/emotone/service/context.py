@@ -20,11 +20,11 @@ from emotone.listening.options import TimelineOptions
 from emotone.listening.reading import Reading
 from emotone.listening.recognizer import Recognizer
 from emotone.listening.sources import Waveform
+from emotone.service.errors import BadSettingError, TooLongError
 from emotone.service.jobs import JobStore
-from emotone.service.limits import Counter, Watch, WatchedFile, Workplace
+from emotone.service.limits import CancellableFile, Counter, Deadline, RecognitionQueue
 from emotone.service.metrics import Metrics
 from emotone.service.options import ServiceOptions
-from emotone.service.refusals import BadSettingError, TooLongError
 from emotone.service.replies import reply_of
 from emotone.service.schemas import RecognitionReply
 
@@ -35,7 +35,7 @@ _log = logging.getLogger("emotone.service")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RecognitionSettings:
     """How a recording shall be judged.
 
     Attributes:
@@ -48,12 +48,12 @@ class Wish:
     window_s: float | None = None
     threshold: float | None = None
 
-    def settings(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """As it is kept with a job."""
         return {"channels": self.channels, "window_s": self.window_s, "threshold": self.threshold}
 
 
-class Desk:
+class ServiceContext:
     """The middle of a service.
 
     Args:
@@ -67,7 +67,7 @@ class Desk:
         self.recognizer = recognizer
         self.jobs = jobs
         self.metrics = Metrics()
-        self.workplace = Workplace(options.max_running, options.max_waiting)
+        self.queue = RecognitionQueue(options.max_running, options.max_waiting)
         self.receiving = Counter("uploads", options.max_receiving)
         self.arriving = Counter("live streams that have not begun", options.max_receiving)
         self.streams = Counter("live streams", options.max_streams)
@@ -75,13 +75,19 @@ class Desk:
         self.ready = True
 
     def judge(
-        self, file: BinaryIO, wish: Wish, cancelled: threading.Event, *, max_duration_s: float, timeout_s: float
+        self,
+        file: BinaryIO,
+        settings: RecognitionSettings,
+        cancelled: threading.Event,
+        *,
+        max_duration_s: float,
+        timeout_s: float,
     ) -> RecognitionReply:
         """Judge one recording; called in a thread.
 
         Args:
             file: on disk, opened for reading.
-            wish: how.
+            settings: how.
             cancelled: ends the work once it is set.
             max_duration_s: of sound.
             timeout_s: of work.
@@ -91,11 +97,11 @@ class Desk:
             TimeLimitError: `cancelled` was set, or the time is over.
         """
         begun = monotonic()
-        watch = Watch(cancelled, timeout_s)
-        judge = _WatchedJudge(self.recognizer_with(wish.threshold), watch)
-        watched = WatchedFile(file, SOURCE, watch)
+        deadline = Deadline(cancelled, timeout_s)
+        judge = _CancellableRecognizer(self.recognizer_with(settings.threshold), deadline)
+        watched = CancellableFile(file, SOURCE, deadline)
         with _notices() as notices:
-            recognition = _BoundedReading(judge, cast(BinaryIO, watched), wish, max_duration_s).recognition()
+            recognition = _BoundedReading(judge, cast(BinaryIO, watched), settings, max_duration_s).recognition()
         _check_length(recognition.duration_s, max_duration_s)
         self.metrics.judging_seconds.observe(monotonic() - begun)
         self.metrics.audio_seconds.inc(recognition.duration_s)
@@ -109,26 +115,26 @@ class Desk:
         recognizer.unsure_threshold = threshold
         return recognizer
 
-    def check_wish(self, wish: Wish) -> None:
-        """Refuse a wish that the model cannot do, before a recording is read.
+    def check_settings(self, settings: RecognitionSettings) -> None:
+        """Refuse settings that the model cannot do, before a recording is read.
 
         Raises:
             BadSettingError: the window does not fit the model.
         """
         try:
-            TimelineOptions(window_s=wish.window_s).hop_samples(self.recognizer.metadata)
+            TimelineOptions(window_s=settings.window_s).hop_samples(self.recognizer.metadata)
         except ValueError as error:
             raise BadSettingError(str(error)) from error
 
 
-class _WatchedJudge:
+class _CancellableRecognizer:
     """A recognizer that ends when it is told to."""
 
-    def __init__(self, recognizer: Recognizer, watch: Watch) -> None:
+    def __init__(self, recognizer: Recognizer, deadline: Deadline) -> None:
         self.metadata = recognizer.metadata
         self.unsure_threshold = recognizer.unsure_threshold
         self._recognizer = recognizer
-        self._watch = watch
+        self._watch = deadline
 
     def judge(self, waveforms: Sequence[Waveform]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         self._watch.check()
@@ -141,9 +147,11 @@ class _BoundedReading(Reading):
     It is opened once: to open a WAV takes longer than to judge it.
     """
 
-    def __init__(self, judge: _WatchedJudge, file: BinaryIO, wish: Wish, max_duration_s: float) -> None:
+    def __init__(
+        self, judge: _CancellableRecognizer, file: BinaryIO, settings: RecognitionSettings, max_duration_s: float
+    ) -> None:
         self._max_duration_s = max_duration_s
-        super().__init__(judge, file, channels=wish.channels, options=TimelineOptions(window_s=wish.window_s))
+        super().__init__(judge, file, channels=settings.channels, options=TimelineOptions(window_s=settings.window_s))
 
     def _open(self, info: AudioInfo) -> None:
         if info.duration_s is not None:

@@ -12,9 +12,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from emotone.service.access import bearer, check_key
-from emotone.service.desk import Desk
+from emotone.service.context import ServiceContext
+from emotone.service.errors import ForbiddenError, HeadTooLargeError, RequestError
 from emotone.service.problems import respond_to, respond_to_unforeseen
-from emotone.service.refusals import HeadTooLargeError, OriginRefusedError, RefusalError
 
 _log = logging.getLogger("emotone.access")
 
@@ -49,12 +49,12 @@ def page_policy(nonce: str) -> str:
     )
 
 
-class Frontier:
+class ServiceMiddleware:
     """ASGI middleware: hosts, origins, keys, headers, log and figures.
 
     Args:
         app: behind it.
-        desk: of the service; taken from the application's state at each request, since it is made when it starts.
+        context: of the service; taken from the application's state at each request, since it is made when it starts.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -65,7 +65,7 @@ class Frontier:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        desk: Desk = scope["app"].state.desk
+        context: ServiceContext = scope["app"].state.context
         begun, status, sent, started = monotonic(), 500, 0, False
         request_id = secrets.token_hex(8)
 
@@ -85,8 +85,8 @@ class Frontier:
         try:
             try:
                 _check_head(scope)
-                scope["caller"] = admit(desk, scope, Headers(scope=scope))
-            except RefusalError as refusal:
+                scope["caller"] = authorize(context, scope, Headers(scope=scope))
+            except RequestError as refusal:
                 await respond_to(refusal)(scope, receive, send_safely)
             else:
                 await self.app(scope, receive, send_safely)
@@ -99,8 +99,8 @@ class Frontier:
             route = getattr(scope.get("route"), "path", None) or "other"
             seconds = monotonic() - begun
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            desk.metrics.requests.labels(method, route, str(status)).inc()
-            desk.metrics.request_seconds.labels(route).observe(seconds)
+            context.metrics.requests.labels(method, route, str(status)).inc()
+            context.metrics.request_seconds.labels(route).observe(seconds)
             fields: dict[str, Any] = {
                 "request": request_id,
                 "method": method,
@@ -114,28 +114,28 @@ class Frontier:
             _log.info("request", extra={"fields": fields})
 
 
-def admit(desk: Desk, scope: Scope, headers: Headers, *, with_key: bool = True) -> str:
+def authorize(context: ServiceContext, scope: Scope, headers: Headers, *, with_key: bool = True) -> str:
     """Whether a request may go on, and whose it is.
 
     Args:
-        desk: of the service.
+        context: of the service.
         scope: of the request.
         headers: of the request.
         with_key: whether a key must be among the headers where the service wants one.
     Returns:
         the name of the key's owner; empty where none is wanted.
     Raises:
-        OriginRefusedError: another host's name, or another page's origin.
-        KeyRefusedError: no key, or a wrong one.
+        ForbiddenError: another host's name, or another page's origin.
+        UnauthorizedError: no key, or a wrong one.
     """
-    options = desk.options
+    options = context.options
     host = headers.get("host", "")
-    if "*" not in desk.hosts and _name_of(host) not in desk.hosts:
-        raise OriginRefusedError(f"this service does not answer to the host {host[:80]!r}")
+    if "*" not in context.hosts and _name_of(host) not in context.hosts:
+        raise ForbiddenError(f"this service does not answer to the host {host[:80]!r}")
     origin = headers.get("origin")
     writes = scope["type"] == "websocket" or scope["method"] not in _READING
     if origin and writes and origin not in options.cors_origins and _host_of(origin) != host:
-        raise OriginRefusedError(f"pages of {origin[:80]!r} may not call this service; name it with --cors-origin")
+        raise ForbiddenError(f"pages of {origin[:80]!r} may not call this service; name it with --cors-origin")
     if not options.api_keys or not with_key or not scope["path"].startswith(_WANTS_KEY):
         return ""
     if scope.get("method") == "OPTIONS":
