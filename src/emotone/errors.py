@@ -14,6 +14,7 @@ EmotoneError
 │   ├── ManifestError             a manifest that cannot be read or lacks a column
 │   ├── UnknownEmotionError       a label outside the vocabulary or the model's classes
 │   └── SpeakerLeakError          one speaker on two sides of a split
+├── TurnsError (ValueError)       a file of turns that cannot be read, or a turn with impossible times
 ├── RecipeError (ValueError)      a recipe with an unknown key or an impossible value
 ├── TrainingError
 │   ├── StoreError                the waveform store cannot be used
@@ -83,6 +84,10 @@ class UnknownEmotionError(CorpusError):
 
 class SpeakerLeakError(CorpusError):
     """A speaker stands on two sides of a split. There is no switch to allow it."""
+
+
+class TurnsError(EmotoneError, ValueError):
+    """Turns that cannot be read, or with impossible times."""
 
 
 class RecipeError(EmotoneError, ValueError):

@@ -6,7 +6,7 @@
 | 1 | another error of emotone's own, such as scores that cannot be computed |
 | 2 | the command line was not understood |
 | 3 | a recording cannot be used |
-| 4 | a corpus, a manifest, a label or a split cannot be used |
+| 4 | a corpus, a manifest, a label, a split or a file of turns cannot be used |
 | 5 | a model file cannot be used |
 | 6 | a recipe is wrong, or training cannot go on |
 | 7 | an option needs an extra that is not installed |
@@ -26,6 +26,7 @@ from emotone.errors import (
     OutputError,
     RecipeError,
     TrainingError,
+    TurnsError,
 )
 
 OK = 0
@@ -36,6 +37,7 @@ READER_GONE = 141
 _STATUSES: tuple[tuple[type[EmotoneError], int], ...] = (
     (AudioError, 3),
     (CorpusError, 4),
+    (TurnsError, 4),
     (ModelFileError, 5),
     (RecipeError, 6),
     (TrainingError, 6),
