@@ -6,8 +6,10 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from corpora.iemocap_tree import write_wav
 from corpora.made_trees import make_tree
 from emotone.cli.main import run
 
@@ -70,6 +72,23 @@ def test_a_wrong_name_or_folder_is_one_line_and_no_traceback(tmp_path, monkeypat
     captured = capfd.readouterr()
     assert said in captured.err
     assert "Traceback" not in captured.err
+
+
+def test_labels_of_a_manifest_may_be_any_names_and_are_renamed_on_request(tmp_path, capfd):
+    rows = []
+    for number, emotion in enumerate(("stressed", "angery", "annoyed", "Happy")):
+        write_wav(tmp_path / f"{number}.wav", np.random.default_rng(number).normal(0, 0.1, 800))
+        rows.append(f"{number}.wav,{emotion},ann")
+    table = tmp_path / "mine.csv"
+    table.write_text("\n".join(["path,emotion,speaker", *rows]))
+    assert run(["corpora", "check", "manifest", str(table), "--map", "annoyed=anger"]) == 0
+    out = capfd.readouterr().out
+    assert "use --map 'angery=anger'" in out
+    for label in ("stressed", "happiness", "anger", "angery"):
+        assert label in out
+    assert "annoyed" not in out
+    assert run(["corpora", "check", "manifest", str(table), "--map", "annoyed"]) == 4
+    assert "expected old=new" in capfd.readouterr().err
 
 
 def test_the_list_names_every_corpus(capfd, monkeypatch):

@@ -116,6 +116,7 @@ def test_a_run_of_several_folds_cannot_be_exported_by_accident(
         (["crossval", "manifest", "voices.csv", "--protocol", "emodb-10"], "emodb-10"),
         (["crossval", "manifest", "voices.csv", "--folds", "one"], "--folds"),
         (["crossval", "manifest", "voices.csv", "--classes", "anger"], "two different classes"),
+        (["crossval", "manifest", "voices.csv", "--map", "anger"], "expected old=new"),
         (["crossval", "manifest", "voices.csv", "--folds", "9"], "folds"),
         (["crossval", "manifest", "voices.csv", "--set", "loss.gama=1"], "gama"),
         (["crossval", "manifest", "voices.csv", "--device", "tpu"], "--device"),

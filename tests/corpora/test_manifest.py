@@ -55,6 +55,31 @@ def test_three_columns_are_enough(folder):
     ]
 
 
+def test_unknown_emotions_are_kept_and_those_close_to_a_known_one_are_noted(folder):
+    rows = "".join(
+        f"audio/{name}.wav,{emotion},x\n" for name, emotion in zip("abc", ("stressed", "angery", "SAD"), strict=True)
+    )
+    corpus = manifest.read(write_csv(folder, f"path,emotion,speaker\n{rows}"))
+    assert corpus.classes == ("sadness", "angery", "stressed")
+    (note,) = corpus.notes
+    assert "if you mean 'anger', use --map 'angery=anger'" in note
+
+
+def test_rules_apply_to_labels_as_they_are_written_before_synonyms(folder):
+    rows = "".join(
+        f"audio/{name}.wav,{emotion},x\n" for name, emotion in zip("abc", ("Joy", "happy", "annoyed"), strict=True)
+    )
+    table = write_csv(folder, f"path,emotion,speaker\n{rows}")
+    corpus = read_corpus("manifest", table, labels={"joy": "delight", "annoyed": "angry"})
+    assert [utterance.emotion for utterance in corpus.utterances] == ["delight", "happiness", "anger"]
+    assert read_corpus("manifest", table, labels={"joy": "joy"}).classes == ("happiness", "annoyed", "joy")
+
+
+def test_a_rule_that_no_label_matches_is_noted(folder):
+    corpus = manifest.read(write_csv(folder, "path,emotion,speaker\naudio/a.wav,sad,x\n"), labels={"anoyed": "anger"})
+    assert corpus.notes == ("the rule for 'anoyed' was not used: no label is written so",)
+
+
 def test_columns_may_come_in_any_order_with_others_between_and_a_byte_order_mark(folder):
     text = "\ufeffspeaker, path ,note,emotion\n ann ,audio/a.wav,hello,anger\n"
     (utterance,) = manifest.read(write_csv(folder, text)).utterances
@@ -90,7 +115,7 @@ def test_a_manifest_without_any_recording_says_where_it_looked(folder):
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ("audio/a.wav,furious,x,,,", "row 2: unknown emotion 'furious'"),
+        ("audio/a.wav,an\x07ger,x,,,", r"row 2: got 'an\\x07ger' as a label; expected 1 to 60 printable characters"),
         ("audio/a.wav,anger,,,,", "row 2: speaker is missing"),
         (",anger,x,,,", "row 2: path is missing"),
         ("audio/a.wav,anger,x,soon,,", "row 2: start is 'soon'; expected seconds"),

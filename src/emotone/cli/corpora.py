@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emotone.cli.options import MapOption, label_rules
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -57,6 +59,7 @@ def check_corpus(
     name: Annotated[str, typer.Argument(help="The corpus, as `emotone corpora list` names it.")],
     directory: Annotated[Path, typer.Argument(help="Its folder; for `manifest`, the manifest.")],
     quick: Annotated[bool, typer.Option("--quick", help="Names and sizes alone; decode nothing.")] = False,
+    map_: MapOption = None,
     everything: Annotated[
         bool, typer.Option("--all", help=f"Print every line, not the first {SHOWN} of each list.")
     ] = False,
@@ -79,7 +82,7 @@ def check_corpus(
         def advance(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        report = check(name, directory, quick=quick, progress=advance)
+        report = check(name, directory, labels=label_rules(map_), quick=quick, progress=advance)
     _print_report(report, Console(), None if everything else SHOWN)
     if not report.ok:
         raise typer.Exit(1)
@@ -98,6 +101,7 @@ def _print_report(report: CorpusReport, console: Console, shown: int | None) -> 
     for emotion, count in report.classes.items():
         table.add_row(emotion, str(count), *([str(report.official.get(emotion, "-"))] if report.official else []))
     console.print(table)
+    _print_list(say, "labels to look at", report.notes, shown)
     _print_list(say, "known faults of the official release", report.traps, shown)
     _print_list(say, "missing", report.missing, shown)
     _print_list(say, "extra", report.extra, shown)

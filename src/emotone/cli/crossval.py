@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from emotone.cli.options import MapOption, label_rules
+
 CorpusName = Annotated[str, typer.Argument(help="A corpus by name (see `emotone corpora list`), or `manifest`.")]
 CorpusFolder = Annotated[Path, typer.Argument(help="Its folder, or the manifest file.")]
 RecipeName = Annotated[str, typer.Option("--recipe", help="A recipe's name or a TOML file.")]
@@ -47,6 +49,7 @@ def crossval(
     device: Device = None,
     threads: Threads = 0,
     classes: Classes = None,
+    map_: MapOption = None,
     tracker: Tracker = None,
     looks: Looks = None,
 ) -> None:
@@ -70,6 +73,7 @@ def crossval(
         device=device,
         threads=threads,
         classes=classes,
+        rules=label_rules(map_),
         tracker=tracker,
         looks=looks,
     )

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from emotone.cli.crossval import CorpusFolder, CorpusName
+from emotone.cli.options import MapOption, label_rules
 
 
 def evaluate(
@@ -17,6 +18,11 @@ def evaluate(
         Path | None,
         typer.Option("--model", help="A model file, or OWNER/NAME on the Hugging Face hub. [default: the shipped one]"),
     ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option("--classes", help="Score these of the model's classes alone, comma-separated, or `four`."),
+    ] = None,
+    map_: MapOption = None,
     output: Annotated[Path | None, typer.Option("--output", help="Folder; by default runs/CORPUS-MODEL.")] = None,
     speakers: Annotated[str | None, typer.Option("--speakers", help="Only these speakers, comma-separated.")] = None,
     unheard: Annotated[
@@ -26,7 +32,8 @@ def evaluate(
 ) -> None:
     """Score a model file on a corpus it has not seen, through the very recognizer that users call.
 
-    Classes that the model does not know are left out, and counted. On a corpus that the model was trained on, only the
+    Labels are renamed by the rules of the model's recipe and of `--map`, and by known synonyms. Classes that the model
+    does not know are left out, and counted. On a corpus that the model was trained on, only the
     speakers that were held out are scored.
     """
     from rich.console import Console
@@ -34,12 +41,20 @@ def evaluate(
 
     from emotone import load
     from emotone.corpora import read_corpus
+    from emotone.emotions import parse_classes, require_present
     from emotone.experiments.cross_validation import command_line
     from emotone.experiments.untouched import evaluate_untouched
 
     recognizer = load(model)
-    task = read_corpus(corpus, directory).with_classes(recognizer.metadata.labels)
+    labels = recognizer.metadata.labels
+    wanted = labels if classes is None else parse_classes(classes)
+    require_present(wanted, labels, f"the model {recognizer.metadata.name}")
+    own = recognizer.metadata.recipe.get("labels")
+    rules = {**({str(old): str(new) for old, new in own.items()} if isinstance(own, dict) else {}), **label_rules(map_)}
+    task = read_corpus(corpus, directory, labels=rules).with_classes(wanted)
     console = Console(stderr=True)
+    for note in task.notes:
+        console.print(f"note: {note}", style="dim", markup=False, highlight=False)
     for reason, count in task.dropped.items():
         console.print(f"left out: {count} ({reason})", style="dim", highlight=False)
     results = evaluate_untouched(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -59,6 +60,24 @@ ChannelsOption = Annotated[
     Channels,
     typer.Option("--channels", help="Mix all channels to one, or judge each on its own, as the two sides of a call."),
 ]
+
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map", metavar="OLD=NEW,...", help="Rename labels first, such as annoyed=anger,joy=happiness. Repeatable."
+    ),
+]
+
+
+def label_rules(texts: Sequence[str] | None) -> dict[str, str]:
+    """The rules of all `--map` options together; a later one comes first.
+
+    Raises:
+        UnknownEmotionError: a part is not of the form old=new.
+    """
+    from emotone.emotions import parse_rules
+
+    return {old: new for text in texts or () for old, new in parse_rules(text).items()}
 
 
 def timeline_options(*, window: float | None, hop: float | None, vad: bool) -> TimelineOptions:

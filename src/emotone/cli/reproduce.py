@@ -136,7 +136,8 @@ def _read(name: str, directory: Path) -> Any:
     """The corpus, with phonemes where its reader has them."""
     from emotone.corpora import read_corpus
 
-    return read_corpus(name, directory, **({"phonemes": True} if name in WITH_PHONEMES else {}))
+    options: dict[str, Any] = {"phonemes": True} if name in WITH_PHONEMES else {}
+    return read_corpus(name, directory, **options)
 
 
 class TableDisplay:

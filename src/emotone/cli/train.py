@@ -20,6 +20,7 @@ from emotone.cli.crossval import (
     Threads,
     Tracker,
 )
+from emotone.cli.options import MapOption, label_rules
 
 
 def train(
@@ -35,6 +36,7 @@ def train(
     device: Device = None,
     threads: Threads = 0,
     classes: Classes = None,
+    map_: MapOption = None,
     tracker: Tracker = None,
     looks: Looks = None,
 ) -> None:
@@ -58,6 +60,7 @@ def train(
         device=device,
         threads=threads,
         classes=classes,
+        rules=label_rules(map_),
         tracker=tracker,
         looks=looks,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from emotone.corpora import Corpus, protocol_folds, read_corpus
-from emotone.emotions import FOUR_CLASSES
+from emotone.emotions import parse_classes, require_present
 from emotone.errors import CorpusError, MissingExtraError, RecipeError, TrainingError
 
 try:
@@ -39,14 +40,13 @@ def parse_folds(text: str | None) -> tuple[int, ...] | None:
         raise CorpusError(f"got --folds {text!r}; expected numbers such as 0,1,2") from error
 
 
-def task(name: str, directory: Path, classes: str | None) -> Corpus:
-    """The corpus as a task over the wanted classes."""
-    corpus = read_corpus(name, directory)
+def task(name: str, directory: Path, classes: str | None, rules: Mapping[str, str]) -> Corpus:
+    """The corpus as a task over the wanted classes, its labels renamed by `rules`."""
+    corpus = read_corpus(name, directory, labels=rules)
     if classes is None:
         return corpus
-    wanted = FOUR_CLASSES if classes == "four" else tuple(label.strip() for label in classes.split(","))
-    if len(set(wanted)) < 2:
-        raise CorpusError(f"got --classes {classes!r}; expected two different classes at least, such as neutral,anger")
+    wanted = parse_classes(classes)
+    require_present(wanted, corpus.classes, f"corpus {corpus.name}")
     return corpus.with_classes(wanted)
 
 
@@ -65,6 +65,7 @@ def start_run(
     device: str | None,
     threads: int,
     classes: str | None,
+    rules: Mapping[str, str],
     tracker: str | None,
     looks: int | None,
 ) -> None:
@@ -73,7 +74,9 @@ def start_run(
         raise RecipeError(f"got --device {device!r}; expected cpu or cuda")
     console = Console(stderr=True)
     chosen = load_recipe(recipe, settings)
-    asked = task(corpus, directory, classes)
+    if rules:
+        chosen = chosen.model_copy(update={"labels": {**chosen.labels, **rules}})
+    asked = task(corpus, directory, classes, chosen.labels)
     split = protocol_folds(asked, protocol)
     name = "-".join([asked.name, split.protocol, Path(recipe).stem, *(s.replace("=", "-") for s in settings)])
     folder = output or Path("runs") / name.replace("/", "-")
@@ -91,6 +94,8 @@ def start_run(
         command=command_line(),
         looks=looks,
     )
+    for note in asked.notes:
+        console.print(f"note: {note}", style="dim", markup=False, highlight=False)
     for reason, count in asked.dropped.items():
         console.print(f"left out: {count} ({reason})", style="dim", highlight=False)
     console.print(

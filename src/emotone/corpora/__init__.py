@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -50,12 +50,15 @@ CORPUS_NAMES = tuple(_READERS)
 """Every name that `read_corpus` knows."""
 
 
-def read_corpus(name: str, directory: str | os.PathLike[str], **options: Any) -> Corpus:
+def read_corpus(
+    name: str, directory: str | os.PathLike[str], *, labels: Mapping[str, str] | None = None, **options: Any
+) -> Corpus:
     """Read a corpus by name. No audio is decoded.
 
     Args:
         name: one of `CORPUS_NAMES`.
         directory: its folder; for `manifest`, the manifest.
+        labels: rules that rename labels, such as `{"annoyed": "anger"}`; see `emotone.emotions`.
         options: the reader's own, such as `phonemes=True` for EmoDB.
     Raises:
         CorpusError: no such name or option.
@@ -65,13 +68,18 @@ def read_corpus(name: str, directory: str | os.PathLike[str], **options: Any) ->
     if reader is None:
         raise CorpusError(f"unknown corpus {name!r}; expected one of {', '.join(CORPUS_NAMES)}")
     known = [
-        option for option in inspect.signature(reader).parameters if option not in ("release", "directory", "path")
+        option
+        for option in inspect.signature(reader).parameters
+        if option not in ("release", "directory", "path", "labels")
     ]
     if unknown := sorted(set(options) - set(known)):
         raise CorpusError(
             f"corpus {name} has no option {', '.join(unknown)}; it has {', '.join(known) if known else 'none'}"
         )
     try:
-        return reader(directory, **options)
+        if reader is manifest.read:
+            # Here the rules apply to the labels as they are written, before synonyms are replaced.
+            return manifest.read(directory, labels=labels, **options)
+        return reader(directory, **options).with_labels(labels or {})
     except OSError as error:
         raise unreadable(name, error) from error

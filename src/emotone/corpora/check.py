@@ -48,6 +48,7 @@ class CorpusReport:
         unreadable: recordings that cannot be decoded, with the reason.
         differences: counts that are not the official ones.
         traps: known faults of the official release that were met.
+        notes: sentences about labels that look like mistakes; they are not faults.
         decoded: False for a quick check, which cannot tell silent, duplicated and unreadable recordings.
     """
 
@@ -66,6 +67,7 @@ class CorpusReport:
     unreadable: tuple[tuple[str, str], ...] = ()
     differences: tuple[str, ...] = ()
     traps: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     decoded: bool = True
 
     @property
@@ -87,6 +89,7 @@ def check(
     name: str,
     directory: str | os.PathLike[str],
     *,
+    labels: Mapping[str, str] | None = None,
     quick: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> CorpusReport:
@@ -95,13 +98,14 @@ def check(
     Args:
         name: one of `CHECKED_NAMES`.
         directory: the corpus's folder; for `manifest`, the manifest.
+        labels: for `manifest`, rules that rename labels.
         quick: look at names and sizes alone.
         progress: called with the number of recordings decoded and the number of all.
     Raises:
         CorpusError: no such name, or (as a subclass) nothing of the corpus there.
     """
     try:
-        found = take_inventory(name, directory)
+        found = take_inventory(name, directory, labels=labels)
     except OSError as error:
         raise unreadable(name, error) from error
     sounds = {} if quick else _decode(found.stretches, progress)
@@ -123,6 +127,7 @@ def check(
         unreadable=tuple((key, sound.error) for key, sound in sounds.items() if sound.error is not None),
         differences=tuple(found.differences),
         traps=tuple(_met(found, None if quick else [*groups, *([key] for key in silent)])),
+        notes=found.corpus.notes,
         decoded=not quick,
     )
 

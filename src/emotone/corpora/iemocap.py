@@ -21,7 +21,7 @@ from typing import Literal, get_args
 
 from emotone.corpora.release import ABSENT, EMPTY, audio_files, describe_folder, existing_folder
 from emotone.corpora.utterance import Corpus, Utterance
-from emotone.emotions import EMOTIONS, FOUR_CLASSES
+from emotone.emotions import FOUR_CLASSES, in_order
 from emotone.errors import CorpusError, CorpusNotFoundError
 
 LICENCE = "LicenseRef-IEMOCAP"
@@ -149,7 +149,7 @@ def read(
     corpus = Corpus(
         name="iemocap",
         utterances=tuple(utterances),
-        classes=tuple(emotion for emotion in EMOTIONS if emotion in present),
+        classes=in_order(present),
         licence=LICENCE,
         # The scripts are shared by the sessions; the improvised dialogs share their scenarios alone.
         sentences_shared=style != "improvised",
@@ -157,7 +157,7 @@ def read(
     )
     merge = {"excitement": "happiness"} if merge_excitement else {}
     present = {merge.get(emotion, emotion) for emotion in present}
-    classes = FOUR_CLASSES if four_class else tuple(emotion for emotion in EMOTIONS if emotion in present)
+    classes = FOUR_CLASSES if four_class else in_order(present)
     return corpus.with_classes(classes, merge)
 
 

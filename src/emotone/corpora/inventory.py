@@ -54,19 +54,24 @@ class Inventory:
     traps: Sequence[Trap] = ()
 
 
-def take_inventory(name: str, directory: str | os.PathLike[str]) -> Inventory:
+def take_inventory(
+    name: str, directory: str | os.PathLike[str], *, labels: Mapping[str, str] | None = None
+) -> Inventory:
     """What lies in the folder, beside what the official release holds.
 
     Args:
         name: one of `CHECKED_NAMES`.
         directory: the corpus's folder; for `manifest`, the manifest.
+        labels: for `manifest`, rules that rename labels; the labels of a release are its own.
     Raises:
         CorpusError: no such name, or (as a subclass) nothing of the corpus there.
     """
+    if name == "manifest":
+        return _manifest(Path(directory), labels)
+    if labels:
+        raise CorpusError(f"{name} is compared with its official release, whose labels are fixed; leave --map out")
     if name == "iemocap":
         return _iemocap(directory)
-    if name == "manifest":
-        return _manifest(Path(directory))
     if name not in RELEASES:
         hint = {"crema-d-imbalanced": "; it is cut from crema-d, check that", "open-four": "; check crema-d and emodb"}
         raise CorpusError(f"cannot check {name!r}{hint.get(name, '')}; expected one of {', '.join(CHECKED_NAMES)}")
@@ -144,9 +149,9 @@ def _iemocap(directory: str | os.PathLike[str]) -> Inventory:
     )
 
 
-def _manifest(path: Path) -> Inventory:
-    utterances = manifest.rows(path)
-    corpus = manifest.read(path)
+def _manifest(path: Path, labels: Mapping[str, str] | None) -> Inventory:
+    utterances = manifest.rows(path, labels=labels)
+    corpus = manifest.read(path, labels=labels)
     usable = {utterance.id for utterance in corpus.utterances}
     unusable = [utterance for utterance in utterances if utterance.id not in usable]
     return Inventory(

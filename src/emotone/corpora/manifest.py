@@ -2,7 +2,9 @@
 
 Conventions: the columns `path`, `emotion` and `speaker` are required; `start`, `end` (seconds), `session`, `text`,
 `sex`, `style`, `phonemes` (separated by spaces) and `id` are optional; others are ignored. Paths are relative to the
-manifest's folder. The suffix decides the format: `.csv`, `.tsv`, `.jsonl`, or `.parquet` (extra `formats`).
+manifest's folder. An emotion is any name: synonyms of known ones and rules of the user's own map it
+(`emotone.emotions`), other names are kept. The suffix decides the format: `.csv`, `.tsv`, `.jsonl`, or `.parquet`
+(extra `formats`).
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from emotone.corpora.release import ABSENT, EMPTY
-from emotone.corpora.utterance import Corpus, Sex, Utterance
-from emotone.emotions import EMOTIONS, canonical
+from emotone.corpora.utterance import Corpus, Sex, Utterance, relabelled
+from emotone.emotions import canonical, hints, in_order
 from emotone.errors import ManifestError, MissingExtraError, UnknownEmotionError
 from emotone.files import write_text, written_whole
 
@@ -36,7 +38,12 @@ _SEXES: dict[str, Sex | None] = {
 
 
 def read(
-    path: str | os.PathLike[str], *, name: str | None = None, licence: str = "unstated", sentences_shared: bool = False
+    path: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    licence: str = "unstated",
+    sentences_shared: bool = False,
+    labels: Mapping[str, str] | None = None,
 ) -> Corpus:
     """Read a manifest.
 
@@ -47,6 +54,7 @@ def read(
         name: of the corpus; the file's stem if None.
         licence: of the recordings.
         sentences_shared: True where all speakers speak the same sentences.
+        labels: rules that rename labels as they are written in the manifest, such as `{"annoyed": "anger"}`.
     Raises:
         ManifestError: no such file, an unknown suffix, a missing column, or a row with an impossible value.
         MissingExtraError: a Parquet file without the extra `formats`.
@@ -54,7 +62,8 @@ def read(
     file = Path(path)
     utterances: list[Utterance] = []
     dropped: dict[str, int] = {}
-    for utterance in rows(file):
+    written = _rows(file)
+    for utterance in relabelled(written, labels):
         if not utterance.path.is_file():
             dropped[ABSENT] = dropped.get(ABSENT, 0) + 1
         elif utterance.path.stat().st_size == 0:
@@ -66,25 +75,32 @@ def read(
             f"{file}: none of its {sum(dropped.values())} recordings is there; paths are relative to the manifest's "
             f"folder, {file.parent.resolve()}"
         )
-    present = {utterance.emotion for utterance in utterances}
     return Corpus(
         name=name or file.stem,
         utterances=tuple(sorted(utterances, key=lambda utterance: utterance.id)),
-        classes=tuple(emotion for emotion in EMOTIONS if emotion in present),
+        classes=in_order(utterance.emotion for utterance in utterances),
         licence=licence,
         sentences_shared=sentences_shared,
         dropped=dropped,
+        notes=tuple(hints({utterance.emotion for utterance in written}, labels)),
     )
 
 
-def rows(path: str | os.PathLike[str]) -> list[Utterance]:
+def rows(path: str | os.PathLike[str], *, labels: Mapping[str, str] | None = None) -> tuple[Utterance, ...]:
     """Every row of a manifest as an utterance, whether or not its recording exists.
 
+    Args:
+        path: the manifest.
+        labels: as for `read`.
     Raises:
         ManifestError: as for `read`.
         MissingExtraError: as for `read`.
     """
-    file = Path(path)
+    return relabelled(_rows(Path(path)), labels)
+
+
+def _rows(file: Path) -> list[Utterance]:
+    """The rows with their labels as they are written."""
     reader = _format(file, _READERS)
     if not file.is_file():
         raise ManifestError(f"no such manifest: {file}")
@@ -151,7 +167,7 @@ def _utterance(file: Path, number: int, record: Mapping[str, Any]) -> Utterance:
         if not text_of(column):
             raise fail(f"{column} is missing; every row needs {', '.join(REQUIRED)}")
     try:
-        emotion = canonical(text_of("emotion"))
+        canonical(text_of("emotion"))
     except UnknownEmotionError as error:
         raise fail(str(error)) from error
     sex = text_of("sex").lower()
@@ -164,7 +180,7 @@ def _utterance(file: Path, number: int, record: Mapping[str, Any]) -> Utterance:
     return Utterance(
         id=text_of("id") or text_of("path") + stretch,
         path=file.parent / text_of("path"),
-        emotion=emotion,
+        emotion=text_of("emotion"),
         speaker=text_of("speaker"),
         session=text_of("session") or None,
         sex=_SEXES[sex],

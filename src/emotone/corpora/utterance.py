@@ -1,7 +1,7 @@
 """Utterance and Corpus: what every reader yields.
 
-Conventions: times in seconds; a speaker's name is unique within its corpus; labels are from `emotone.emotions`;
-utterances are in a stable order (by id), which folds, stores and seeds rely on.
+Conventions: times in seconds; a speaker's name is unique within its corpus; labels follow the rules of
+`emotone.emotions`; utterances are in a stable order (by id), which folds, stores and seeds rely on.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from emotone.emotions import map_labels
+from emotone.emotions import hints, in_order, map_labels, resolve_labels
 from emotone.errors import CorpusError
 
 Sex = Literal["female", "male"]
@@ -27,7 +27,7 @@ class Utterance:
     Attributes:
         id: unique within the corpus, and stable over releases (usually the file's stem).
         path: the audio file.
-        emotion: a label of the vocabulary.
+        emotion: its label, a name of the vocabulary or any other.
         speaker: who speaks.
         session: the recording session, where a corpus has them.
         sex: of the speaker, where known.
@@ -62,6 +62,7 @@ class Corpus:
         licence: of the recordings, as an SPDX identifier where there is one.
         sentences_shared: True where the same sentences are spoken by training and test speakers.
         dropped: how many utterances were left out, by reason (known traps, classes outside the task).
+        notes: sentences about labels that look like mistakes.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Corpus:
     licence: str
     sentences_shared: bool = False
     dropped: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         counts = Counter(utterance.id for utterance in self.utterances)
@@ -112,6 +114,21 @@ class Corpus:
             dropped[reason] = dropped.get(reason, 0) + lost
         return replace(self, utterances=kept, dropped=dropped)
 
+    def with_labels(self, rules: Mapping[str, str]) -> Corpus:
+        """The corpus with its labels renamed by `rules` (label -> label, see `emotone.emotions`).
+
+        Classes without utterances are renamed too; classes that get the same name become one.
+        """
+        if not rules:
+            return self
+        resolved = resolve_labels(self.classes, rules)
+        return replace(
+            self,
+            utterances=tuple(replace(one, emotion=resolved[one.emotion]) for one in self.utterances),
+            classes=in_order(resolved.values()),
+            notes=(*self.notes, *hints(self.classes, rules)),
+        )
+
     def with_classes(self, classes: Sequence[str], merge: Mapping[str, str] | None = None) -> Corpus:
         """The corpus as a task over `classes`; what is lost is counted in `dropped`."""
         mapping = map_labels((utterance.emotion for utterance in self.utterances), classes, merge)
@@ -124,3 +141,10 @@ class Corpus:
         for label, count in mapping.dropped.items():
             dropped[f"class {label} is not part of the task"] = count
         return replace(self, utterances=kept, classes=tuple(classes), dropped=dropped)
+
+
+def relabelled(utterances: Iterable[Utterance], rules: Mapping[str, str] | None = None) -> tuple[Utterance, ...]:
+    """The utterances with the labels that the rules and the known synonyms give."""
+    given = tuple(utterances)
+    resolved = resolve_labels({utterance.emotion for utterance in given}, rules)
+    return tuple(replace(utterance, emotion=resolved[utterance.emotion]) for utterance in given)

@@ -12,7 +12,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from emotone.errors import RecipeError
 from emotone.features.augmentation import AugmentationOptions
@@ -37,6 +44,7 @@ class Recipe(BaseModel):
         model: of which system the network is, and its settings; the residual network where `system` is not named.
         loss: the loss.
         training: optimiser, schedule, stopping.
+        labels: rules that rename the corpus's labels, such as `annoyed = "anger"`; see `emotone.emotions`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,11 +58,20 @@ class Recipe(BaseModel):
     model: ModelOptions = ResidualOptions()
     loss: LossOptions = LossOptions()
     training: TrainingOptions = TrainingOptions()
+    labels: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
         require_fit(self.features, self.model)
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_off(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A run's key is made of its recipe: a table that came later must not change the keys of runs without it.
+        settings: dict[str, Any] = write(self)
+        if not self.labels:
+            settings.pop("labels", None)
+        return settings
 
 
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
