@@ -8,7 +8,7 @@ import pytest
 
 from emotone.errors import MissingExtraError, RecipeError
 from emotone.experiments.tracking import open_tracker
-from emotone.training.history import EpochRecord
+from emotone.training.job import EpochRecord
 
 RECORDS = [EpochRecord(epoch, 1.0 / epoch, 0.5, 0.6, 0.1 * epoch, 1e-3, 2.0, 100.0) for epoch in (1, 2, 3)]
 

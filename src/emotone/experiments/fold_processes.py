@@ -18,7 +18,7 @@ from typing import Any
 
 from emotone.errors import TrainingError
 from emotone.experiments.plan import Listener, Plan, read_fold_info
-from emotone.training.history import EpochRecord
+from emotone.training.job import EpochRecord
 
 EpochListener = Callable[[int, int, EpochRecord, int], None]
 """Seed, fold, the epoch's record, and the number of epochs."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from emotone.corpora import Corpus, Split
 from emotone.errors import TrainingError
 from emotone.experiments.recipe import Recipe
-from emotone.training.history import EpochRecord
+from emotone.training.job import EpochRecord
 
 
 class Partition(Protocol):

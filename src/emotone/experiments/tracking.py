@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from emotone.errors import MissingExtraError, RecipeError
-from emotone.training.history import EpochRecord
+from emotone.training.job import EpochRecord
 
 
 class Tracker(Protocol):

@@ -1,4 +1,6 @@
-"""Checkpoints: everything a run needs to go on as if nothing had happened, in one file that is written whole.
+"""The weights that a run keeps: checkpoints, their moving average, and those of the best epoch.
+
+A checkpoint holds everything that a run needs to resume with the same result, in one file that is written whole.
 
 Conventions: one safetensors file; its tensors are named `part.name` (model, average, best, first_moment,
 second_moment), its metadata holds one JSON object. No pickle is written or read.
@@ -7,12 +9,14 @@ second_moment), its metadata holds one JSON object. No pickle is written or read
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor, nn
 
 from emotone.errors import CheckpointError
@@ -86,3 +90,49 @@ def write_weights(path: Path, network: nn.Module, about: dict[str, Any]) -> None
 def snapshot(network: nn.Module) -> dict[str, Tensor]:
     """A copy of all weights and statistics."""
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+class WeightAverage:
+    """An exponential moving average of a network's weights.
+
+    Attributes:
+        weights: by name; statistics that are whole numbers are the network's own.
+    """
+
+    def __init__(self, network: nn.Module, decay: float, weights: dict[str, Tensor] | None = None) -> None:
+        self.network, self.decay = network, decay
+        self.weights = snapshot(network) if weights is None else weights
+
+    def update(self, step: int) -> None:
+        """Include the weights after that step, counted from 1."""
+        # Early averages would remember the random start; the decay grows until it reaches the recipe's.
+        decay = min(self.decay, (1 + step) / (10 + step))
+        own = self.network.state_dict()
+        floating = [name for name, tensor in self.weights.items() if tensor.is_floating_point()]
+        torch._foreach_lerp_([self.weights[n] for n in floating], [own[n] for n in floating], 1 - decay)
+        for name, tensor in self.weights.items():
+            if not tensor.is_floating_point():
+                tensor.copy_(own[name])
+
+
+@dataclass(slots=True)
+class BestEpoch:
+    """The epoch with the best validation score so far, and its weights.
+
+    Attributes:
+        uar: on the validation part; -1 before the first epoch.
+        loss: cross-entropy there.
+        epoch: counted from 1; 0 before the first.
+        weights: by name.
+    """
+
+    uar: float = -1.0
+    loss: float = math.inf
+    epoch: int = 0
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def offer(self, epoch: int, uar: float, loss: float, network: nn.Module) -> None:
+        """Keep this epoch's weights if it is better than the best."""
+        # Equal UARs are common on few speakers; the lower loss decides between them.
+        if (uar, -loss) > (self.uar, -self.loss):
+            self.uar, self.loss, self.epoch, self.weights = uar, loss, epoch, snapshot(network)

@@ -1,16 +1,32 @@
-"""What is to be trained, and what came of it."""
+"""A training job, the record of its epochs, and its result."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import csv
+import io
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from emotone.features.augmentation import AugmentationOptions
+from emotone.files import write_text
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training.batches import Indices, LabelledWaveforms
-from emotone.training.history import EpochRecord
 from emotone.training.losses import LossOptions
 from emotone.training.options import TrainingOptions
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One epoch: a row of history.csv."""
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    validation_accuracy: float
+    validation_uar: float
+    learning_rate: float
+    seconds: float
+    clips_per_second: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +83,12 @@ class TrainedNetwork:
     best_epoch: int
     seconds: float
     core_seconds: float
+
+
+def write_history(path: Path, history: list[EpochRecord]) -> None:
+    """Write the history as CSV, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(EpochRecord.__slots__), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(record) for record in history)
+    write_text(path, text.getvalue())

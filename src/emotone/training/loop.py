@@ -22,16 +22,12 @@ from torch import Tensor
 from emotone.errors import CheckpointError, TrainingError
 from emotone.evaluation.metrics import accuracy, unweighted_average_recall
 from emotone.features.augmentation import derived_seed
-from emotone.training.averaging import WeightAverage
 from emotone.training.batches import scoring_batches, training_batches
-from emotone.training.best_epoch import BestEpoch
-from emotone.training.checkpoint import Checkpoint, snapshot
-from emotone.training.device import make_accelerator
+from emotone.training.checkpoint import BestEpoch, Checkpoint, WeightAverage, snapshot
+from emotone.training.device import fastest_memory_format, make_accelerator
 from emotone.training.feature_cache import FeatureCache
-from emotone.training.history import EpochRecord, write_history
-from emotone.training.job import TrainedNetwork, TrainingJob
+from emotone.training.job import EpochRecord, TrainedNetwork, TrainingJob, write_history
 from emotone.training.losses import build_criterion, focal_loss
-from emotone.training.memory_format import fastest_memory_format
 from emotone.training.optimiser import build_optimiser, optimiser_parts, restore_optimiser
 from emotone.training.options import learning_rate_at
 from emotone.training.scoring import on_device, score

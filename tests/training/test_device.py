@@ -9,7 +9,7 @@ from torch import nn
 from emotone.experiments.recipe import load_recipe, recipe_names
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.models.residual import ResidualNetwork, ResidualOptions, Stage
-from emotone.training.memory_format import fastest_memory_format
+from emotone.training.device import fastest_memory_format
 
 
 @pytest.mark.parametrize(
