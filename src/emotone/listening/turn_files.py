@@ -11,7 +11,6 @@ from pathlib import Path, PurePath
 from typing import Any, TypeAlias
 
 from emotone.errors import TurnsError
-from emotone.listening.names import recording_id
 from emotone.listening.turn_formats import Named, decoded, has_times, parse
 from emotone.listening.turns import Turn
 
@@ -83,8 +82,11 @@ def matches(named: str, recording: str) -> bool:
     >>> matches("call_1", "/data/call_1.wav"), matches("a/call_1.wav", "call_1.mp3"), matches("call_2", "call_1.wav")
     (True, True, False)
     """
-    one, other = PurePath(named), PurePath(recording)
-    return named == recording or one.name in (other.name, other.stem, recording_id(recording)) or one.stem == other.stem
+    if named == recording:
+        return True
+    # RTTM parts its fields by white space, so that names have none.
+    one, other = (PurePath("_".join(name.split())) for name in (named, recording))
+    return one.name in (other.name, other.stem) or one.stem == other.stem
 
 
 def _as_turn(one: Any, position: int) -> Turn:
