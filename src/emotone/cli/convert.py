@@ -10,7 +10,7 @@ import typer
 
 
 class Precision(StrEnum):
-    """What the network's weights are stored as."""
+    """How the network's weights are stored."""
 
     fp16 = "fp16"
     int8 = "int8"
@@ -26,13 +26,13 @@ def convert(
         Path | None,
         typer.Option("--output", "-o", help="The model file to write. [default: MODEL-PRECISION.onnx, here]"),
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Of the model. [default: the output's name]")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the model. [default: the output's name]")] = None,
 ) -> None:
     """Store a model's weights in fewer bits: a smaller file, used like any other.
 
-    It computes in float32 as before, so it is neither faster nor slower. Its front end is left as it is. Both are heard
-    on the bundled clips, and nothing is written if a probability changes by more than 0.1; `emotone evaluate` measures
-    what that costs on recordings of your own.
+    It computes in float32 as before, so it is neither faster nor slower. The feature layers are not changed. Both files
+    are compared on the bundled recordings, and nothing is written if a probability changes by more than 0.1;
+    `emotone evaluate` measures the effect on recordings of your own.
     """
     from emotone.listening.conversion import convert_model
 

@@ -13,26 +13,37 @@ CorpusName = Annotated[str, typer.Argument(help="A corpus by name (see `emotone 
 CorpusFolder = Annotated[Path, typer.Argument(help="Its folder, or the manifest file.")]
 RecipeName = Annotated[str, typer.Option("--recipe", help="A recipe's name or a TOML file.")]
 Protocol = Annotated[
-    str | None, typer.Option("--protocol", help="Who is tested when; by default the corpus's own protocol.")
+    str | None,
+    typer.Option("--protocol", help="How the speakers are split into folds. [default: the corpus's own protocol]"),
 ]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Change one setting: key=value, such as loss.gamma=0. Repeatable.")
 ]
-Output = Annotated[Path | None, typer.Option("--output", help="Run folder; by default runs/CORPUS-PROTOCOL-RECIPE.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Run folder. [default: runs/CORPUS-PROTOCOL-RECIPE]")
+]
 Store = Annotated[
     Path | None,
-    typer.Option("--store", envvar="EMOTONE_STORE", help="Decoded waveforms; by default a folder in the user's cache."),
+    typer.Option(
+        "--store", envvar="EMOTONE_STORE", help="Folder of decoded waveforms. [default: a folder in the user's cache]"
+    ),
 ]
-Device = Annotated[str | None, typer.Option("--device", help="`cpu` keeps off the GPU; by default whatever is there.")]
-Threads = Annotated[int, typer.Option("--threads", min=0, help="PyTorch threads a process; 0 shares the cores out.")]
+Device = Annotated[str | None, typer.Option("--device", help="cpu or cuda. [default: a GPU if there is one]")]
+Threads = Annotated[
+    int, typer.Option("--threads", min=0, help="PyTorch threads per process; 0 divides the cores among the processes.")
+]
 Tracker = Annotated[str | None, typer.Option("--tracker", help="tensorboard or mlflow (extra `track`).")]
 Classes = Annotated[
     str | None, typer.Option("--classes", help="Only these classes, comma-separated; `four` for the paper's four.")
 ]
-Looks = Annotated[
+Evaluations = Annotated[
     int | None,
-    typer.Option("--looks", min=1, help="How often these test folds have been looked at, this time included."),
+    typer.Option(
+        "--evaluations", min=1, help="How often these test folds have been evaluated, this time included; reported."
+    ),
 ]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Folds at once, each in its own process.")]
+Fold = Annotated[str | None, typer.Option("--fold", help="Only these folds, comma-separated, counted from 0.")]
 
 
 def crossval(
@@ -41,21 +52,21 @@ def crossval(
     recipe: RecipeName = "default",
     protocol: Protocol = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Run with seeds 0 to N - 1.")] = 1,
-    folds: Annotated[str | None, typer.Option("--folds", help="Only these, comma-separated, counted from 0.")] = None,
+    fold: Fold = None,
     set_: Settings = None,
     output: Output = None,
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Folds at once, each in its own process.")] = 1,
+    workers: Workers = 1,
     store: Store = None,
     device: Device = None,
     threads: Threads = 0,
     classes: Classes = None,
     map_: MapOption = None,
     tracker: Tracker = None,
-    looks: Looks = None,
+    evaluations: Evaluations = None,
 ) -> None:
-    """Train and score every fold of a protocol; folds that are done are not done again.
+    """Train and score every fold of a protocol; finished folds are kept.
 
-    The epoch and the temperature of each fold are chosen on its validation speakers; test speakers choose nothing.
+    The epoch and the temperature of each fold are chosen on its validation speakers, never on its test speakers.
     """
     from emotone.cli.training_run import parse_folds, start_run
 
@@ -65,15 +76,15 @@ def crossval(
         recipe=recipe,
         protocol=protocol,
         seeds=tuple(range(seeds)),
-        folds=parse_folds(folds),
+        folds=parse_folds(fold),
         settings=set_ or [],
         output=output,
-        jobs=jobs,
+        workers=workers,
         store=store,
         device=device,
         threads=threads,
         classes=classes,
         rules=label_rules(map_),
         tracker=tracker,
-        looks=looks,
+        evaluations=evaluations,
     )

@@ -1,4 +1,4 @@
-"""`emotone evaluate`: score a model file, untouched, on a corpus."""
+"""`emotone evaluate`: score a model file on a corpus."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def evaluate(
         typer.Option("--classes", help="Score these of the model's classes alone, comma-separated, or `four`."),
     ] = None,
     map_: MapOption = None,
-    output: Annotated[Path | None, typer.Option("--output", help="Folder; by default runs/CORPUS-MODEL.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder. [default: runs/CORPUS-MODEL]")] = None,
     speakers: Annotated[str | None, typer.Option("--speakers", help="Only these speakers, comma-separated.")] = None,
-    unheard: Annotated[
+    unseen: Annotated[
         bool,
-        typer.Option("--unheard", help="You know that the model has heard none of them; a manifest cannot tell."),
+        typer.Option("--unseen", help="Declare that the model was trained on none of these speakers (for manifests)."),
     ] = False,
 ) -> None:
-    """Score a model file on a corpus it has not seen, through the very recognizer that users call.
+    """Score a model file on a corpus that it was not trained on, with the recognizer that `predict` uses.
 
     Labels are renamed by the rules of the model's recipe and of `--map`, and by known synonyms. Classes that the model
-    does not know are left out, and counted. On a corpus that the model was trained on, only the
-    speakers that were held out are scored.
+    does not have are left out and counted. On a corpus that the model was trained on, only its held-out speakers are
+    scored.
     """
     from rich.console import Console
     from rich.progress import track
@@ -62,7 +62,7 @@ def evaluate(
         task,
         output or Path("runs") / f"{task.name}-{recognizer.metadata.name}",
         speakers=[] if speakers is None else [speaker.strip() for speaker in speakers.split(",")],
-        unheard=unheard,
+        unheard=unseen,
         command=command_line(),
         progress=lambda items: track(items, "recognising", console=console),
     )

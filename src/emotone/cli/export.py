@@ -1,4 +1,4 @@
-"""`emotone export`: weights of a run -> one model file that needs no PyTorch."""
+"""`emotone export`: make a model file, which needs no PyTorch, from the weights of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 
 class Precision(StrEnum):
-    """What the network's weights are stored as."""
+    """How the network's weights are stored."""
 
     fp32 = "fp32"
     fp16 = "fp16"
@@ -21,20 +21,22 @@ class Precision(StrEnum):
 def export(
     run: Annotated[Path, typer.Argument(help="A run folder, a fold's folder, or a model.safetensors.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.")] = Path("model.onnx"),
-    name: Annotated[str | None, typer.Option("--name", help="Of the model; by default the output's name.")] = None,
-    licence: Annotated[str, typer.Option("--licence", help="Of the model file.")] = "MIT",
-    unsure: Annotated[
-        float, typer.Option("--unsure", min=0, max=1, help="A highest probability below this is called unsure.")
+    name: Annotated[str | None, typer.Option("--name", help="Name of the model. [default: the output's name]")] = None,
+    licence: Annotated[str, typer.Option("--licence", help="Licence of the model file.")] = "MIT",
+    threshold: Annotated[
+        float, typer.Option("--threshold", min=0, max=1, help="A highest probability below this is called unsure.")
     ] = 0.5,
     scores: Annotated[
         list[Path] | None,
-        typer.Option("--scores", help="A results.json to write into the file; the fold's own is taken anyway."),
+        typer.Option(
+            "--scores", help="Another results.json to write into the file, beside the fold's own. Repeatable."
+        ),
     ] = None,
     with_card: Annotated[bool, typer.Option("--card", help="Write a model card beside it, as Markdown.")] = False,
-    note: Annotated[str, typer.Option("--note", help="Stands beside the run's own scores.")] = "",
+    note: Annotated[str, typer.Option("--note", help="A remark to print with the run's own scores.")] = "",
     precision: Annotated[
         Precision,
-        typer.Option("--precision", help="Store the network's weights so; fewer bits, a smaller file. As `convert`."),
+        typer.Option("--precision", help="How the network's weights are stored, as with `convert`."),
     ] = Precision.fp32,
 ) -> None:
     """Write one ONNX file: waveform in, calibrated probabilities out, with labels, recipe, licences and scores inside.
@@ -69,7 +71,7 @@ def export(
         corpora=training_corpora(weights.about, held_out),
         scores=[score for score in measured if score is not None],
         licence=licence,
-        unsure_threshold=unsure,
+        unsure_threshold=threshold,
         precision=precision.value,
     )
     if with_card:

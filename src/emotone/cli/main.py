@@ -6,7 +6,6 @@ Commands raise; this is the one place where an error becomes a line on standard 
 from __future__ import annotations
 
 import errno
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -19,6 +18,8 @@ from typer.core import TyperGroup
 
 from emotone import __version__
 from emotone.cli import exit_status
+from emotone.cli.extras import missing_extra
+from emotone.cli.terminal import abandon_stdout, prepare_streams
 from emotone.errors import EmotoneError, OutputError
 
 # Command -> where it lives: a function that is the command, or a Typer application that is a group of them.
@@ -58,6 +59,9 @@ class LazyGroup(TyperGroup):
         return self.commands.get(cmd_name)
 
 
+OLD_NAMES = {"folds": "fold", "jobs": "workers", "looks": "evaluations", "unheard": "unseen", "unsure": "threshold"}
+"""Options of earlier versions -> what they are called now. Both work; help shows the new name."""
+
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 app = typer.Typer(
@@ -66,6 +70,10 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": lambda word: OLD_NAMES.get(word, word),
+    },
 )
 
 
@@ -98,9 +106,7 @@ def run(arguments: Sequence[str]) -> int:
         the exit status.
     """
     warnings.showwarning = _show_warning
-    # A stream that was closed by whoever started this is None; nothing is read from it, and nothing goes there.
-    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
-    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    prepare_streams()
     try:
         status = _status_of_run(arguments)
         sys.stdout.flush()
@@ -108,13 +114,16 @@ def run(arguments: Sequence[str]) -> int:
         print("interrupted", file=sys.stderr)
         return exit_status.INTERRUPTED
     except BrokenPipeError:
-        _leave_pipe()
+        abandon_stdout()
         return exit_status.READER_GONE
     except OSError as error:
-        if error.errno not in _DISK_FULL:
+        if error.errno in _DISK_FULL:
+            abandon_stdout()
+            print(f"error: cannot write: {error.strerror}; free some space or choose another disk", file=sys.stderr)
+        elif error.filename is not None:
+            print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        else:
             raise
-        _leave_pipe()
-        print(f"error: cannot write: {error.strerror}; make room, or write elsewhere", file=sys.stderr)
         return exit_status.status_of(OutputError())
     return status
 
@@ -124,8 +133,13 @@ def _status_of_run(arguments: Sequence[str]) -> int:
     try:
         command.main(list(arguments), prog_name="emotone")
     except EmotoneError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return exit_status.status_of(error)
+        return _report(error)
+    except ModuleNotFoundError as error:
+        name = next((word for word in arguments if word in COMMANDS), "")
+        missing = missing_extra(error, f"emotone {name}".strip())
+        if missing is None:
+            raise
+        return _report(missing)
     except SystemExit as leaving:
         # Typer makes status 1 of a broken pipe, which would look like an error of ours.
         if isinstance(leaving.__context__, BrokenPipeError):
@@ -134,11 +148,9 @@ def _status_of_run(arguments: Sequence[str]) -> int:
     return exit_status.OK
 
 
-def _leave_pipe() -> None:
-    # Python would complain once more when it flushes the dead pipe on its way out.
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, sys.stdout.fileno())
-    os.close(nothing)
+def _report(error: EmotoneError) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return exit_status.status_of(error)
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

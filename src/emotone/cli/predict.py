@@ -65,6 +65,8 @@ def predict(
     output: Annotated[
         str | None,
         typer.Option(
+            "--output",
+            "-o",
             metavar="PATH",
             help="Write the results to this file (`-`: standard output); audformat and a cluster make a folder.",
         ),

@@ -20,14 +20,14 @@ class Format(StrEnum):
 def report(
     run: Annotated[Path, typer.Argument(help="The run folder that `emotone crossval` made.")],
     output: Annotated[
-        Path | None, typer.Option(help="The folder to write to. [default: the run folder]", show_default=False)
+        Path | None, typer.Option("--output", "-o", help="The folder to write to. [default: the run folder]")
     ] = None,
     format: Annotated[Format, typer.Option(help="Which of the two reports to write.")] = Format.all,
     figures: Annotated[bool, typer.Option(help="Draw confusion matrix, curves and reliability.")] = True,
 ) -> None:
     """Report a finished cross-validation: scores with their intervals, folds, classes, groups, and how it was made.
 
-    Writes report.md, with its figures in report-figures, and report.html, one page that needs nothing beside it.
+    Writes report.md, with its figures in report-figures, and report.html, one page without other files.
     """
     from emotone.evaluation.report import FORMATS, write_report
     from emotone.evaluation.results import Results

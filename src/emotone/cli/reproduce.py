@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emotone.cli.crossval import CorpusFolder, Device, Looks, Protocol, Store, Threads
+from emotone.cli.crossval import CorpusFolder, Device, Evaluations, Protocol, Store, Threads, Workers
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,13 +39,13 @@ def tables(
     directory: CorpusFolder,
     corpus: Annotated[str, typer.Option("--corpus", help="The corpus by name (see `emotone corpora list`).")],
     output: Annotated[
-        Path | None, typer.Option("--output", help="The table's folder; by default runs/tables-CORPUS-PROTOCOL.")
+        Path | None, typer.Option("--output", "-o", help="The table's folder. [default: runs/tables-CORPUS-PROTOCOL]")
     ] = None,
     seeds: Annotated[
         int, typer.Option("--seeds", min=1, help="Seeds 0 to N - 1; one of all rows before the next.")
     ] = 1,
     only: Annotated[list[str] | None, typer.Option("--only", help="Run just this row. Repeatable.")] = None,
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Folds at once, each in its own process.")] = 1,
+    workers: Workers = 1,
     quick: Annotated[
         bool, typer.Option("--quick", help="One fold, 2 epochs, 8 utterances a class and part; stamped QUICK.")
     ] = False,
@@ -60,7 +59,7 @@ def tables(
     store: Store = None,
     device: Device = None,
     threads: Threads = 0,
-    looks: Looks = None,
+    evaluations: Evaluations = None,
 ) -> None:
     """Train and score every row of the paper's Tables 1 and 2, what lies beyond them, and the leaky protocols.
 
@@ -70,6 +69,7 @@ def tables(
     from rich.console import Console
 
     from emotone.cli.training_run import default_store
+    from emotone.cores import available_cores
     from emotone.corpora import protocol_folds
     from emotone.errors import RecipeError
     from emotone.experiments.cross_validation import command_line
@@ -94,9 +94,9 @@ def tables(
         quick=quick,
         only=None if only is None else tuple(only),
         device=device,
-        threads=threads or (max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else 0),
+        threads=threads or (max(1, available_cores() // workers) if workers > 1 else 0),
         command=command_line(),
-        looks=looks,
+        looks=evaluations,
     )
     console.print(
         f"{task.name}: {len(task.utterances)} utterances, {len(task.speakers)} speakers; {folds.protocol}, "
@@ -107,7 +107,7 @@ def tables(
     if record is not None:
         check_record(record, facts)
     with TableDisplay(console, seeds) as display:
-        outcomes = run_table(table, display, jobs=jobs)
+        outcomes = run_table(table, display, jobs=workers)
     if record is not None:
         facts, outcomes = _recorded(record, facts, outcomes)
     for path in write_tables(table.folder, facts, outcomes):

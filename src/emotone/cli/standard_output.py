@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from emotone.cli.terminal import abandon_stdout
 from emotone.errors import OutputError
 
 
@@ -23,8 +23,5 @@ def printing() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        # What could not be written would be tried again, and complained of, by each later flush.
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, sys.stdout.fileno())
-        os.close(nothing)
+        abandon_stdout()
         raise OutputError(f"cannot write to standard output: {error.strerror or error}") from error

@@ -11,7 +11,7 @@ from emotone.cli.crossval import (
     CorpusFolder,
     CorpusName,
     Device,
-    Looks,
+    Evaluations,
     Output,
     Protocol,
     RecipeName,
@@ -28,8 +28,10 @@ def train(
     directory: CorpusFolder,
     recipe: RecipeName = "default",
     protocol: Protocol = None,
-    fold: Annotated[int, typer.Option("--fold", min=0, help="Whose validation and test speakers are held out.")] = 0,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights, order and augmentation.")] = 0,
+    fold: Annotated[
+        int, typer.Option("--fold", min=0, help="The fold whose validation and test speakers are held out.")
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="For weights, order and augmentation.")] = 0,
     set_: Settings = None,
     output: Output = None,
     store: Store = None,
@@ -38,11 +40,11 @@ def train(
     classes: Classes = None,
     map_: MapOption = None,
     tracker: Tracker = None,
-    looks: Looks = None,
+    evaluations: Evaluations = None,
 ) -> None:
     """Train one model on the training speakers of one fold, and score it on that fold's test speakers.
 
-    The weights stand in RUN/seed-S/fold-FF/model.safetensors; `emotone export` makes a model file of them.
+    The weights are stored in RUN/seed-S/fold-FF/model.safetensors; `emotone export` makes a model file from them.
     """
     from emotone.cli.training_run import start_run
 
@@ -55,12 +57,12 @@ def train(
         folds=(fold,),
         settings=set_ or [],
         output=output,
-        jobs=1,
+        workers=1,
         store=store,
         device=device,
         threads=threads,
         classes=classes,
         rules=label_rules(map_),
         tracker=tracker,
-        looks=looks,
+        evaluations=evaluations,
     )

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from emotone.cores import available_cores
 from emotone.corpora import Corpus, protocol_folds, read_corpus
 from emotone.emotions import parse_classes, require_present
 from emotone.errors import CorpusError, MissingExtraError, RecipeError, TrainingError
@@ -37,7 +38,7 @@ def parse_folds(text: str | None) -> tuple[int, ...] | None:
     try:
         return tuple(sorted({int(part) for part in text.split(",")}))
     except ValueError as error:
-        raise CorpusError(f"got --folds {text!r}; expected numbers such as 0,1,2") from error
+        raise CorpusError(f"got --fold {text!r}; expected numbers such as 0,1,2") from error
 
 
 def task(name: str, directory: Path, classes: str | None, rules: Mapping[str, str]) -> Corpus:
@@ -60,14 +61,14 @@ def start_run(
     folds: tuple[int, ...] | None,
     settings: list[str],
     output: Path | None,
-    jobs: int,
+    workers: int,
     store: Path | None,
     device: str | None,
     threads: int,
     classes: str | None,
     rules: Mapping[str, str],
     tracker: str | None,
-    looks: int | None,
+    evaluations: int | None,
 ) -> None:
     """Run what was asked, show it, and print the headline."""
     if device not in (None, "cpu", "cuda"):
@@ -89,10 +90,10 @@ def start_run(
         store=store or default_store(),
         only_folds=folds,
         device=device,
-        threads=threads or (max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else 0),
-        workers=1 if jobs == 1 else 0,  # one batch ahead; with several jobs the other cores are busy anyway
+        threads=threads or (max(1, available_cores() // workers) if workers > 1 else 0),
+        workers=1 if workers == 1 else 0,  # one batch ahead; with several processes the other cores are busy
         command=command_line(),
-        looks=looks,
+        looks=evaluations,
     )
     for note in asked.notes:
         console.print(f"note: {note}", style="dim", markup=False, highlight=False)
@@ -104,7 +105,7 @@ def start_run(
         highlight=False,
     )
     with open_tracker(tracker, folder) as tracked, RunDisplay(console, plan, tracked) as display:
-        results = cross_validate(plan, jobs=jobs, listener=display)
+        results = cross_validate(plan, jobs=workers, listener=display)
     print(results.headline())
     console.print(f"emotone report {folder}   # tables, confusion matrix, curves, reliability", style="dim")
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emotone.audio import load_audio
+from emotone.cores import available_cores
 from emotone.corpora.inventory import CHECKED_NAMES, RELEASES, Inventory, Stretch, take_inventory
 from emotone.corpora.release import Trap, unreadable
 from emotone.corpora.utterance import Corpus
@@ -135,7 +136,7 @@ def check(
 def _decode(stretches: Mapping[str, Stretch], progress: Callable[[int, int], None] | None) -> dict[str, _Sound]:
     sounds: dict[str, _Sound] = {}
     # FFmpeg decodes without the interpreter's lock, so threads help.
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(max_workers=min(4, available_cores())) as pool:
         for key, sound in zip(stretches, pool.map(_hear, stretches.values()), strict=True):
             sounds[key] = sound
             if progress is not None:

@@ -8,7 +8,6 @@ fold that is done is never done again.
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shlex
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from emotone.cores import available_cores
 from emotone.corpora import Corpus, Split
 from emotone.errors import TrainingError
 from emotone.evaluation.calibration import fit_temperature
@@ -63,7 +63,7 @@ def cross_validate(plan: Plan, *, jobs: int = 1, listener: Listener | None = Non
                 listener.fold_done(seed, fold, read_fold_info(plan.fold_folder(seed, fold)), False)
     if todo:
         WaveformStore(plan.store, sample_rate=plan.recipe.features.sample_rate).open(
-            plan.corpus.utterances, workers=os.cpu_count() or 1, progress=listener.decoded
+            plan.corpus.utterances, workers=available_cores(), progress=listener.decoded
         )
         if jobs > 1:
             run_in_processes(run_fold, plan, todo, jobs, listener)

@@ -65,7 +65,7 @@ def run_in_processes(run: RunFold, plan: Plan, todo: Sequence[tuple[int, int]], 
                 except BrokenProcessPool as error:
                     raise TrainingError(
                         "a fold's process ended before the fold was done: it was killed, or memory ran out. Epochs "
-                        "that are done are kept: run the same command again, with fewer --jobs if memory was short"
+                        "that are done are kept: run the same command again, with fewer --workers if memory was short"
                     ) from error
                 except Exception as error:  # Whatever it is, it is the run's end; what else runs is waited for first.
                     failure = failure or error

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emotone.cores import available_cores
 from emotone.errors import MissingExtraError, RecipeError
 from emotone.evaluation.calibration import fit_temperature
 from emotone.evaluation.metrics import unweighted_average_recall
@@ -95,7 +95,7 @@ def functionals(plan: Plan, feature_set: str) -> NDArray[np.float64]:
         raise MissingExtraError(f"the {feature_set} yardstick", "peers") from error
 
     stored = WaveformStore(plan.store, sample_rate=plan.recipe.features.sample_rate).open(
-        plan.corpus.utterances, workers=os.cpu_count() or 1
+        plan.corpus.utterances, workers=available_cores()
     )
     names = hashlib.sha256("\n".join(path.name for path in stored.paths).encode()).hexdigest()[:16]
     kept = plan.folder / f"functionals-{names}.npy"

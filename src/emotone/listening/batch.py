@@ -20,12 +20,13 @@ from typing import Any, Literal
 import emotone
 from emotone import errors
 from emotone.audio import AudioTruncatedWarning
+from emotone.cores import available_cores
 from emotone.errors import EmotoneError
 from emotone.files import written_whole
 from emotone.listening.hub import local_model
 from emotone.listening.journal import Journal
 from emotone.listening.locations import find_recordings
-from emotone.listening.options import TimelineOptions, available_cores
+from emotone.listening.options import TimelineOptions
 from emotone.listening.rows import check_table
 from emotone.listening.worker_pool import WorkerPool
 

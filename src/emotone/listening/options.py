@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from emotone.model_file import ModelMetadata
 
 LONGEST_WINDOW_S = 4.0
 """Emotions change within a sentence or two; a longer window would blur them even where the model allows one."""
-
-
-def available_cores() -> int:
-    """How many processor cores this process may use, on any system."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)

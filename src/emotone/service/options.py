@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
-from emotone.listening.options import available_cores
+from emotone.cores import available_cores
 from emotone.service.access import ApiKey
 
 MIB = 1 << 20

@@ -1,0 +1,8 @@
+"""`python -m emotone`: the same as the command `emotone`."""
+
+from __future__ import annotations
+
+from emotone.cli.main import main
+
+if __name__ == "__main__":
+    main()
