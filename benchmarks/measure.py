@@ -225,7 +225,7 @@ def cold_start(repeats: int) -> dict[str, float]:
 
 def workers(n_workers: int, n_files: int) -> dict[str, float]:
     """Files a second of a batch of 4-second FLAC files, without the start of the workers; all cores."""
-    from emotone.listening.batch import recognise_many
+    from emotone.batch.local import recognise_many
 
     with tempfile.TemporaryDirectory() as folder:
         content = encoded("flac", CLIP_S)

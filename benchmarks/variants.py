@@ -30,8 +30,8 @@ from emotone.corpora import Corpus, protocol_folds, read_corpus
 from emotone.evaluation.metrics import unweighted_average_recall
 from emotone.evaluation.significance import bootstrap_over_speakers, speaker_permutation
 from emotone.listening.recognizer import Recognizer
-from emotone.model_file import read_metadata, with_metadata
-from emotone.precision import NETWORK, with_precision
+from emotone.model_files.model_file import read_metadata, with_metadata
+from emotone.model_files.precision import NETWORK, with_precision
 
 OUTPUT = Path(__file__).resolve().parents[1] / "docs" / "results" / "variants.json"
 SHIPPED = Path(emotone.__file__).parent / "weights" / "default.onnx"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -10,7 +11,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from emotone.emotions import FOUR_CLASSES
-from emotone.model_file import ModelMetadata, Score, TrainingCorpus, with_metadata
+from emotone.model_files.model_file import ModelMetadata, Score, TrainingCorpus, with_metadata
+
+if TYPE_CHECKING:
+    from emotone.listening.recognizer import Recognizer
+
+_RATE = 16_000
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -118,3 +124,33 @@ def shipped_model() -> Path:
 
 
 pytest_plugins = ("voices",)
+
+
+@pytest.fixture(scope="session")
+def tiny_recognizer(tiny_model: Path) -> Recognizer:
+    """The tiny model, loaded."""
+    from emotone.listening.recognizer import load
+
+    return load(tiny_model)
+
+
+@pytest.fixture(scope="session")
+def spoken_clips(clips_dir: Path) -> list[np.ndarray]:
+    """The bundled clips at 16 kHz."""
+    from emotone.audio import load_audio
+
+    return [load_audio(path) for path in sorted([*clips_dir.glob("*/*.opus"), *clips_dir.glob("*/*.flac")])]
+
+
+@pytest.fixture(scope="session")
+def conversation(spoken_clips: list[np.ndarray]) -> np.ndarray:
+    """A minute and a half: real voices, loud and soft, with pauses of faint noise, long ones too."""
+    generator = np.random.default_rng(0)
+    parts = []
+    n_samples = 0
+    while n_samples < 90 * _RATE:
+        clip = spoken_clips[generator.integers(len(spoken_clips))] * generator.uniform(0.2, 1.2)
+        pause = 2e-4 * generator.standard_normal(int(generator.uniform(0.1, 6.0) * _RATE))
+        parts += [clip, pause]
+        n_samples += len(clip) + len(pause)
+    return np.concatenate(parts).astype(np.float32)[: 90 * _RATE + 123]

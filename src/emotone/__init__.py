@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from emotone.audio import load_audio
+    from emotone.batch.local import recognise_many
     from emotone.errors import (
         AudioError,
         AudioNotFoundError,
@@ -42,9 +44,11 @@ if TYPE_CHECKING:
     )
     from emotone.listening.live import LiveRecognizer
     from emotone.listening.options import TimelineOptions
-    from emotone.listening.recognition import Recognition
+    from emotone.listening.recognition import Recognition, Timeline
     from emotone.listening.recognizer import Recognizer, load
     from emotone.listening.segments import Segment
+    from emotone.output.columns import to_annotation, to_dataframe
+    from emotone.output.plots import plot
 
 __all__ = [
     "AudioError",
@@ -71,11 +75,17 @@ __all__ = [
     "Segment",
     "SpeakerLeakError",
     "StoreError",
+    "Timeline",
     "TimelineOptions",
     "TrainingError",
     "UnknownEmotionError",
     "__version__",
     "load",
+    "load_audio",
+    "plot",
+    "recognise_many",
+    "to_annotation",
+    "to_dataframe",
 ]
 
 _HOMES = {
@@ -83,8 +93,14 @@ _HOMES = {
     "Recognition": "emotone.listening.recognition",
     "Recognizer": "emotone.listening.recognizer",
     "Segment": "emotone.listening.segments",
+    "Timeline": "emotone.listening.recognition",
     "TimelineOptions": "emotone.listening.options",
     "load": "emotone.listening.recognizer",
+    "load_audio": "emotone.audio",
+    "plot": "emotone.output.plots",
+    "recognise_many": "emotone.batch.local",
+    "to_annotation": "emotone.output.columns",
+    "to_dataframe": "emotone.output.columns",
 }
 
 

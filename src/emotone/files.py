@@ -75,3 +75,26 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def is_address(location: str) -> bool:
+    """Whether a location names a remote file system; `a:b.wav` is a file.
+
+    >>> is_address("s3://bucket/a.wav")
+    True
+    """
+    scheme, separator, _ = location.partition("://")
+    return bool(separator) and scheme.isalnum() and not Path(location).exists()
+
+
+def require_local(output: str) -> None:
+    """Refuse an address where only a file of this machine can be written.
+
+    Raises:
+        OutputError: it is one.
+    """
+    if is_address(output):
+        raise OutputError(
+            f"cannot write to {output} from here: name a file on this machine, "
+            "or add --ray local, which writes a folder of Parquet files to an address"
+        )

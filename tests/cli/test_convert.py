@@ -10,7 +10,7 @@ import pytest
 
 from emotone.cli.main import run
 from emotone.listening import conversion
-from emotone.model_file import read_model_file
+from emotone.model_files.model_file import read_model_file
 
 
 @pytest.fixture(autouse=True)

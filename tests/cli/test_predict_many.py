@@ -107,7 +107,7 @@ def test_a_worker_that_comes_too_late_leaves_without_a_word(tiny_model):
     setup = {"model": str(tiny_model), "unsure_threshold": None, "channels": "mix", "options": {}}
     os.close(reader)
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "emotone.listening.worker"],
+        [sys.executable, "-P", "-m", "emotone.batch.worker"],
         input=json.dumps(setup).encode() + b"\n", stdout=writer, stderr=subprocess.PIPE, timeout=120, check=False,
     )  # fmt: skip
     os.close(writer)

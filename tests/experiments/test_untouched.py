@@ -16,7 +16,7 @@ from emotone.errors import CorpusError, SpeakerLeakError
 from emotone.experiments.model_card import training_corpora
 from emotone.experiments.untouched import HELD_OUT_PROTOCOL, PROTOCOL, UNKNOWN_PROTOCOL, evaluate_untouched
 from emotone.listening.recognizer import Recognizer, load
-from emotone.model_file import ModelMetadata, TrainingCorpus, with_metadata
+from emotone.model_files.model_file import ModelMetadata, TrainingCorpus, with_metadata
 
 RATE = 16_000
 

@@ -21,7 +21,7 @@ from emotone.errors import (
     SampleRateError,
 )
 from emotone.listening.recognizer import Recognizer, load, windows_of
-from emotone.model_file import ModelMetadata, with_metadata
+from emotone.model_files.model_file import ModelMetadata, with_metadata
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from emotone.listening.options import TimelineOptions
 from emotone.listening.recognizer import Recognizer, load
 from emotone.listening.segments import Segment, SegmentJoiner
 from emotone.listening.timeline import StreamingTimeline, Window
-from emotone.model_file import ModelMetadata
+from emotone.model_files.model_file import ModelMetadata
 from stream_cuts import cut
 
 RATE = 16_000

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from emotone.listening.formats import TEXT_FORMATS
 from emotone.listening.recognizer import load
+from emotone.output.formats import TEXT_FORMATS
 from emotone.service import schemas
 
 

@@ -50,7 +50,7 @@ def export(
     from emotone.experiments.model_card import card, score_of, training_corpora, untouched_note
     from emotone.experiments.plan import read_fold_info
     from emotone.files import write_text
-    from emotone.model_file import read_model_file
+    from emotone.model_files.model_file import read_model_file
     from emotone.training.export import export_model, read_weights
 
     path = fold_weights(run)

@@ -126,7 +126,7 @@ def _heard(live: LiveRecognizer, blocks: Iterator[Waveform]) -> Iterator[tuple[l
 
 
 def _as_lines(live: LiveRecognizer, blocks: Iterator[Waveform]) -> None:
-    from emotone.listening.formats import segment_object
+    from emotone.output.objects import segment_object
 
     def write(event: str, segment: Segment) -> None:
         content: dict[str, Any] = {"event": event, **segment_object(segment)}

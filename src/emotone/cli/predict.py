@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from enum import StrEnum
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,23 +24,13 @@ from emotone.cli.options import (
 )
 from emotone.cli.standard_output import printing
 from emotone.errors import AudioError
+from emotone.output.formats import FORMATS, as_text, check_format, format_of, write_results
 
 if TYPE_CHECKING:
     from emotone.listening.recognition import Recognition
 
 
-class Format(StrEnum):
-    """How the results are written."""
-
-    table = "table"
-    json = "json"
-    jsonl = "jsonl"
-    csv = "csv"
-    parquet = "parquet"
-    rttm = "rttm"
-    textgrid = "textgrid"
-    webvtt = "webvtt"
-    audformat = "audformat"
+Format = StrEnum("Format", {name: name for name in FORMATS})  # type: ignore[misc]
 
 
 def predict(
@@ -99,9 +89,9 @@ def predict(
     A folder, a list or a pattern with --output FILE (.parquet, .csv or .jsonl) is worked through on all cores; started
     again after an interruption, it goes on where it was.
     """
+    from emotone.batch.locations import opened
     from emotone.cli.predict_many import found_in, predict_many, table_of_batch
-    from emotone.listening.locations import opened
-    from emotone.listening.remote import require_local
+    from emotone.files import require_local
 
     options = timeline_options(window=window, hop=hop, vad=vad)
     files = [_recording(word) for word in files]
@@ -109,7 +99,7 @@ def predict(
     # A batch goes by the suffix alone; a format that says otherwise asks for no batch.
     asked = format.value if format is not None else "table"
     table = table_of_batch(files, output, format=asked, workers=workers, ray=ray)
-    kind = format or _format_of(output)
+    kind = format.value if format is not None else _format_of(output)
     if table is not None and plot is not None:
         raise typer.BadParameter("draws one recording, not a batch", param_hint="--plot")
     if table is not None:
@@ -131,13 +121,10 @@ def predict(
     if plot is not None and len(files) != 1:
         raise typer.BadParameter(f"draws one recording; got {len(files)}", param_hint="--plot")
     if plot is not None:
-        from emotone.listening.pictures import check_picture
+        from emotone.output.pictures import check_picture
 
         check_picture(plot)
-    if kind.value in ("parquet", "audformat", "textgrid", "webvtt"):
-        from emotone.listening.formats import check_format
-
-        check_format(kind.value, n_recordings=len(files), output=output)
+    check_format(kind, n_recordings=len(files), output=output)
     from emotone.listening.recognizer import load
 
     recognizer = load(model, threads=threads, unsure_threshold=threshold)
@@ -177,29 +164,28 @@ def _output(word: str | None) -> str | None:
     return None if word in ("-", "/dev/stdout") else word
 
 
-def _format_of(output: str | None) -> Format:
+def _format_of(output: str | None) -> str:
     """What the suffix of the output asks for; a table where it says nothing."""
-    suffix = PurePath(output).suffix.lower()[1:] if output is not None else ""
-    suffix = {"vtt": "webvtt", "ndjson": "jsonl"}.get(suffix, suffix)
-    return Format(suffix) if suffix in Format.__members__ else Format.table
+    found = None if output is None else format_of(output)
+    return "table" if found is None else found.name
 
 
-def _write(recognitions: list[Recognition], format: Format, output: str | None) -> None:
-    from emotone.listening.formats import as_table, as_text, write_results
-
+def _write(recognitions: list[Recognition], kind: str, output: str | None) -> None:
     if output is not None:
-        write_results(recognitions, format.value, output)
+        write_results(recognitions, kind, output)
         return
-    if format is Format.table and sys.stdout.isatty():
+    if kind == "table" and sys.stdout.isatty():
+        from emotone.output.text import as_table
+
         text = as_table(recognitions, width=shutil.get_terminal_size().columns, colour=True)
     else:
-        text = as_text(recognitions, format.value)
+        text = as_text(recognitions, kind)
     with printing():
         print(text, end="")
 
 
 def _list_failures(failures: list[tuple[str, AudioError]], *, total: int) -> None:
-    from emotone.listening.names import printable
+    from emotone.output.names import printable
 
     sys.stdout.flush()
     print(f"{len(failures)} of {total} recordings could not be used:", file=sys.stderr)

@@ -12,7 +12,7 @@ import typer
 from emotone.cli import exit_status
 
 if TYPE_CHECKING:
-    from emotone.listening.batch import BatchReport, Progress
+    from emotone.batch.local import BatchReport, Progress
     from emotone.listening.options import TimelineOptions
 
 
@@ -24,7 +24,8 @@ def table_of_batch(
     Raises:
         typer.BadParameter: workers or a cluster without an output.
     """
-    from emotone.listening.locations import is_many
+    from emotone.batch.locations import is_many
+    from emotone.output.formats import TABLES
 
     if workers is not None or ray is not None:
         if output is None:
@@ -32,8 +33,8 @@ def table_of_batch(
         return output
     if output is None or not any(map(is_many, files)):
         return None
-    suffix = Path(output).suffix.lower()
-    return output if suffix in (".parquet", ".csv", ".jsonl") and format in ("table", suffix[1:]) else None
+    table = TABLES.get(Path(output).suffix.lower())
+    return output if table is not None and format in ("table", table.name) else None
 
 
 def found_in(files: Sequence[str]) -> list[str]:
@@ -42,8 +43,8 @@ def found_in(files: Sequence[str]) -> list[str]:
     Raises:
         AudioError: the only word stands for none; one among others stays as it is, and is listed with the failures.
     """
+    from emotone.batch.locations import find_recordings, is_many
     from emotone.errors import AudioError
-    from emotone.listening.locations import find_recordings, is_many
 
     found: list[str] = []
     for word in files:
@@ -83,7 +84,7 @@ def predict_many(
         "model": model, "workers": workers, "unsure_threshold": threshold, "channels": channels, "options": options
     }  # fmt: skip
     if ray is not None:
-        from emotone.listening.ray_batch import recognise_with_ray
+        from emotone.batch.cluster import recognise_with_ray
 
         report = recognise_with_ray(sources, output, address=ray, **rules)
     else:
@@ -99,7 +100,7 @@ def _on_this_machine(sources: Sequence[str], output: str, fail_fast: bool, rules
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as ProgressBar
 
-    from emotone.listening.batch import recognise_many
+    from emotone.batch.local import recognise_many
 
     columns = (
         TextColumn("{task.description}"),
@@ -137,7 +138,7 @@ def _on_this_machine(sources: Sequence[str], output: str, fail_fast: bool, rules
 
 
 def _list_failures(report: BatchReport) -> None:
-    from emotone.listening.names import printable
+    from emotone.output.names import printable
 
     print(f"{report.n_failed} of {report.n_files} recordings could not be used:", file=sys.stderr)
     for failure in report.failures:

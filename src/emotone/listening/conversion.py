@@ -14,8 +14,8 @@ from emotone.audio import load_audio
 from emotone.errors import ModelFileError
 from emotone.files import write_bytes
 from emotone.listening.recognizer import Recognizer
-from emotone.model_file import ModelMetadata, read_metadata, read_model_file, with_metadata
-from emotone.precision import with_precision
+from emotone.model_files.model_file import ModelMetadata, read_metadata, read_model_file, with_metadata
+from emotone.model_files.precision import with_precision
 
 TOLERANCE = 0.1
 """Largest change of a probability, over the bundled clips, that a conversion may show; int8 usually shows 0.02."""
@@ -41,7 +41,7 @@ class Conversion:
 def convert_model(
     model: str | os.PathLike[str], output: str | os.PathLike[str], precision: str, *, name: str | None = None
 ) -> Conversion:
-    """Write a model file with its network's weights stored in fewer bits; see `emotone.precision`.
+    """Write a model file with its network's weights stored in fewer bits; see `emotone.model_files.precision`.
 
     Args:
         model: a model file of float32.

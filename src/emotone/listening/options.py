@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from emotone.model_file import ModelMetadata
+from emotone.model_files.model_file import ModelMetadata
 
 LONGEST_WINDOW_S = 4.0
 """Emotions change within a sentence or two; a longer window would blur them even where the model allows one."""

@@ -2,7 +2,7 @@
 
 Conventions: probabilities are calibrated, add up to 1, and stand in the order of the model's labels; times in seconds.
 
-`to_dataframe`, `to_annotation` and `plot` are doors to modules above this one, opened when they are used.
+`to_dataframe`, `to_annotation` and `plot` call the public functions of the same names.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+import emotone
 from emotone.listening.segments import Segment
 
 
@@ -103,9 +104,7 @@ class Recognition:
         Raises:
             MissingExtraError: pandas is not installed.
         """
-        from emotone.listening.columns import as_dataframe
-
-        return as_dataframe(self)
+        return emotone.to_dataframe(self)
 
     def to_annotation(self) -> Any:
         """The segments as a `pyannote.core.Annotation`: labels are emotions, tracks are channels.
@@ -113,9 +112,7 @@ class Recognition:
         Raises:
             MissingExtraError: pyannote.core is not installed.
         """
-        from emotone.listening.columns import as_annotation
-
-        return as_annotation(self)
+        return emotone.to_annotation(self)
 
     def plot(self, path: str | PathLike[str]) -> None:
         """Draw the recording: its waveform where `source` is a file that can be read again, emotions over time.
@@ -126,6 +123,4 @@ class Recognition:
             MissingExtraError: Matplotlib is not installed.
             OutputError: the kind is unknown, or the file cannot be written.
         """
-        from emotone.listening.plots import plot_recording
-
-        plot_recording(self, path)
+        emotone.plot(self, path)

@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from emotone.errors import AudioError, AudioTooShortError, ModelFileError
-from emotone.listening.hub import local_model
 from emotone.listening.options import TimelineOptions
 from emotone.listening.reading import Reading
 from emotone.listening.recognition import Recognition
 from emotone.listening.sources import Source, Waveform
-from emotone.model_file import INPUTS, OUTPUTS, ModelMetadata, read_metadata, read_model_file
+from emotone.model_files.hub import local_model
+from emotone.model_files.model_file import INPUTS, OUTPUTS, ModelMetadata, read_metadata, read_model_file
 
 # Enough to fill the vector units; more only costs memory.
 _BATCH = 16

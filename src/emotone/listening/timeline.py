@@ -23,7 +23,7 @@ from emotone.listening.segments import Segment, SegmentJoiner, as_shares
 from emotone.listening.sources import Waveform
 from emotone.listening.speech import Hearing, is_silent
 from emotone.listening.voice_activity import STRETCHES_AT_ONCE
-from emotone.model_file import ModelMetadata
+from emotone.model_files.model_file import ModelMetadata
 
 # Windows without speech wait for their turn behind those that wait for a batch; there is no end to them in silence.
 _MOST_WAITING = 256

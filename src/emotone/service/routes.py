@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Web
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from emotone.listening.formats import TEXT_FORMATS, as_text
+from emotone.output.formats import FORMATS, TEXT_FORMATS, as_text
 from emotone.service import metrics, problems
 from emotone.service.context import SOURCE, RecognitionSettings, ServiceContext
 from emotone.service.disk import writing
@@ -20,16 +20,6 @@ from emotone.service.replies import job_reply, model_reply, recognition_of
 from emotone.service.schemas import HealthReply, JobReply, ModelsReply, RecognitionReply
 from emotone.service.stream import serve_stream
 from emotone.service.uploads import nameless_upload, own_handle, save_upload, sync
-
-_MEDIA_TYPES = {
-    "csv": "text/csv",
-    "json": "application/json",
-    "jsonl": "application/jsonl",
-    "rttm": "text/plain",
-    "textgrid": "text/plain",
-    "webvtt": "text/vtt",
-    "table": "text/plain",
-}
 
 Format = StrEnum("Format", {name: name for name in ("json", *(name for name in TEXT_FORMATS if name != "json"))})  # type: ignore[misc]
 JSON = Format("json")
@@ -68,7 +58,7 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 _ALWAYS = (401, 403, 429, 431, 500)
 _WITH_UPLOAD = (400, 408, 413, 415, 422, 507)
 _TEXTS: dict[str, Any] = {
-    _MEDIA_TYPES.get(name, "text/plain"): {"schema": {"type": "string"}} for name in TEXT_FORMATS if name != "json"
+    FORMATS[name].media_type: {"schema": {"type": "string"}} for name in TEXT_FORMATS if name != "json"
 }
 
 router = APIRouter()
@@ -291,4 +281,4 @@ def _text(reply: RecognitionReply, text_format: Format) -> str:
 
 
 def _response(text: str, text_format: Format) -> Response:
-    return Response(text.encode("utf-8"), media_type=_MEDIA_TYPES.get(text_format.value, "text/plain"))
+    return Response(text.encode("utf-8"), media_type=FORMATS[text_format.value].media_type)

@@ -29,10 +29,18 @@ from emotone.errors import CheckpointError, ModelFileError
 from emotone.features.augmentation import derived_seed
 from emotone.features.front_end import FeatureOptions
 from emotone.files import write_bytes
-from emotone.model_file import INPUTS, OUTPUTS, PRECISIONS, ModelMetadata, Score, TrainingCorpus, with_metadata
+from emotone.model_files.model_file import (
+    INPUTS,
+    OUTPUTS,
+    PRECISIONS,
+    ModelMetadata,
+    Score,
+    TrainingCorpus,
+    with_metadata,
+)
+from emotone.model_files.precision import with_precision
 from emotone.models.recognition_network import NormalisationOptions, RecognitionNetwork
 from emotone.models.residual import ResidualOptions
-from emotone.precision import with_precision
 from emotone.training.batches import pad
 from emotone.training.checkpoint import Checkpoint
 
@@ -125,7 +133,7 @@ def export_model(
         scores: measured, for its metadata.
         licence: of the model file.
         unsure_threshold: a highest probability below this is called unsure.
-        precision: in which the network's weights are stored, one of `PRECISIONS`; see `emotone.precision`.
+        precision: in which the network's weights are stored, one of `PRECISIONS`; see `emotone.model_files.precision`.
     Returns:
         the largest difference between PyTorch's and ONNX Runtime's probabilities, in the precision asked for.
     Raises:

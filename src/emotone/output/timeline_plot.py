@@ -17,10 +17,10 @@ import numpy.typing as npt
 from emotone.audio import stream_audio
 from emotone.errors import AudioError
 from emotone.files import written_whole
-from emotone.listening.names import printable
-from emotone.listening.pictures import COLOURS, FAINT, INK, OTHER, check_picture, quiet
 from emotone.listening.recognition import Recognition, Timeline
 from emotone.listening.segments import Segment
+from emotone.output.names import printable
+from emotone.output.pictures import COLOURS, FAINT, INK, OTHER, check_picture, quiet
 
 _POINTS = 1_600
 _RATE = 16_000

@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow.dataset as ds
 import pytest
 
+from emotone.batch.local import recognise_many
 from emotone.cli.main import run
 from emotone.errors import OutputError
-from emotone.listening.batch import recognise_many
 from hostile.make_hostile import TONE, wav
 
 pytest.importorskip("ray", reason="the extra `ray` is not installed")
@@ -39,7 +39,7 @@ def kill_half_way():
 
 if kill == "kill":
     threading.Thread(target=kill_half_way, daemon=True).start()
-from emotone.listening.ray_batch import recognise_with_ray
+from emotone.batch.cluster import recognise_with_ray
 report = recognise_with_ray([calls], output, model=model)
 print("counts", json.dumps([report.n_files, report.n_recognised, report.n_failed, killed.is_set()]))
 ray.shutdown()
@@ -77,7 +77,7 @@ def test_a_cluster_that_loses_a_node_half_way_gives_what_one_machine_gives(tmp_p
 
 
 def test_a_folder_that_is_there_is_not_written_over(tmp_path, tiny_model):
-    from emotone.listening.ray_batch import recognise_with_ray
+    from emotone.batch.cluster import recognise_with_ray
 
     (tmp_path / "ray").mkdir()
     (tmp_path / "ray" / "thesis.txt").touch()
@@ -97,7 +97,7 @@ def test_an_address_without_a_cluster_is_said_at_once(tmp_path, tiny_model, addr
 def test_local_starts_a_cluster_and_joins_nobodys(monkeypatch):
     import ray
 
-    from emotone.listening.ray_batch import _join
+    from emotone.batch.cluster import _join
 
     asked = []
     monkeypatch.setattr(ray, "init", lambda **words: asked.append(words["address"]))

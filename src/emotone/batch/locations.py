@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from emotone.batch.remote import opened_remote, remote_folder
 from emotone.errors import AudioError, AudioNotFoundError
-from emotone.listening.remote import is_address, opened_remote, remote_folder
+from emotone.files import is_address
 
 _MARK = b"\xef\xbb\xbf"
 

@@ -21,7 +21,15 @@ from typing import Any, TypeVar
 
 from emotone.emotions import EMOTIONS
 from emotone.errors import ModelFileError
-from emotone.onnx_wire import GRAPH, METADATA_PROPS, DamagedError, chunk, has_external_data, spans, string_entry
+from emotone.model_files.onnx_wire import (
+    GRAPH,
+    METADATA_PROPS,
+    DamagedError,
+    chunk,
+    has_external_data,
+    spans,
+    string_entry,
+)
 
 SCHEMA = 2
 """Newest that is read. A file is written in the oldest that can say it: 1, or 2 where its `precision` is not fp32."""

@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from emotone.audio import load_audio
 from emotone.files import written_whole
-from emotone.listening.names import printable
-from emotone.listening.pictures import COLOURS, FAINT, INK, OTHER, check_picture, quiet
 from emotone.listening.recognition import Recognition
-from emotone.listening.timeline_plot import plot_timeline
+from emotone.output.names import printable
+from emotone.output.pictures import COLOURS, FAINT, INK, OTHER, check_picture, quiet
+from emotone.output.timeline_plot import plot_timeline
 
 # The picture is of hearing, not of recording: 80 dB below the loudest is as good as silence.
 _RANGE_DB = 80.0
@@ -25,7 +25,7 @@ _ENVELOPE_POINTS = 1_600
 _PICTURE_RATE = 16_000
 
 
-def plot_recording(recognition: Recognition, path: str | PathLike[str]) -> None:
+def plot(recognition: Recognition, path: str | PathLike[str]) -> None:
     """Draw a recording: over time if it is longer than the model judges at once, else with its spectrogram.
 
     The sound is read again from `recognition.source`; a clip whose sound is not to be had is drawn over time, too.

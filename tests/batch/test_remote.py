@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow.dataset as ds
 import pytest
 
+from emotone.batch import remote
+from emotone.batch.locations import find_recordings, is_many, opened
 from emotone.cli.main import run
 from emotone.errors import AudioError, AudioNotFoundError, OutputError
-from emotone.listening import remote
-from emotone.listening.locations import find_recordings, is_many, opened
 from emotone.listening.recognizer import Recognizer
 from hostile.make_hostile import TONE, wav
 

@@ -19,7 +19,7 @@ from typing import Any, Self
 from emotone import errors
 from emotone.errors import EmotoneError
 
-_COMMAND = ("-P", "-m", "emotone.listening.worker")
+_COMMAND = ("-P", "-m", "emotone.batch.worker")
 
 
 class _Worker:

@@ -9,38 +9,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from emotone.errors import MissingExtraError, OutputError
+from emotone.errors import OutputError
 from emotone.files import written_whole
-from emotone.listening.annotations import spoken
-from emotone.listening.names import as_utf8, recording_id
 from emotone.listening.recognition import Recognition
-from emotone.listening.rows import parquet_schema
-
-_LIBRARIES = {
-    "parquet": ("pyarrow", "writing Parquet"),
-    "audformat": ("audformat", "writing audformat"),
-    "dataframe": ("pandas", "a data frame (to_dataframe)"),
-    "annotation": ("pyannote.core", "an annotation (to_annotation)"),
-}
-
-
-def require_library(kind: str) -> None:
-    """Say now if a format's library is not there.
-
-    Raises:
-        MissingExtraError: it is not.
-    """
-    library, what = _LIBRARIES[kind]
-    try:
-        found = find_spec(library)
-    except ModuleNotFoundError:  # a package in a package that is not there
-        found = None
-    if found is None:
-        raise MissingExtraError(what, "formats")
+from emotone.output.annotations import spoken
+from emotone.output.extras import require_library
+from emotone.output.names import as_utf8, recording_id
+from emotone.output.rows import parquet_schema
 
 
 def segment_columns(recognitions: Sequence[Recognition]) -> dict[str, list[Any]]:
@@ -66,7 +44,7 @@ def arrow_table(recognitions: Sequence[Recognition]) -> Any:
     Raises:
         MissingExtraError: pyarrow is not installed.
     """
-    require_library("parquet")
+    require_library("pyarrow", "writing parquet", "formats")
     import pyarrow as pa
 
     columns = segment_columns(recognitions)
@@ -97,7 +75,7 @@ def write_audformat(recognitions: Sequence[Recognition], path: str | os.PathLike
         MissingExtraError: audformat is not installed.
         OutputError: the folder is there and not empty, or cannot be written.
     """
-    require_library("audformat")
+    require_library("audformat", "writing audformat", "formats")
     import audformat
 
     folder = Path(path)
@@ -137,13 +115,13 @@ def write_audformat(recognitions: Sequence[Recognition], path: str | os.PathLike
         shutil.rmtree(part, ignore_errors=True)
 
 
-def as_dataframe(recognition: Recognition) -> Any:
+def to_dataframe(recognition: Recognition) -> Any:
     """The segments as a `pandas.DataFrame`.
 
     Raises:
         MissingExtraError: pandas is not installed.
     """
-    require_library("dataframe")
+    require_library("pandas", "a data frame (to_dataframe)", "formats")
     import pandas as pd
 
     frame = pd.DataFrame(segment_columns([recognition]))
@@ -152,13 +130,13 @@ def as_dataframe(recognition: Recognition) -> Any:
     )
 
 
-def as_annotation(recognition: Recognition) -> Any:
+def to_annotation(recognition: Recognition) -> Any:
     """The segments as a `pyannote.core.Annotation`: labels are emotions, tracks are channels.
 
     Raises:
         MissingExtraError: pyannote.core is not installed.
     """
-    require_library("annotation")
+    require_library("pyannote.core", "an annotation (to_annotation)", "formats")
     from pyannote.core import Annotation, Segment
 
     annotation = Annotation(uri=recording_id(recognition.source), modality="emotion")

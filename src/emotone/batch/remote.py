@@ -12,7 +12,6 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from emotone.errors import AudioError, AudioNotFoundError, EmotoneError, MissingExtraError, OutputError
@@ -29,16 +28,6 @@ _REFUSED = (
     *("ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "HTTP response code 403"),
     *("Forbidden", "Unauthorized", "Anonymous caller", "Invalid Credentials", "default credentials"),
 )
-
-
-def is_address(location: str) -> bool:
-    """Whether a location names a remote file system; `a:b.wav` is a file.
-
-    >>> is_address("s3://bucket/a.wav")
-    True
-    """
-    scheme, separator, _ = location.partition("://")
-    return bool(separator) and scheme.isalnum() and not Path(location).exists()
 
 
 def remote_file_system(address: str) -> tuple[Any, str]:
@@ -128,19 +117,6 @@ def require_empty_folder(address: str) -> None:
         raise OutputError(f"cannot write to {address}: no such bucket; make it first")
     if there:
         raise OutputError(f"{address}: is there already; name a new folder for the Parquet files")
-
-
-def require_local(output: str) -> None:
-    """Refuse an address where only a file of this machine can be written.
-
-    Raises:
-        OutputError: it is one.
-    """
-    if is_address(output):
-        raise OutputError(
-            f"cannot write to {output} from here: name a file on this machine, "
-            "or add --ray local, which writes a folder of Parquet files to an address"
-        )
 
 
 class RemoteFile(io.BufferedReader):

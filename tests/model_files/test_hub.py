@@ -14,11 +14,11 @@ import huggingface_hub
 import pytest
 
 import emotone
+from emotone.batch.local import recognise_many
 from emotone.errors import AudioError, MissingExtraError, ModelFileError, OutputError
-from emotone.listening import hub as hub_module
-from emotone.listening.batch import recognise_many
-from emotone.listening.hub import hub_model, local_model
-from emotone.model_file import read_metadata, read_model_file, with_metadata
+from emotone.model_files import hub as hub_module
+from emotone.model_files.hub import hub_model, local_model
+from emotone.model_files.model_file import read_metadata, read_model_file, with_metadata
 from hub_server import Hub, Repository, commit_of, running_hub
 
 

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import emotone
+from emotone.batch.local import recognise_many
+from emotone.batch.locations import find_recordings, is_many
+from emotone.batch.worker_pool import WorkerPool
 from emotone.errors import AudioError, AudioNotFoundError, ModelFileError, NotAudioError, OutputError
-from emotone.listening.batch import recognise_many
-from emotone.listening.locations import find_recordings, is_many
-from emotone.listening.worker_pool import WorkerPool
 from hostile.make_hostile import TONE, wav
 
 
@@ -54,7 +54,7 @@ def test_a_batch_says_what_one_call_after_another_says(calls, tiny_model, tmp_pa
 
 
 def test_all_tables_hold_the_same(calls, tiny_model, tmp_path):
-    from emotone.listening.columns import arrow_table
+    from emotone.output.columns import arrow_table
 
     for suffix in ("parquet", "csv"):
         recognise_many([calls], tmp_path / f"results.{suffix}", model=tiny_model, workers=1)
@@ -144,7 +144,7 @@ def test_a_worker_that_crashes_costs_one_recording(calls, tiny_model):
 
 BATCH = """
 import sys
-from emotone.listening.batch import recognise_many
+from emotone.batch.local import recognise_many
 recognise_many(sys.argv[1:2], sys.argv[2], model=sys.argv[3], workers=2)
 """
 
@@ -200,7 +200,7 @@ def test_what_a_batch_killed_while_it_tidied_up_left_is_no_answer_to_another(tmp
 
     output = tmp_path / "results.jsonl"
     with monkeypatch.context() as patch:
-        patch.setattr("emotone.listening.journal.shutil.rmtree", killed)
+        patch.setattr("emotone.batch.journal.shutil.rmtree", killed)
         with pytest.raises(Killed):
             recognise_many([make_folder(tmp_path / "first", 3)], output, model=tiny_model, workers=1)
     assert list(parts_of(output).glob("part-*.jsonl"))
@@ -211,7 +211,7 @@ def test_what_a_batch_killed_while_it_tidied_up_left_is_no_answer_to_another(tmp
 
 
 def test_two_processes_do_not_work_on_one_output(calls, tiny_model, tmp_path):
-    from emotone.listening.journal import Journal
+    from emotone.batch.journal import Journal
 
     with (
         Journal(tmp_path / "results.csv", {}),

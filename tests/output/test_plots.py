@@ -10,9 +10,9 @@ import pytest
 
 from emotone.emotions import EMOTIONS
 from emotone.errors import MissingExtraError, OutputError
-from emotone.listening.pictures import COLOURS
-from emotone.listening.plots import log_spectrogram, plot_recognition
 from emotone.listening.recognition import Recognition
+from emotone.output.pictures import COLOURS
+from emotone.output.plots import log_spectrogram, plot_recognition
 
 TONE = (0.5 * np.sin(2 * np.pi * 2_000 * np.arange(16_000) / 16_000)).astype(np.float32)
 
@@ -55,7 +55,7 @@ def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_matplotlib_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emotone.listening.pictures.find_spec", lambda _: None)
+    monkeypatch.setattr("emotone.output.pictures.find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=re.escape("emotone[plot]")):
         plot_recognition(TONE, 16_000, recognition(), tmp_path / "picture.png")
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from emotone.errors import OutputError
-from emotone.listening.names import recording_id
 from emotone.listening.recognition import Recognition
 from emotone.listening.segments import Segment
+from emotone.output.names import recording_id
 
 
 def as_rttm(recognitions: Sequence[Recognition]) -> str:

@@ -1,6 +1,6 @@
 """A worker of a batch: one process, one model, one recording after the other.
 
-Run as `python -P -m emotone.listening.worker`. A program of its own and no fork: nothing of the caller's is copied or
+Run as `python -P -m emotone.batch.worker`. A program of its own and no fork: nothing of the caller's is copied or
 imported again, and when the caller dies, even by kill -9, its end of the pipe closes and the worker leaves.
 
 Conventions: a line of JSON each way. First the setup, answered by `{"labels", "digest"}` or `{"error", "kind"}`; then
@@ -93,8 +93,8 @@ class Judge:
         Returns:
             `{"row", "warnings"}` or `{"error", "kind"}`.
         """
-        from emotone.listening.formats import recording_object
-        from emotone.listening.locations import opened
+        from emotone.batch.locations import opened
+        from emotone.output.objects import recording_object
 
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

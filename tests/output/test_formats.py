@@ -11,23 +11,15 @@ import numpy as np
 import pytest
 
 from emotone.errors import MissingExtraError, OutputError
-from emotone.listening import columns
-from emotone.listening.annotations import as_rttm, as_textgrid, as_webvtt
-from emotone.listening.formats import (
-    FILE_FORMATS,
-    FORMATS,
-    ONE_RECORDING,
-    as_csv,
-    as_json,
-    as_jsonl,
-    as_table,
-    check_format,
-    printable,
-    write_results,
-)
 from emotone.listening.recognition import Recognition
 from emotone.listening.segments import Segment
+from emotone.output import extras
+from emotone.output.annotations import as_rttm, as_textgrid, as_webvtt
+from emotone.output.formats import FORMATS, TEXT_FORMATS, as_text, check_format, format_of, write_results
+from emotone.output.names import printable
+from emotone.output.text import as_csv, as_json, as_jsonl, as_table
 
+ONE_RECORDING = [name for name, one in FORMATS.items() if one.one_recording]
 LABELS = ("neutral", "anger")
 
 
@@ -241,18 +233,18 @@ def test_a_data_frame_has_a_row_a_segment() -> None:
     assert silence().to_dataframe()["channel"].isna().all()
 
 
-@pytest.mark.parametrize("kind", sorted(FORMATS))
+@pytest.mark.parametrize("kind", TEXT_FORMATS)
 def test_a_name_of_stray_bytes_can_still_be_written(kind: str) -> None:
-    text = FORMATS[kind]([recognition("stray-\udcff-byte.wav")])
+    text = as_text([recognition("stray-\udcff-byte.wav")], kind)
     if kind not in ONE_RECORDING:
         assert "stray-" in text.encode("utf-8").decode("utf-8")
     assert text.endswith("\n")
 
 
-@pytest.mark.parametrize("kind", sorted(FORMATS))
+@pytest.mark.parametrize("kind", TEXT_FORMATS)
 def test_no_recognitions_and_no_speech_are_no_error(kind: str) -> None:
-    assert FORMATS[kind]([]).endswith("\n")
-    assert FORMATS[kind]([silence()]).endswith("\n")
+    assert as_text([], kind).endswith("\n")
+    assert as_text([silence()], kind).endswith("\n")
 
 
 def test_a_format_for_one_recording_refuses_two() -> None:
@@ -264,21 +256,35 @@ def test_a_format_for_one_recording_refuses_two() -> None:
             check_format(kind, n_recordings=2, output=None)
 
 
-@pytest.mark.parametrize("kind", sorted(FILE_FORMATS))
+@pytest.mark.parametrize("kind", sorted(set(FORMATS) - set(TEXT_FORMATS)))
 def test_a_format_that_is_no_text_wants_a_file(kind: str) -> None:
     with pytest.raises(OutputError, match="--output"):
         check_format(kind, n_recordings=1, output=None)
 
 
-@pytest.mark.parametrize("kind", ["parquet", "audformat", "dataframe", "annotation"])
+@pytest.mark.parametrize("kind", [name for name, one in FORMATS.items() if one.library])
 def test_without_its_library_a_format_names_the_extra(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match=r"emotone\[formats\]"):
+        check_format(kind, n_recordings=1, output="results")
+
+
+def test_without_its_library_a_method_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> None:
         if "." in name:
             raise ModuleNotFoundError(name)
 
-    monkeypatch.setattr(columns, "find_spec", absent)
-    with pytest.raises(MissingExtraError, match=r"emotone\[formats\]"):
-        columns.require_library(kind)
+    monkeypatch.setattr(extras, "find_spec", absent)
+    for method in (recognition().to_dataframe, recognition().to_annotation):
+        with pytest.raises(MissingExtraError, match=r"emotone\[formats\]"):
+            method()
+
+
+def test_every_suffix_asks_for_one_format_only() -> None:
+    suffixes = [suffix for one in FORMATS.values() for suffix in one.suffixes]
+    assert len(set(suffixes)) == len(suffixes)
+    for suffix in suffixes:
+        assert suffix in format_of(f"calls{suffix.upper()}").suffixes  # type: ignore[union-attr]
 
 
 def test_terminal_codes_in_a_name_are_shown_not_obeyed() -> None:

@@ -1,6 +1,6 @@
 """Thousands of recordings on one machine: all cores, resumable, in memory that does not grow.
 
->>> from emotone.listening.batch import recognise_many
+>>> from emotone.batch.local import recognise_many
 >>> report = recognise_many(["calls"], "results.parquet")             # doctest: +SKIP
 >>> report.n_recognised, report.failures                              # doctest: +SKIP
 (9998, (Failure('calls/7.wav', 'is empty (0 bytes)', 'NotAudioError'), ...))
@@ -20,15 +20,15 @@ from typing import Any, Literal
 import emotone
 from emotone import errors
 from emotone.audio import AudioTruncatedWarning
+from emotone.batch.journal import Journal
+from emotone.batch.locations import find_recordings
+from emotone.batch.worker_pool import WorkerPool
 from emotone.cores import available_cores
 from emotone.errors import EmotoneError
 from emotone.files import written_whole
-from emotone.listening.hub import local_model
-from emotone.listening.journal import Journal
-from emotone.listening.locations import find_recordings
 from emotone.listening.options import TimelineOptions
-from emotone.listening.rows import check_table
-from emotone.listening.worker_pool import WorkerPool
+from emotone.model_files.hub import local_model
+from emotone.output.formats import check_table
 
 _LISTED_FAILURES = 100
 """Kept in the report; all of them stand in the file of failures."""

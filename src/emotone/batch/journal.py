@@ -23,7 +23,8 @@ import numpy.typing as npt
 
 from emotone.errors import OutputError
 from emotone.files import write_text, written_whole
-from emotone.listening.rows import WRITERS, Row, read_jsonl
+from emotone.output.formats import write_table
+from emotone.output.rows import Row, read_jsonl
 
 _LINES_A_PART = 50_000
 
@@ -160,7 +161,7 @@ class Journal:
         """
         self._find_answers()
         with written_whole(self._output) as part:
-            WRITERS[self._output.suffix.lower()](part, self._rows(), labels)
+            write_table(part, self._output, self._rows(), labels)
         with suppress(OSError):
             # The list first: parts without one are never read again, wherever the removal ends.
             (self.folder / "files.jsonl").unlink()

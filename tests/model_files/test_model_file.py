@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emotone.errors import ModelFileError
-from emotone.model_file import (
+from emotone.model_files.model_file import (
     SCHEMA,
     ModelMetadata,
     Score,

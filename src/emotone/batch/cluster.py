@@ -18,14 +18,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+from emotone.batch.local import BatchReport, Failure, setup_of
+from emotone.batch.locations import find_recordings
+from emotone.batch.remote import remote_file_system, require_empty_folder
+from emotone.batch.worker import Judge
 from emotone.errors import EmotoneError, MissingExtraError, OutputError
-from emotone.listening.batch import BatchReport, Failure, setup_of
-from emotone.listening.hub import local_model
-from emotone.listening.locations import find_recordings
+from emotone.files import is_address
 from emotone.listening.options import TimelineOptions
-from emotone.listening.remote import is_address, remote_file_system, require_empty_folder
-from emotone.listening.rows import parquet_schema, segment_rows
-from emotone.listening.worker import Judge
+from emotone.model_files.hub import local_model
+from emotone.output.rows import parquet_schema, segment_rows
 
 _FILES_A_BATCH = 16
 _FILES_A_BLOCK = 32

@@ -1,0 +1,1 @@
+"""Model files: reading, writing, checking, storing in fewer bits, downloading. Without torch."""

@@ -1,0 +1,1 @@
+"""Recognitions written down: one registry of formats; tables, annotation files, pictures. Without torch."""

@@ -1,0 +1,111 @@
+"""Recognitions as text: a table for people; JSON, JSON Lines and CSV for programs.
+
+Conventions: each function takes the recognitions in the order they were asked for and gives the whole text with a
+final line break. Text is always valid UTF-8, whatever bytes a file's name is made of.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+
+from emotone.listening.recognition import Recognition
+from emotone.listening.segments import Segment
+from emotone.output.names import as_utf8, printable
+from emotone.output.objects import SEGMENT_COLUMNS, recording_object
+
+
+def as_table(recognitions: Sequence[Recognition], *, width: int | None = None, colour: bool = False) -> str:
+    """A table for people: file, emotion, and the probability of each class; under a long recording, its segments.
+
+    Args:
+        recognitions: all of one model.
+        width: of the terminal, in characters; None for as wide as the content is.
+        colour: whether to colour it for a terminal.
+    """
+    # Imported here: JSON and CSV need none of it, and it is a tenth of the start.
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("file", overflow="fold")
+    table.add_column("emotion")
+    labels = _labels(recognitions)
+    for label in labels:
+        table.add_column(label, justify="right")
+
+    def add(name: str, one: Recognition | Segment, whole: bool) -> None:
+        style = "yellow" if one.unsure else "bold" if whole else ""
+        verdict = one.emotion or "no speech"
+        if one.unsure and one.emotion:
+            verdict += " (unsure)"
+        shares = (
+            Text(f"{one.probabilities[label]:.2f}", style="bold" if label == one.emotion else "dim")
+            for label in (labels if one.probabilities else ())
+        )
+        table.add_row(Text(name), Text(verdict, style=style if one.emotion else "dim"), *shares)
+
+    for one in recognitions:
+        add(printable(one.source), one, True)
+        if one.note:
+            table.add_row(Text(f"  {one.note}", style="dim"), "")
+        if len(one.segments) > 1 or one.channels:
+            for segment in one.segments:
+                side = "" if segment.channel is None else f"  channel {segment.channel + 1}"
+                add(f"  {_clock(segment.start_s)} - {_clock(segment.end_s)}{side}", segment, False)
+    sheet = io.StringIO()
+    # A terminal narrower than the table folds it; a file never does.
+    console = Console(
+        file=sheet, width=width or 10_000, force_terminal=colour, no_color=not colour, legacy_windows=False
+    )
+    console.print(table)
+    lines = (line.rstrip() for line in sheet.getvalue().splitlines())
+    return "".join(f"{line}\n" for line in lines if line)
+
+
+def as_json(recognitions: Sequence[Recognition]) -> str:
+    """A JSON array with one `recording_object` a recording."""
+    rows = [recording_object(one) for one in recognitions]
+    return as_utf8(json.dumps(rows, indent=2, ensure_ascii=False)) + "\n"
+
+
+def as_jsonl(recognitions: Sequence[Recognition]) -> str:
+    """JSON Lines: the same objects as `as_json`, each on a line of its own."""
+    lines = (json.dumps(recording_object(one), ensure_ascii=False) + "\n" for one in recognitions)
+    return as_utf8("".join(lines)) or "\n"
+
+
+def as_csv(recognitions: Sequence[Recognition]) -> str:
+    """CSV with a head and one row a segment; a recording that is judged at once is one segment.
+
+    The columns are file, start_s, end_s, channel (from 0, empty where mixed), emotion (empty where nobody speaks),
+    unsure (true or false), then one column a class.
+    """
+    sheet = io.StringIO()
+    # Names are quoted always: csv itself leaves a lone carriage return bare, and readers end the row there.
+    writer = csv.writer(sheet, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    labels = _labels(recognitions)
+    writer.writerow([*SEGMENT_COLUMNS, *labels])
+    for one in recognitions:
+        for segment in one.segments:
+            times = round(segment.start_s, 6), round(segment.end_s, 6)
+            channel = "" if segment.channel is None else segment.channel
+            shares = (round(segment.probabilities[label], 6) if segment.probabilities else "" for label in labels)
+            words = channel, segment.emotion or "", str(segment.unsure).lower()
+            writer.writerow([one.source, *times, *words, *shares])
+    return as_utf8(sheet.getvalue())
+
+
+def _clock(time_s: float) -> str:
+    """Hours, minutes and seconds with tenths, as short as they can be."""
+    tenths = round(time_s * 10)
+    minutes, seconds = tenths // 600, tenths % 600 / 10
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:04.1f}" if minutes >= 60 else f"{minutes}:{seconds:04.1f}"
+
+
+def _labels(recognitions: Sequence[Recognition]) -> list[str]:
+    return list(recognitions[0].labels) if recognitions else []
