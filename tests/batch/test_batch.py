@@ -115,7 +115,7 @@ def test_another_batch_of_the_same_name_is_not_mixed_in(calls, tiny_model, tmp_p
 
 
 def test_a_suffix_or_a_model_that_cannot_be_used_is_said_first(calls, tiny_model, tmp_path):
-    with pytest.raises(OutputError, match=r"\.parquet, \.csv, \.jsonl"):
+    with pytest.raises(OutputError, match=r"\.csv, \.jsonl, \.parquet"):
         recognise_many([calls], tmp_path / "results.txt", model=tiny_model)
     with pytest.raises(ModelFileError):
         recognise_many([calls], tmp_path / "results.csv", model=calls / "speaker-0" / "0000.wav")
