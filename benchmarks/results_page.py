@@ -15,10 +15,10 @@ from pathlib import Path
 
 from emotone.evaluation import markdown
 from emotone.evaluation.results import Results
-from emotone.experiments.table_record import read_record, write_record
-from emotone.experiments.table_rows import PAIRS
-from emotone.experiments.tables_report import sections
-from emotone.experiments.verdicts import compare, signed
+from emotone.experiments.paper_tables.comparison import compare, signed
+from emotone.experiments.paper_tables.record import read_record, write_record
+from emotone.experiments.paper_tables.report import sections
+from emotone.experiments.paper_tables.rows import PAIRS
 
 REPO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO))
@@ -68,13 +68,13 @@ def paper_tables(name: str, *, left_out: Sequence[str] = ()) -> str:
     return markdown.body(shown, level=3)
 
 
-def yardsticks(name: str) -> str:
+def baselines(name: str) -> str:
     """What openSMILE's features with a linear machine reach on one corpus, from the record of its table."""
     _, outcomes = read_record(RESULTS / "tables" / name)
     return ", ".join(
         f"{one.row.title} {with_interval(one.results.pooled, 'uar')}"
         for one in outcomes
-        if one.row.group == "yardstick" and one.results is not None
+        if one.row.group == "baseline" and one.results is not None
     )
 
 
@@ -101,20 +101,20 @@ def the_claim() -> str:
     by_key = {one.row.key: one for one in outcomes}
     effects, holds = [], []
     for focal, softmax, features in PAIRS:
-        verdict = compare(by_key[focal], by_key[softmax])
-        assert verdict is not None
-        low, high = (signed(edge) for edge in (verdict.uar.interval.low, verdict.uar.interval.high))
-        effects.append(f"{signed(verdict.uar.effect)} [{low}, {high}] ({features})")
-        holds.append(verdict.uar.interval.low > 0)
+        comparison = compare(by_key[focal], by_key[softmax])
+        assert comparison is not None
+        low, high = (signed(edge) for edge in (comparison.uar.interval.low, comparison.uar.interval.high))
+        effects.append(f"{signed(comparison.uar.effect)} [{low}, {high}] ({features})")
+        holds.append(comparison.uar.interval.low > 0)
     networks = [one.results for one in outcomes if one.results and one.row.group in ("Table 1", "Table 2")]
     best = max(networks, key=lambda results: results.pooled.uar)
-    yardstick = by_key["compare-svc"].results
-    assert yardstick is not None
+    baseline = by_key["compare-svc"].results
+    assert baseline is not None
     said = "it holds there" if all(holds) else "it holds for one of them" if any(holds) else "it does not hold there"
     return (
         f"The paper's claim, on a stand-in for its corpus ({facts.corpus}, {facts.protocol}, SI, n = {facts.n_utterances}): focal loss against softmax "
         f"changes UAR by {' and '.join(effects)}: {said}. The best of the tables' networks run so far reaches {with_interval(best.pooled, 'uar')}, openSMILE's "
-        f"ComParE features with a linear machine {with_interval(yardstick.pooled, 'uar')}."
+        f"ComParE features with a linear machine {with_interval(baseline.pooled, 'uar')}."
     )
 
 
@@ -155,7 +155,7 @@ def page() -> str:
             table([emodb]),
             recalls([emodb]),
             groups(emodb),
-            f"\nBeside it, on the same files and folds (UAR): {yardsticks('emodb')}; their table stands below. Published, speaker-independent: "
+            f"\nBeside it, on the same files and folds (UAR): {baselines('emodb')}; their table stands below. Published, speaker-independent: "
             "wav2vec2-large-robust + SVC, UAR 93.4. The aim was 88.\n",
             "## The shipped model, 4 classes\n",
             "Trained on CREMA-D and EmoDB; one fold, whose test speakers (CREMA-D's fold 0, EmoDB's 03 and 08) it never heard. Its recipe is the "

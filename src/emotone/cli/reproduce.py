@@ -14,8 +14,8 @@ from emotone.cli.crossval import CorpusFolder, Device, Evaluations, Protocol, St
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from emotone.experiments.paper_tables.rows import Row
     from emotone.experiments.plan import Plan
-    from emotone.experiments.table_rows import Row
 
 WITH_PHONEMES = ("emodb", "iemocap")
 """Corpora whose readers know phonemes; every other corpus goes without."""
@@ -73,9 +73,9 @@ def tables(
     from emotone.corpora import protocol_folds
     from emotone.errors import RecipeError
     from emotone.experiments.cross_validation import command_line
-    from emotone.experiments.table_record import check_record
-    from emotone.experiments.tables import TablePlan, quick_task, run_table, table_facts
-    from emotone.experiments.tables_report import write_tables
+    from emotone.experiments.paper_tables.record import check_record
+    from emotone.experiments.paper_tables.report import write_tables
+    from emotone.experiments.paper_tables.run import TablePlan, quick_task, run_table, table_facts
 
     if device not in (None, "cpu", "cuda"):
         raise RecipeError(f"got --device {device!r}; expected cpu or cuda")
@@ -126,7 +126,7 @@ def tables(
 
 
 def _recorded(folder: Path, facts: Any, outcomes: Any) -> Any:
-    from emotone.experiments.table_record import read_record, write_record
+    from emotone.experiments.paper_tables.record import read_record, write_record
 
     write_record(folder, facts, outcomes)
     return read_record(folder)

@@ -1,4 +1,4 @@
-"""The record of a table: rows of many runs kept together, rows of other folds refused, and the same verdicts after."""
+"""The record of a table: rows of many runs side by side, rows of other folds refused, the same comparisons after."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 from emotone.errors import EvaluationError
 from emotone.evaluation.predictions import Predictions
 from emotone.evaluation.summary import summarise
-from emotone.experiments.table_record import Answers, Outcome, TableFacts, read_record, write_record
-from emotone.experiments.table_rows import ROWS
-from emotone.experiments.tables_report import write_tables
-from emotone.experiments.verdicts import claim, compare
+from emotone.experiments.paper_tables.comparison import claim, compare
+from emotone.experiments.paper_tables.record import Answers, Outcome, TableFacts, read_record, write_record
+from emotone.experiments.paper_tables.report import write_tables
+from emotone.experiments.paper_tables.rows import ROWS
 
 LABELS = ("neutral", "happiness", "sadness")
 ROW = {row.key: row for row in ROWS}

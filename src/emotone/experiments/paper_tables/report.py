@@ -14,11 +14,10 @@ from emotone.evaluation.markdown import document as markdown_document
 from emotone.evaluation.page import document as page_document
 from emotone.evaluation.report_content import Paragraph, Part, Section, Table
 from emotone.evaluation.results import ConfidenceInterval, percent
-from emotone.experiments.stamps import NONE, QUICK_STAMP, stamped
-from emotone.experiments.table_origin import choices, costs, origin
-from emotone.experiments.table_record import Outcome, TableFacts
-from emotone.experiments.table_rows import PAIRS, Group, Printed
-from emotone.experiments.verdicts import Verdict, claim, compare, signed
+from emotone.experiments.paper_tables.comparison import RowComparison, claim, compare, signed
+from emotone.experiments.paper_tables.costs import choices, costs, origin
+from emotone.experiments.paper_tables.record import NONE, QUICK_STAMP, Outcome, TableFacts, stamped
+from emotone.experiments.paper_tables.rows import PAIRS, Group, Printed
 from emotone.files import write_text
 
 
@@ -44,7 +43,7 @@ def sections(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Section]:
         Section("Tables 1 and 2", [_scores(table, outcomes, ("Table 1", "Table 2"), printed=True)]),
         Section("Does focal loss help?", _claims(table, outcomes)),
         Section("Focal loss, or merely the weighting?", _beyond(table, outcomes)),
-        Section("Yardsticks", _yardsticks(table, outcomes)),
+        Section("Baselines", _baselines(table, outcomes)),
         Section("Rare classes", [_recalls(table, outcomes)]),
         Section("How much is protocol?", _leaks(table, outcomes)),
         Section("What it costs", costs(table, outcomes)),
@@ -124,36 +123,36 @@ def _printed(figures: Printed | None) -> list[str]:
 
 def _claims(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
     by_key = {outcome.row.key: outcome for outcome in outcomes}
-    verdicts, parts = [], list[Part]()
+    comparisons, parts = [], list[Part]()
     stamp = QUICK_STAMP if table.quick else ""
     for focal, softmax, features in PAIRS:
-        verdict = compare(by_key[focal], by_key[softmax])
-        if verdict is None:
+        comparison = compare(by_key[focal], by_key[softmax])
+        if comparison is None:
             parts.append(Paragraph(f"{features}: not run, so nothing can be said."))
         else:
-            verdicts.append(verdict)
-            parts.append(Paragraph(f"{features}: {claim(verdict, stamp=stamp)}"))
-    return [*parts, *([_verdict_table(table, verdicts)] if verdicts else [])]
+            comparisons.append(comparison)
+            parts.append(Paragraph(f"{features}: {claim(comparison, stamp=stamp)}"))
+    return [*parts, *([_comparison_table(table, comparisons)] if comparisons else [])]
 
 
 def _beyond(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
     plain = next(outcome for outcome in outcomes if outcome.row.key == "mfcc-softmax")
     others = [one for one in outcomes if one.row.group == "beyond the paper" or one.row.key == "mfcc-focal"]
-    verdicts = [verdict for one in others if (verdict := compare(one, plain)) is not None]
+    comparisons = [comparison for one in others if (comparison := compare(one, plain)) is not None]
     parts: list[Part] = [_scores(table, outcomes, ("beyond the paper",), printed=False)]
-    if verdicts:
+    if comparisons:
         parts += [
             Paragraph(
                 "Each of them against plain softmax, on the same utterances. The p values are not corrected for their "
                 "number: of twenty alike, one would be below 0.05 by chance."
             ),
-            _verdict_table(table, verdicts),
+            _comparison_table(table, comparisons),
         ]
     return parts
 
 
-def _yardsticks(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
-    parts: list[Part] = [_scores(table, outcomes, ("yardstick",), printed=False)]
+def _baselines(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
+    parts: list[Part] = [_scores(table, outcomes, ("baseline",), printed=False)]
     for outcome in outcomes:
         if outcome.row.peer and outcome.results is not None:
             chosen = ", ".join(f"{fold.info.c:g}" for fold in outcome.results.per_fold if fold.info.c is not None)
@@ -161,10 +160,10 @@ def _yardsticks(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
     return parts
 
 
-def _verdict_table(table: TableFacts, verdicts: Sequence[Verdict]) -> Table:
+def _comparison_table(table: TableFacts, comparisons: Sequence[RowComparison]) -> Table:
     rows = []
-    for verdict in verdicts:
-        uar, accuracy, pairs = verdict.uar, verdict.accuracy, verdict.mcnemar
+    for comparison in comparisons:
+        uar, accuracy, pairs = comparison.uar, comparison.accuracy, comparison.mcnemar
         figures = [
             signed(uar.effect),
             f"[{signed(uar.interval.low)}, {signed(uar.interval.high)}]",
@@ -174,7 +173,7 @@ def _verdict_table(table: TableFacts, verdicts: Sequence[Verdict]) -> Table:
             f"{pairs.only_a} / {pairs.only_b}",
             _p_value(pairs.p_value),
         ]
-        pair = [f"{verdict.first} − {verdict.second}", str(len(verdict.seeds))]
+        pair = [f"{comparison.first} − {comparison.second}", str(len(comparison.seeds))]
         rows.append([*pair, *(stamped(figure, table) for figure in figures)])
     return Table(
         "Differences in points, over the seeds that both have. p of UAR and accuracy: permutation that swaps the two "

@@ -23,9 +23,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from emotone.errors import EvaluationError
 from emotone.evaluation.predictions import Predictions
 from emotone.evaluation.results import Results
-from emotone.experiments.table_rows import ROWS, Row
+from emotone.experiments.leakage import STAMP
+from emotone.experiments.paper_tables.rows import ROWS, Row
 from emotone.files import write_text
 from emotone.models.cost import Cost
+
+QUICK_STAMP = "QUICK"
+NONE = "–"
+"""Shown where there is no figure."""
 
 State = Literal["done", "needs phonemes", "needs the extra peers", "not run"]
 
@@ -133,6 +138,15 @@ class Outcome:
         counted = [fold.info.core_seconds for fold in self.results.per_fold]
         known = [seconds for seconds in counted if seconds is not None]
         return sum(known) if len(known) == len(counted) else None
+
+
+def stamped(text: str, table: TableFacts, outcome: Outcome | None = None) -> str:
+    """A figure with the stamps QUICK and LEAKY where they apply; text without a digit is returned as it is."""
+    if text == NONE or not any(character.isdigit() for character in text):
+        return text
+    stamps = [STAMP] if outcome is not None and outcome.row.leak is not None else []
+    stamps += [QUICK_STAMP] if table.quick else []
+    return " ".join([text, *stamps])
 
 
 def check_record(folder: Path, facts: TableFacts) -> bool:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from emotone.errors import EvaluationError
 from emotone.evaluation import metrics, significance
-from emotone.experiments.table_record import Answers, Outcome
+from emotone.experiments.paper_tables.record import Answers, Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RowComparison:
     """Two systems on the same utterances.
 
     Attributes:
@@ -31,7 +31,7 @@ class Verdict:
     mcnemar: significance.McNemar
 
 
-def compare(first: Outcome, second: Outcome) -> Verdict | None:
+def compare(first: Outcome, second: Outcome) -> RowComparison | None:
     """The paired tests of two rows, over the seeds that both have; None where they have none in common.
 
     Raises:
@@ -51,20 +51,20 @@ def compare(first: Outcome, second: Outcome) -> Verdict | None:
         for statistic in (metrics.uar_of, metrics.accuracy_of)
     ]
     mcnemar = significance.mcnemar(truth, a[0], b[0])
-    return Verdict(first.row.title, second.row.title, seeds, tests[0], tests[1], mcnemar)
+    return RowComparison(first.row.title, second.row.title, seeds, tests[0], tests[1], mcnemar)
 
 
-def claim(verdict: Verdict, *, stamp: str = "") -> str:
+def claim(comparison: RowComparison, *, stamp: str = "") -> str:
     """The plain sentence: whether focal loss is better here, and by how much; `stamp` stands behind each figure."""
-    test = verdict.uar
+    test = comparison.uar
     holds = test.effect > 0 and test.interval.low > 0 and test.p_value < 0.05
     stamp = f" {stamp}" if stamp else ""
     return (
         f"The paper's claim {'holds' if holds else 'does not hold'} here, by {signed(test.effect)}{stamp} points "
         f"of UAR ({100 * test.interval.level:.0f} % interval {signed(test.interval.low)}{stamp} to "
         f"{signed(test.interval.high)}{stamp}, p = {test.p_value:.3f}{stamp} by swapping the two systems speaker by "
-        f"speaker) and {signed(verdict.accuracy.effect)}{stamp} points of accuracy: {verdict.first} against "
-        f"{verdict.second}{f', mean of {len(verdict.seeds)} seeds' if len(verdict.seeds) > 1 else ''}."
+        f"speaker) and {signed(comparison.accuracy.effect)}{stamp} points of accuracy: {comparison.first} against "
+        f"{comparison.second}{f', mean of {len(comparison.seeds)} seeds' if len(comparison.seeds) > 1 else ''}."
     )
 
 

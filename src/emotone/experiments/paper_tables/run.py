@@ -20,11 +20,11 @@ from emotone.evaluation.predictions import Predictions, concatenate
 from emotone.evaluation.results import Results
 from emotone.experiments.cross_validation import collect, cross_validate
 from emotone.experiments.leakage import Leak, leaky_folds
+from emotone.experiments.paper_tables.record import Answers, Outcome, State, TableFacts
+from emotone.experiments.paper_tables.rows import ROWS, Row
 from emotone.experiments.peers import cross_validate_peer
 from emotone.experiments.plan import Listener, Partitions, Plan
 from emotone.experiments.recipe import Recipe, load_recipe
-from emotone.experiments.table_record import Answers, Outcome, State, TableFacts
-from emotone.experiments.table_rows import ROWS, Row
 from emotone.features.front_end import FeatureOptions
 from emotone.models.cost import Cost, measure_cost
 from emotone.models.recognition_network import NormalisationOptions, RecognitionNetwork

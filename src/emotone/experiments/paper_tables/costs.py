@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from emotone.evaluation.report_content import Paragraph, Part, Table
 from emotone.evaluation.results import Results
-from emotone.experiments.stamps import NONE, stamped
-from emotone.experiments.table_record import Outcome, TableFacts
-from emotone.experiments.tables import row_cost, row_recipe
+from emotone.experiments.paper_tables.record import NONE, Outcome, TableFacts, stamped
+from emotone.experiments.paper_tables.run import row_cost, row_recipe
 
 
 def costs(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:

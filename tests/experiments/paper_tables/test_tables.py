@@ -14,13 +14,13 @@ from emotone.corpora import protocol_folds, read_corpus
 from emotone.errors import RecipeError, TrainingError
 from emotone.evaluation.latex import document as latex_document
 from emotone.evaluation.significance import Comparison, Interval, McNemar
-from emotone.experiments import tables
 from emotone.experiments.cross_validation import cross_validate, run_fold
+from emotone.experiments.paper_tables import run as tables
+from emotone.experiments.paper_tables.comparison import RowComparison, claim
+from emotone.experiments.paper_tables.report import write_tables
+from emotone.experiments.paper_tables.rows import PAIRS, ROWS
+from emotone.experiments.paper_tables.run import TablePlan, quick_task, row_plan, row_recipe, run_table, table_facts
 from emotone.experiments.plan import Plan
-from emotone.experiments.table_rows import PAIRS, ROWS
-from emotone.experiments.tables import TablePlan, quick_task, row_plan, row_recipe, run_table, table_facts
-from emotone.experiments.tables_report import write_tables
-from emotone.experiments.verdicts import Verdict, claim
 
 FEW = 3
 
@@ -215,17 +215,17 @@ def test_all_rows_run_on_a_tree_in_the_layout_of_iemocap(table):
     assert all(row.count("LEAKY QUICK") == 4 for row in rows)
 
 
-def verdict(effect, low, high, p):
+def comparison(effect, low, high, p):
     test = Comparison(effect, Interval(low, high, 0.95), p, True, 10)
-    return Verdict("focal", "softmax", (0,), test, test, McNemar(3, 1, 0.6))
+    return RowComparison("focal", "softmax", (0,), test, test, McNemar(3, 1, 0.6))
 
 
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (verdict(0.05, 0.02, 0.08, 0.002), "The paper's claim holds here, by +5.0 points of UAR"),
-        (verdict(0.01, -0.02, 0.04, 0.4), "The paper's claim does not hold here, by +1.0 points of UAR"),
-        (verdict(-0.03, -0.05, -0.01, 0.01), "The paper's claim does not hold here, by -3.0 points of UAR"),
+        (comparison(0.05, 0.02, 0.08, 0.002), "The paper's claim holds here, by +5.0 points of UAR"),
+        (comparison(0.01, -0.02, 0.04, 0.4), "The paper's claim does not hold here, by +1.0 points of UAR"),
+        (comparison(-0.03, -0.05, -0.01, 0.01), "The paper's claim does not hold here, by -3.0 points of UAR"),
     ],
 )
 def test_the_sentence_says_whether_the_claim_holds(found, expected):
