@@ -88,9 +88,14 @@ def test_channels_are_averaged(recognizer: Recognizer) -> None:
     assert recognizer(np.stack([left, right]), 16_000) == recognizer((left + right) / 2, 16_000)
 
 
-def test_channels_last_is_refused_with_advice(recognizer: Recognizer) -> None:
+def test_the_axes_are_understood_in_either_order(recognizer: Recognizer) -> None:
+    channels = np.stack([noise(16_000, 1), noise(16_000, 2)])
+    assert recognizer(channels.T, 16_000) == recognizer(channels, 16_000)
+
+
+def test_axes_that_could_be_either_are_refused_with_advice(recognizer: Recognizer) -> None:
     with pytest.raises(NotAudioError, match="transpose"):
-        recognizer(np.zeros((16_000, 2), dtype=np.float32), 16_000)
+        recognizer(np.zeros((16_000, 40), dtype=np.float32), 16_000)
 
 
 def test_another_rate_is_resampled(recognizer: Recognizer) -> None:
@@ -112,7 +117,7 @@ def test_another_rate_is_resampled(recognizer: Recognizer) -> None:
         (np.full(16_000, 1e300), 16_000, AudioSamplesError),
         (np.full(16_000, 20_000.0, dtype=np.float32), 16_000, AudioSamplesError),
         (np.zeros(16_000, dtype=np.uint8), 16_000, AudioSamplesError),
-        (np.zeros((1, 1, 16_000), dtype=np.float32), 16_000, NotAudioError),
+        (np.zeros((2, 1, 16_000), dtype=np.float32), 16_000, NotAudioError),
         (np.zeros((0, 16_000), dtype=np.float32), 16_000, NotAudioError),
         (np.zeros(399, dtype=np.float32), 16_000, AudioTooShortError),
         (np.zeros(0, dtype=np.float32), 16_000, AudioTooShortError),

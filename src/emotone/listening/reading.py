@@ -11,6 +11,7 @@ import numpy.typing as npt
 from emotone.audio import AudioInfo
 from emotone.errors import AudioError, AudioTooShortError
 from emotone.listening.bandwidth import BandMeter, narrow_band_note
+from emotone.listening.inputs import as_source
 from emotone.listening.options import TimelineOptions
 from emotone.listening.recognition import Recognition, Timeline
 from emotone.listening.segments import Segment, as_shares
@@ -48,7 +49,8 @@ class Reading:
             raise ValueError(f"channels = {channels!r}; expected 'mix' or 'split'")
         self.name = name_of(source)
         self._recognizer, self._split = recognizer, channels == "split"
-        self._stated_rate = source[1] if isinstance(source, tuple) and len(source) == 2 else sample_rate
+        source, sample_rate = as_source(source, sample_rate)
+        self._stated_rate = sample_rate
         self._info: AudioInfo | None = None
         metadata = recognizer.metadata
         self._meter = BandMeter(metadata.sample_rate)

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
 from os import PathLike
-from typing import Any, Literal
+from typing import Any, Literal, Self, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from emotone.errors import AudioError, AudioTooShortError, ModelFileError
+from emotone.errors import AudioError, AudioTooShortError, ModelFileError, NotAudioError
+from emotone.listening.inputs import as_source
 from emotone.listening.options import TimelineOptions
 from emotone.listening.reading import Reading
 from emotone.listening.recognition import Recognition
@@ -73,6 +74,7 @@ class Recognizer:
     ) -> None:
         self.metadata = metadata
         self.unsure_threshold = metadata.unsure_threshold if unsure_threshold is None else unsure_threshold
+        self._content, self._threads = content, threads
         self._session = _session(content, threads)
         inputs = {one.name for one in self._session.get_inputs()}
         outputs = {one.name for one in self._session.get_outputs()}
@@ -81,6 +83,27 @@ class Recognizer:
                 f"the graph takes {sorted(inputs)} and gives {sorted(outputs)}; "
                 f"expected {sorted(INPUTS)} and {sorted(OUTPUTS)}"
             )
+
+    def __repr__(self) -> str:
+        metadata = self.metadata
+        return (
+            f"Recognizer({metadata.name!r}: {', '.join(self.labels)}; {metadata.sample_rate} Hz, "
+            f"windows up to {metadata.window_s:g} s, unsure below {self.unsure_threshold:g})"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A session cannot be pickled; whoever unpickles opens another.
+        return {name: value for name, value in self.__dict__.items() if name != "_session"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._session = _session(self._content, self._threads)
+
+    def __copy__(self) -> Self:
+        # Sessions are safe to share between threads, so a shallow copy keeps the one it has.
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        return other
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -92,6 +115,17 @@ class Recognizer:
         """Of the waveforms it judges, in Hz; sources of other rates are resampled."""
         return self.metadata.sample_rate
 
+    @overload
+    def __call__(
+        self,
+        source: list[Any],
+        sample_rate: int | None = None,
+        *,
+        channels: Literal["mix", "split"] = "mix",
+        options: TimelineOptions | None = None,
+    ) -> list[Recognition]: ...
+
+    @overload
     def __call__(
         self,
         source: Source,
@@ -99,15 +133,25 @@ class Recognizer:
         *,
         channels: Literal["mix", "split"] = "mix",
         options: TimelineOptions | None = None,
-    ) -> Recognition:
+    ) -> Recognition: ...
+
+    def __call__(
+        self,
+        source: Source | list[Any],
+        sample_rate: int | None = None,
+        *,
+        channels: Literal["mix", "split"] = "mix",
+        options: TimelineOptions | None = None,
+    ) -> Recognition | list[Recognition]:
         """Judge one recording of any length, as a whole and over time.
 
         What the model can judge at once is judged at once; in a longer recording speech is found first, and windows
         slide over it.
 
         Args:
-            source: path, bytes or file object of any audio format; or a waveform, float in [-1, 1] or int16, of shape
-                (n_samples,) or (n_channels, n_samples); or (waveform, sample rate).
+            source: path, bytes or file object of any audio format; or a waveform or tensor, float in [-1, 1] or int16,
+                of shape (n_samples,) or (n_channels, n_samples); or (waveform, sample rate); or a dictionary of
+                Hugging Face datasets or pyannote; or a list of any of these, which gives a list.
             sample_rate: of a bare waveform, in Hz.
             channels: "mix" averages them; "split" judges each on its own, as the two sides of a call.
             options: how to cut and join; None for the defaults.
@@ -115,6 +159,11 @@ class Recognizer:
             AudioError: the source is no sound, too short, or damaged.
             ValueError: an impossible option, or one that does not fit the model.
         """
+        if isinstance(source, list):
+            if source and isinstance(source[0], int | float):
+                raise NotAudioError("a list of numbers; expected recordings, or one waveform: numpy.array(samples)")
+            sources = (one if sample_rate is None else as_source(one, sample_rate) for one in source)
+            return list(self.batch(sources, channels=channels, options=options))
         return Reading(self, source, sample_rate, channels=channels, options=options).recognition()
 
     def batch(
@@ -181,7 +230,8 @@ class Recognizer:
         Raises:
             AudioError: the source is no sound, too short, or damaged.
         """
-        return self(source, sample_rate).embedding
+        recognition: Recognition = self(source, sample_rate)
+        return recognition.embedding
 
     def judge(self, waveforms: Sequence[Waveform]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """What the model says of whole waveforms, in batches; of one longer than its window, the mean over windows.

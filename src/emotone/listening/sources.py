@@ -6,7 +6,7 @@ Conventions: `waveform (n_samples,)` is float32 in [-1, 1]; a waveform of severa
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO, Literal, TypeAlias
 
 import numpy as np
@@ -14,9 +14,22 @@ import numpy.typing as npt
 
 from emotone.audio import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, AudioInfo, Resampler, stream_audio
 from emotone.errors import AudioSamplesError, NotAudioError, SampleRateError
+from emotone.listening.inputs import as_array, as_source, is_array, name_of_mapping
 
 Waveform: TypeAlias = npt.NDArray[np.float32]
-Source: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | npt.NDArray[Any] | tuple[npt.NDArray[Any], int]
+Source: TypeAlias = (
+    str
+    | os.PathLike[str]
+    | bytes
+    | bytearray
+    | memoryview
+    | BinaryIO
+    | npt.NDArray[Any]
+    | tuple[Any, Any]
+    | Mapping[str, Any]
+    | Any
+)
+"""A path, bytes or file object of any audio format; a waveform or tensor; (waveform, rate); or what `inputs` knows."""
 
 # Decoded mp3 overshoots full scale a little; samples scaled as integers overshoot by thousands.
 _LOUDEST_FLOAT = 8.0
@@ -26,9 +39,11 @@ def name_of(source: Source) -> str:
     """What to call a source in results: its path, or what it is."""
     if isinstance(source, str | os.PathLike):
         return os.fsdecode(source)
-    if isinstance(source, bytes):
+    if isinstance(source, Mapping):
+        return name_of_mapping(source) or "<waveform>"
+    if isinstance(source, bytes | bytearray | memoryview):
         return "<bytes>"
-    if isinstance(source, np.ndarray | tuple):
+    if isinstance(source, tuple) or is_array(source) or hasattr(source, "get_all_samples"):
         return "<waveform>"
     name = getattr(source, "name", None)
     return name if isinstance(name, str) else "<stream>"
@@ -45,7 +60,8 @@ def source_blocks(
     """Any source as blocks at `wanted_rate`, in memory that does not grow with the length of a file.
 
     Args:
-        source: path, bytes or file object of any audio format; or a waveform, or (waveform, sample rate).
+        source: path, bytes or file object of any audio format; a waveform, or (waveform, sample rate); or another
+            object that `inputs` knows.
         sample_rate: of a bare waveform, in Hz; for all else it is read from the source.
         wanted_rate: in Hz.
         channels: "mix" averages them, "split" keeps them apart.
@@ -55,13 +71,7 @@ def source_blocks(
     Raises:
         AudioError: the source is no sound, is too short or too damaged, or its rate is missing or impossible.
     """
-    if isinstance(source, tuple):
-        if len(source) != 2:
-            raise NotAudioError(f"a tuple of {len(source)} values; expected (waveform, sample_rate)")
-        source, stated = source
-        if sample_rate is not None and sample_rate != stated:
-            raise SampleRateError(f"two sample rates given, {stated} and {sample_rate}; give one")
-        sample_rate = stated
+    source, sample_rate = as_source(source, sample_rate)
     if isinstance(source, np.ndarray):
         waveforms = _from_array(source, sample_rate, wanted_rate, channels)
         for start in range(0, waveforms.shape[1], 10 * wanted_rate):
@@ -72,35 +82,33 @@ def source_blocks(
     if not (isinstance(source, str | os.PathLike | bytes) or hasattr(source, "read")):
         raise NotAudioError(
             f"a source of type {type(source).__name__}; expected a path, bytes, a file opened in binary mode, "
-            "a NumPy waveform, or (waveform, sample_rate)"
+            "a waveform (an array or a tensor), or (waveform, sample_rate)"
         )
     for block in stream_audio(source, sample_rate=wanted_rate, channels=channels, opened=opened):
         yield block if channels == "split" else block[None]
 
 
 MOST_CHANNELS = 16
-"""That can be judged each on its own: every one takes memory, and a file of a few MB can have hundreds. A live block
-with more rows than this and than columns is taken for one of (n_samples, n_channels)."""
+"""That can be judged each on its own: every one takes memory, and a file of a few MB can have hundreds. An array with
+at most as many columns and more rows than this is one of (n_samples, n_channels)."""
 
 
 def as_block(array: npt.NDArray[Any], channels: Literal["mix", "split"] = "mix") -> Waveform:
     """A block of a live stream, checked.
 
     Args:
-        array: float in [-1, 1] or int16, shape (n_samples,) or (n_channels, n_samples), any n.
+        array: float in [-1, 1] or int16, shape (n_samples,) or (n_channels, n_samples), any n; a longer block may be
+            (n_samples, n_channels).
         channels: "mix" averages them, "split" keeps them apart.
     Returns:
         shape (1, n_samples) if mixed, (n_channels, n_samples) if split; float32, finite.
     Raises:
         AudioError: another shape or type, or samples that are not finite or far beyond full scale.
     """
+    array = as_array(array)
     if array.ndim not in (1, 2) or (array.ndim == 2 and not len(array)):
         raise NotAudioError(f"a block of shape {array.shape}; expected (n_samples,) or (n_channels, n_samples)")
-    if array.ndim == 2 and len(array) > max(MOST_CHANNELS, array.shape[1]):
-        raise NotAudioError(
-            f"a block of shape {array.shape}; expected (n_channels, n_samples); "
-            "transpose one of (n_samples, n_channels)"
-        )
+    array = _channels_first(array, "block")
     samples = np.atleast_2d(_finite(_as_float(array)))
     return samples if channels == "split" else np.asarray(samples.mean(axis=0, keepdims=True), dtype=np.float32)
 
@@ -149,12 +157,19 @@ def _as_float(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
 def _in_rows(array: npt.NDArray[np.float32]) -> Waveform:
     if array.ndim == 1:
         return np.ascontiguousarray(array)[None]
-    if array.ndim != 2:
+    if array.ndim != 2 or not len(array):
         raise NotAudioError(f"a waveform of shape {array.shape}; expected (n_samples,) or (n_channels, n_samples)")
-    n_channels, n_samples = array.shape
-    if n_channels == 0 or n_channels > n_samples > 0:
+    return _channels_first(array, "waveform")
+
+
+def _channels_first(array: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
+    """The other order of axes is understood where it is certain: a few columns, and more rows than channels can be."""
+    if array.ndim == 1 or len(array) <= max(array.shape[1], MOST_CHANNELS * (what == "block")):
+        return array
+    n_samples, n_channels = array.shape
+    if not 0 < n_channels <= MOST_CHANNELS < n_samples:
         raise NotAudioError(
-            f"a waveform of shape {array.shape}; expected (n_channels, n_samples); "
+            f"a {what} of shape {array.shape}; expected (n_channels, n_samples); "
             "transpose one of (n_samples, n_channels)"
         )
-    return array
+    return np.ascontiguousarray(array.T)
