@@ -33,7 +33,7 @@ def write_talk(path: Path, clips: list[Path], pause_s: float) -> None:
 
 @contextmanager
 def chromium(microphone: Path) -> Iterator[Any]:
-    """A browser whose microphone hears a file, over and over; the test skips where there is none."""
+    """A browser whose microphone plays a file in a loop; the test skips where there is no browser."""
     playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright: tests in a browser are skipped")
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if executable is None:
@@ -56,16 +56,16 @@ def chromium(microphone: Path) -> Iterator[Any]:
         browser.close()
 
 
-def judge(page: Any, path: Path) -> None:
-    """Give the page a recording and wait for its result and pictures."""
-    page.set_input_files("#file", path)
+def analyse(page: Any, *paths: Path) -> None:
+    """Give the page recordings and wait for the result and the spectrogram of the first."""
+    page.set_input_files("#file", list(paths))
     page.wait_for_selector("#result:not([hidden])")
     page.wait_for_selector("#spectrogram canvas", state="attached")
 
 
-def until(page: Any, condition: str) -> None:
+def until(page: Any, condition: str, timeout_s: float = 60.0) -> None:
     """Wait for a condition in JavaScript to hold; Playwright's own waiting is forbidden by the page's policy."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + timeout_s
     while not page.evaluate(condition):
-        assert time.monotonic() < end, f"never came to hold: {condition}"
+        assert time.monotonic() < end, f"not true within {timeout_s:g} s: {condition}"
         page.wait_for_timeout(50)

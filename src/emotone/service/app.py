@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 from emotone import __version__
 from emotone.listening.recognizer import load
-from emotone.service import problems
+from emotone.service import examples, problems
 from emotone.service.context import ServiceContext
 from emotone.service.job_runner import JobRunner
 from emotone.service.jobs import JobStore
@@ -68,6 +68,7 @@ def create_app(context: ServiceContext) -> FastAPI:
     app.state.runner = JobRunner(context)
     problems.add_handlers(app)
     app.include_router(router)
+    app.include_router(examples.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     _add_pages(app)
     if context.options.cors_origins:

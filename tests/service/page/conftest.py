@@ -28,7 +28,7 @@ def recognizer(shipped_model: Path) -> Recognizer:
 
 @pytest.fixture(scope="module")
 def clip(clips_dir: Path) -> Path:
-    """An angry voice; the model hears it."""
+    """An angry voice, which the model recognises."""
     return clips_dir / "emodb" / "03a01Wa.flac"
 
 
@@ -42,9 +42,9 @@ def talk(clips_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    heard = tmp_path_factory.mktemp("microphone") / "heard.wav"
-    write_talk(heard, [clip], 0.1)
-    with chromium(heard) as browser:
+    microphone = tmp_path_factory.mktemp("microphone") / "voice.wav"
+    write_talk(microphone, [clip], 0.1)
+    with chromium(microphone) as browser:
         yield browser
 
 

@@ -1,4 +1,4 @@
-"""The page with long recordings: what is in view, and what is drawn where there is no waveform."""
+"""The page with long recordings: zoom, what is drawn without a waveform, jobs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import RATE, judge, until
+from browsing import RATE, analyse, until
 
 from emotone.audio import load_audio
 
@@ -38,15 +38,17 @@ def hour(clips_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_zooming_in_keeps_the_middle_and_shows_less(open_page: OpenPage, talk: Path) -> None:
+def test_zooming_keeps_the_playhead_where_it_is_on_the_screen(open_page: OpenPage, talk: Path) -> None:
     page = open_page()
-    judge(page, talk)
-    whole = page.evaluate(VIEW)
-    assert whole == [0, 1]
+    analyse(page, talk)
+    assert page.evaluate(VIEW) == [0, 1]
     assert page.is_disabled("#zoom-out")
+    box = page.locator("#chart").bounding_box()
+    page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 40)
+    until(page, "document.querySelector('#now').textContent === '0:10.3'")
     page.click("#zoom-in")
     page.click("#zoom-in")
-    until(page, "document.querySelector('#zoom-told').textContent.includes('in view')")
+    until(page, "document.querySelector('#zoom-note').textContent.includes('in view')")
     start, end = page.evaluate(VIEW)
     assert end - start == pytest.approx(0.25, abs=0.01)
     assert (start + end) / 2 == pytest.approx(0.5, abs=0.01)
@@ -57,13 +59,13 @@ def test_zooming_in_keeps_the_middle_and_shows_less(open_page: OpenPage, talk: P
     assert max(widths) - min(widths) < 1
     page.click("#zoom-out")
     page.click("#zoom-out")
-    until(page, "document.querySelector('#zoom-told').textContent === ''")
+    until(page, "document.querySelector('#zoom-note').textContent === ''")
     assert page.evaluate(VIEW) == [0, 1]
 
 
 def test_a_segment_that_is_played_comes_into_view_and_its_row_is_marked(open_page: OpenPage, talk: Path) -> None:
     page = open_page()
-    judge(page, talk)
+    analyse(page, talk)
     for _ in range(3):
         page.click("#zoom-in")
     page.evaluate("document.querySelector('#over-time').scrollLeft = 0")
@@ -77,7 +79,7 @@ def test_the_wheel_zooms_around_the_pointer_with_ctrl_held_and_scrolls_the_page_
     open_page: OpenPage, talk: Path
 ) -> None:
     page = open_page()
-    judge(page, talk)
+    analyse(page, talk)
     page.locator("#waveform").scroll_into_view_if_needed()
     box = page.locator("#waveform").bounding_box()
     page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 40)
@@ -89,7 +91,7 @@ def test_the_wheel_zooms_around_the_pointer_with_ctrl_held_and_scrolls_the_page_
     page.keyboard.down("Control")
     page.mouse.wheel(0, -200)
     page.keyboard.up("Control")
-    until(page, "document.querySelector('#zoom-told').textContent !== ''")
+    until(page, "document.querySelector('#zoom-note').textContent !== ''")
     start, end = page.evaluate(VIEW)
     assert start + 0.9 * (end - start) == pytest.approx(0.9, abs=0.02)
 
@@ -97,15 +99,15 @@ def test_the_wheel_zooms_around_the_pointer_with_ctrl_held_and_scrolls_the_page_
 def test_what_is_too_long_for_a_waveform_shows_its_emotions_over_time(open_page: OpenPage, hour: Path) -> None:
     page = open_page()
     page.set_input_files("#file", hour)
-    page.wait_for_selector("canvas.ribbon")
+    page.wait_for_selector("canvas.overview")
     assert "too long" in page.inner_text("#waveform-note")
     assert page.is_hidden("#spectrogram")
-    assert "means of" in page.inner_text("#chart-note")
+    assert "means over" in page.inner_text("#chart-note")
     # Points that lie closer than the eye can part are drawn as means: not thousands of them.
     points = page.evaluate("document.querySelector('#chart polyline').getAttribute('points').split(' ').length")
     assert points < 1000
     colours = """() => {
-        const canvas = document.querySelector("canvas.ribbon");
+        const canvas = document.querySelector("canvas.overview");
         const copy = new OffscreenCanvas(canvas.width, 1).getContext("2d", { willReadFrequently: true });
         copy.drawImage(canvas, 0, 2 - canvas.height);
         const { data } = copy.getImageData(0, 0, canvas.width, 1);
@@ -123,9 +125,9 @@ def test_what_is_too_long_for_a_waveform_shows_its_emotions_over_time(open_page:
 def test_a_click_on_the_pictures_goes_there(open_page: OpenPage, hour: Path) -> None:
     page = open_page()
     page.set_input_files("#file", hour)
-    page.wait_for_selector("canvas.ribbon")
+    page.wait_for_selector("canvas.overview")
     page.wait_for_timeout(500)
-    for place in ("canvas.ribbon", "#chart"):
+    for place in ("canvas.overview", "#chart"):
         box = page.locator(place).bounding_box()
         page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         until(page, "document.querySelector('#now').textContent.startsWith('12:')")
@@ -134,15 +136,41 @@ def test_a_click_on_the_pictures_goes_there(open_page: OpenPage, hour: Path) -> 
         page.click("#play")
 
 
-def test_a_job_is_taken_back_when_another_recording_comes(open_page: OpenPage, hour: Path, clips_dir: Path) -> None:
+def test_the_headline_of_a_long_recording_is_the_share_of_speaking_time(open_page: OpenPage, hour: Path) -> None:
+    page = open_page()
+    page.set_input_files("#file", hour)
+    page.wait_for_selector("canvas.overview")
+    assert page.inner_text("#headline") == "mostly anger"
+    assert page.inner_text("#bars .best .share") == "100 %"
+    moments = page.locator("#moments button")
+    assert moments.count() == 2
+    moments.nth(1).click()
+    until(page, "document.querySelector('#now').textContent !== '0:00.0'")
+
+
+def test_a_job_can_be_cancelled_and_is_deleted(open_page: OpenPage, hour: Path) -> None:
     page = open_page()
     sent: list[tuple[str, str]] = []
     page.on("request", lambda request: sent.append((request.method, request.url)))
     with page.expect_request(lambda request: "/v1/jobs/" in request.url) as asked:
         page.set_input_files("#file", hour)
     job = asked.value.url.rsplit("/", 1)[1]
-    page.set_input_files("#file", clips_dir / "emodb" / "03a01Wa.flac")
-    page.wait_for_selector("#result:not([hidden])")
-    page.wait_for_timeout(1500)
-    assert page.inner_text("#total") == "0:01.9"
+    with page.expect_request(lambda request: request.method == "DELETE"):
+        page.click("#cancel")
+    assert page.is_hidden("#progress")
+    assert page.is_hidden("#result")
     assert [url.split("/v1")[1] for method, url in sent if method == "DELETE"] == [f"/jobs/{job}"]
+
+
+def test_a_reload_finds_the_job_again(open_page: OpenPage, hour: Path) -> None:
+    page = open_page()
+    with page.expect_request(lambda request: "/v1/jobs/" in request.url):
+        page.set_input_files("#file", hour)
+    page.reload()
+    page.wait_for_selector("canvas.overview")
+    assert page.inner_text("#result-title") == "hour.wav"
+    assert page.is_hidden("#play")
+    with page.expect_file_chooser() as chooser:
+        page.click("#attach")
+    chooser.value.set_files(hour)
+    page.wait_for_selector("#play:not([hidden])")

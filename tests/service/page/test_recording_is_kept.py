@@ -1,4 +1,4 @@
-"""What was said into the page is not lost, whatever becomes of the service."""
+"""A recording made on the page is not lost when the service fails."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def saved(page: Any, button: str, folder: Path) -> Path:
     return path
 
 
-def test_a_judged_recording_can_be_saved(open_page: OpenPage, tmp_path: Path) -> None:
+def test_a_recording_can_be_saved_with_its_result(open_page: OpenPage, tmp_path: Path) -> None:
     page = open_page()
     assert page.is_hidden("#save-recording")
     page.click("#record")
@@ -33,7 +33,7 @@ def test_a_judged_recording_can_be_saved(open_page: OpenPage, tmp_path: Path) ->
     page.click("#record")
     page.wait_for_selector("#result:not([hidden])")
     path = saved(page, "#save-recording", tmp_path)
-    assert path.name == "recording.wav"
+    assert path.name.startswith("recording ")
     assert load_audio(path, sample_rate=16_000).size > 16_000
 
 
@@ -58,7 +58,7 @@ def test_a_recording_outlives_its_service(browser: Any, shipped_model: Path, tmp
     context.close()
 
 
-def test_a_file_that_can_never_be_judged_is_not_tried_again(open_page: OpenPage, tmp_path: Path) -> None:
+def test_a_file_without_sound_is_not_offered_to_be_tried_again(open_page: OpenPage, tmp_path: Path) -> None:
     broken = tmp_path / "voice.wav"
     broken.write_bytes(b"no sound in here" * 40)
     page = open_page()

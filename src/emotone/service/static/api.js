@@ -1,9 +1,10 @@
 // The API in words, from its own OpenAPI description.
 
 import { element } from "./emotions.js";
+import { addressOf } from "./service.js";
 
-document.getElementById("example").textContent = `curl --data-binary @clip.wav '${location.origin}/v1/recognize'`;
-const description = await (await fetch("/openapi.json")).json();
+document.getElementById("example").textContent = `curl --data-binary @clip.wav '${addressOf("v1/recognize")}'`;
+const description = await (await fetch(addressOf("openapi.json"))).json();
 
 // Descriptions mark code with backticks.
 const words = (text) => text.split("`").map((part, position) => (position % 2 ? element("code", {}, part) : part));

@@ -1,4 +1,4 @@
-// Probability of each emotion over time, as lines in an SVG: the stretch in view, on the waveform's time axis.
+// Probability of each emotion over time, as lines in an SVG: the part in view, on the waveform's time axis.
 
 import { clock, colourOf, dashOf } from "./emotions.js";
 
@@ -8,9 +8,9 @@ const TOP = 14;
 const BOTTOM = 158;
 const STEPS_S = [0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200];
 const LONGEST_STEP_S = 14_400;
-// Lines whose points are closer than this run into one another: then means of wider stretches are drawn.
+// Lines whose points are closer than this run into one another: then means over longer intervals are drawn.
 const CLOSEST_PX = 4;
-const STRETCH_PX = 6;
+const INTERVAL_PX = 6;
 
 function shape(name, attributes, text) {
   const made = document.createElementNS(SPACE, name);
@@ -20,7 +20,7 @@ function shape(name, attributes, text) {
 }
 
 export class Chart {
-  /** `note` is told when means are drawn; `onSeek` gets the moment that was clicked, in seconds. */
+  /** `note` says when means are drawn; `onSeek` gets the time that was clicked, in seconds. */
   constructor(frame, note, onSeek) {
     Object.assign(this, { frame, note, seconds: 0 });
     frame.addEventListener("click", ({ clientX }) => {
@@ -49,9 +49,9 @@ export class Chart {
       const text = step < 1 ? clock(tick * step) : clock(tick * step).replace(/\.0$/, "");
       svg.append(shape("text", { x: left, y: HEIGHT - 4, "text-anchor": left < 24 ? "start" : "middle" }, text));
     }
-    const stretch = this.stretchOf(pixelsPerSecond);
-    this.note.textContent = stretch ? `means of ${stretch < 60 ? `${stretch} s` : `${stretch / 60} min`}` : "";
-    const drawn = stretch ? means(this.timeline, stretch, from, to, duration) : part(this.timeline, from, to);
+    const interval = this.intervalOf(pixelsPerSecond);
+    this.note.textContent = interval ? `means over ${interval < 60 ? `${interval} s` : `${interval / 60} min`}` : "";
+    const drawn = interval ? means(this.timeline, interval, from, to, duration) : part(this.timeline, from, to);
     labels.forEach((label, position) => {
       for (const points of runs(drawn, position)) {
         svg.append(
@@ -70,13 +70,13 @@ export class Chart {
     this.frame.replaceChildren(svg);
   }
 
-  /** Length of the stretches whose means are drawn, in seconds; 0 where every window has room. */
-  stretchOf(pixelsPerSecond) {
+  /** Length in seconds of the intervals whose means are drawn; 0 where every window has room. */
+  intervalOf(pixelsPerSecond) {
     const { start_s: starts } = this.timeline;
     if (starts.length < 3) return 0;
     const hop = (starts[starts.length - 1] - starts[0]) / (starts.length - 1);
     if (hop * pixelsPerSecond >= CLOSEST_PX) return 0;
-    return STEPS_S.find((step) => step >= 2 * hop && step * pixelsPerSecond >= STRETCH_PX) ?? LONGEST_STEP_S;
+    return STEPS_S.find((step) => step >= 2 * hop && step * pixelsPerSecond >= INTERVAL_PX) ?? LONGEST_STEP_S;
   }
 
   moveTo(seconds) {
@@ -97,29 +97,29 @@ function part({ start_s: starts, end_s: ends, probabilities }, from, to) {
   return { start_s: starts.slice(first, last), end_s: ends.slice(first, last), probabilities: probabilities.slice(first, last) };
 }
 
-/** Mean probabilities of stretches of equal length, of the windows whose middle lies there; null where nobody speaks. */
+/** Mean probabilities over intervals of equal length, of the windows whose middle is inside; null without speech. */
 function means(timeline, length, from, to, duration) {
   const first = Math.max(0, Math.floor(from / length) - 1);
-  // The rest of a recording is no stretch of its own: few windows would make a spike of it.
+  // The rest of a recording is counted to the last whole interval: its few windows would make a spike.
   const last = Math.max(1, Math.floor(duration / length)) - 1 - first;
   const count = Math.ceil(to / length) + 1 - first;
   const sums = Array.from({ length: count }, () => null);
-  const heard = new Array(count).fill(0);
+  const counts = new Array(count).fill(0);
   const { start_s: starts, end_s: ends, probabilities } = part(timeline, first * length, (first + count) * length);
   probabilities.forEach((shares, index) => {
-    const stretch = Math.min(last, Math.floor((starts[index] + ends[index]) / 2 / length) - first);
-    if (!shares || stretch < 0 || stretch >= count) return;
-    sums[stretch] = shares.map((share, position) => share + (sums[stretch]?.[position] ?? 0));
-    heard[stretch] += 1;
+    const interval = Math.min(last, Math.floor((starts[index] + ends[index]) / 2 / length) - first);
+    if (!shares || interval < 0 || interval >= count) return;
+    sums[interval] = shares.map((share, position) => share + (sums[interval]?.[position] ?? 0));
+    counts[interval] += 1;
   });
   return {
     start_s: sums.map((_, index) => (first + index) * length),
     end_s: sums.map((_, index) => (first + index + 1) * length),
-    probabilities: sums.map((sum, index) => sum && sum.map((total) => total / heard[index])),
+    probabilities: sums.map((sum, index) => sum && sum.map((total) => total / counts[index])),
   };
 }
 
-/** The curve of one label in pieces, through the middles of the windows: it breaks where nobody speaks. */
+/** The curve of one label in pieces, through the middles of the windows: it breaks where there is no speech. */
 function runs({ start_s: starts, end_s: ends, probabilities }, position) {
   const found = [];
   let run = [];

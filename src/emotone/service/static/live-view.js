@@ -1,13 +1,14 @@
-// What is heard while recording: the sound so far, the emotion of the moment, and its probabilities.
+// The view while recording: the sound so far, the present emotion and its probabilities.
 
-import { bars, clock, colourOf, nameOf, swatch } from "./emotions.js";
+import { bars, candidates, clock, colourOf, nameOf, swatch } from "./emotions.js";
 
 const SHOWN_S = 15;
 const SLICES_PER_S = 20;
 
 export class LiveView {
-  constructor(section) {
-    this.section = section;
+  /** `threshold()` gives the share below which a result is unsure, or null for the service's own. */
+  constructor(section, threshold) {
+    Object.assign(this, { section, threshold });
     this.canvas = section.querySelector("canvas");
     this.find = (id) => section.querySelector(`#${id}`);
   }
@@ -16,6 +17,7 @@ export class LiveView {
     this.slices = [];
     this.seconds = 0;
     this.said = "";
+    this.last = null;
     this.find("live-emotion").textContent = "listening …";
     this.find("live-bars").replaceChildren();
     this.find("live-said").textContent = "Recording";
@@ -26,18 +28,27 @@ export class LiveView {
     this.section.hidden = true;
   }
 
-  hear(message) {
+  receive(message) {
     if (message.type === "ready") this.labels = message.labels;
     if (message.type !== "current" && message.type !== "segment") return;
-    // What is said is of a stretch that has passed: its sound is coloured, not what comes next.
+    // A result is of sound that has passed: that is coloured, not what comes next.
     for (const slice of this.slices ?? []) {
       if (slice.at >= message.start_s && slice.at < message.end_s) slice.emotion = message.emotion;
     }
     if (message.type === "segment") return;
-    const said = nameOf(message);
-    this.find("live-emotion").replaceChildren(...(message.emotion ? [swatch(message.emotion, message.unsure)] : []), said);
-    this.find("live-bars").replaceChildren(...bars(this.labels, message.probabilities, message.emotion));
-    // A screen reader is told of changes, not of every window.
+    this.last = message;
+    this.refresh();
+  }
+
+  /** Show the last result, with the threshold as it is now. */
+  refresh() {
+    if (!this.last) return;
+    const threshold = this.threshold();
+    const now = threshold === null ? this.last : { ...this.last, unsure: this.last.confidence < threshold };
+    const said = nameOf(now);
+    this.find("live-emotion").replaceChildren(...(now.emotion ? [swatch(candidates(now), now.unsure)] : []), said);
+    this.find("live-bars").replaceChildren(...bars(this.labels, now.probabilities, now.emotion));
+    // A screen reader announces changes, not every window.
     if (said !== this.said) this.find("live-said").textContent = this.said = said;
   }
 

@@ -1,11 +1,11 @@
-// Recording: the microphone goes to the service as it comes, and what the service hears comes back.
+// Recording: the microphone's samples go to the service as they come, and its results come back.
 
-import { Problem } from "./calls.js";
+import { Problem, streamAddress } from "./service.js";
 
 export class LiveRecording {
-  /** `onMessage` gets what the service says, `onSamples` each piece, `onProblem` what went wrong. */
-  constructor({ key, onMessage, onSamples, onProblem }) {
-    Object.assign(this, { key, onMessage, onSamples, onProblem });
+  /** `start` has further members of the first message; `onMessage` gets the service's, `onSamples` the sound, `onProblem` a failure. */
+  constructor({ start = {}, onMessage, onSamples, onProblem }) {
+    Object.assign(this, { members: start, onMessage, onSamples, onProblem });
     this.pieces = [];
   }
 
@@ -20,7 +20,7 @@ export class LiveRecording {
     }
     this.context = new AudioContext();
     this.sampleRate = this.context.sampleRate;
-    await this.context.audioWorklet.addModule("/static/microphone-worklet.js");
+    await this.context.audioWorklet.addModule(new URL("./microphone-worklet.js", import.meta.url));
     await this.connect();
     const source = this.context.createMediaStreamSource(this.stream);
     this.worklet = new AudioWorkletNode(this.context, "microphone", { numberOfOutputs: 0 });
@@ -33,27 +33,28 @@ export class LiveRecording {
   }
 
   connect() {
-    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    this.socket = new WebSocket(`${scheme}//${location.host}/v1/stream`);
+    this.socket = new WebSocket(streamAddress());
     this.socket.binaryType = "arraybuffer";
+    let ready = false;
     return new Promise((resolve, reject) => {
       const lost = () => reject(new Problem({ title: "The live view cannot start", detail: "The service does not answer." }));
       this.socket.onerror = lost;
       this.socket.onclose = lost;
       this.socket.onopen = () =>
-        this.socket.send(JSON.stringify({ type: "start", encoding: "pcm16", sample_rate: this.sampleRate, ...(this.key ? { key: this.key } : {}) }));
+        this.socket.send(JSON.stringify({ type: "start", encoding: "pcm16", sample_rate: this.sampleRate, ...this.members }));
       this.socket.onmessage = ({ data }) => {
         const message = JSON.parse(data);
         if (message.type === "ready") {
-          this.socket.onclose = () => this.onProblem(new Problem({ title: "The live view has ended", detail: "The service has hung up." }));
+          ready = true;
+          this.socket.onclose = () => this.onProblem(new Problem({ title: "The live view has ended", detail: "The service closed the connection." }));
           this.socket.onerror = null;
           resolve();
         }
         if (message.type === "problem") {
           const problem = new Problem(message.problem);
           this.socket.onclose = null;
-          reject(problem);
-          this.onProblem(problem);
+          if (ready) this.onProblem(problem);
+          else reject(problem);
           return;
         }
         this.onMessage(message);
@@ -88,5 +89,8 @@ function wav(pieces, sampleRate) {
   head.setUint16(34, 16, true);
   text(36, "data");
   head.setUint32(40, size, true);
-  return new File([head, ...pieces], "recording.wav", { type: "audio/wav" });
+  return new File([head, ...pieces], nameNow(), { type: "audio/wav" });
 }
+
+/** "recording 14.05.09.wav": several on one page can be told apart. */
+const nameNow = () => `recording ${new Date().toTimeString().slice(0, 8).replaceAll(":", ".")}.wav`;

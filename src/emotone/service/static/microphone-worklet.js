@@ -1,4 +1,4 @@
-// Runs beside the page: hands the microphone's samples over in pieces of a tenth of a second, as 16-bit integers.
+// Runs in the browser's audio thread: passes on the microphone's samples in blocks of a tenth of a second, as 16-bit integers.
 
 class Microphone extends AudioWorkletProcessor {
   constructor() {

@@ -1,22 +1,43 @@
-// The page: a recording in, what the service hears in it out.
+// The page: recordings in, the emotions the service recognises in them out.
 
-import { Problem, models, recognize, recognizeAsJob, save } from "./calls.js";
+import { describeModel } from "./about.js";
 import { Chart } from "./chart.js";
-import { clock, element, percent } from "./emotions.js";
+import { button, clock, element, lengthOf, swatch } from "./emotions.js";
+import { FORMATS } from "./formats.js";
+import { chartOf, headlineOf, legendOf, momentsOf } from "./headline.js";
 import { LiveRecording } from "./live.js";
 import { LiveView } from "./live-view.js";
-import { Picture } from "./picture.js";
+import { Player } from "./player.js";
+import { RecordingList } from "./recording-list.js";
+import { Recordings, isRunning } from "./recordings.js";
 import { SegmentTable } from "./segment-table.js";
-import { showVerdict } from "./verdict.js";
+import { exampleFile, examples, models, save } from "./service.js";
+import { ApiKey, Settings, sameSettings } from "./settings.js";
 import { Zoom } from "./zoom.js";
 
-// Larger recordings become jobs, which survive a restart and take as long as they need.
-const JOB_BYTES = 48 * 1024 * 1024;
-const MEDIA_TYPES = { csv: "text/csv", json: "application/json", textgrid: "text/plain", webvtt: "text/vtt" };
-const SUFFIXES = { csv: "csv", json: "json", textgrid: "TextGrid", webvtt: "vtt" };
-
 const $ = (id) => document.getElementById(id);
-const picture = new Picture({
+
+// An arrow key moves by this, or by a twentieth of a short recording.
+const SEEK_S = 5;
+const STATUS = {
+  waiting: (name) => `${name} waits for the recordings before it`,
+  uploading: (name) => `Uploading ${name}`,
+  queued: (name) => `${name} waits in the service’s queue`,
+  analysing: (name) => `Analysing ${name}`,
+};
+
+let selected = null; // the recording whose result is shown
+let shown = null; // the reply that is drawn
+let drawn = {}; // the recording and the file it was drawn from
+let live = null; // LiveRecording
+let attaching = false; // whether the chosen file belongs to the result that is shown
+
+const settings = new Settings({ channels: $("channels"), threshold: $("threshold"), onChange: settingsChanged });
+const key = new ApiKey({ form: $("key-form"), field: $("key"), onKey: keyEntered });
+const recordings = new Recordings({ settings: () => settings.value(), key: () => key.value, onChange: changed });
+const list = new RecordingList({ list: $("recordings"), onSelect: select, onRemove: remove });
+const liveView = new LiveView($("live"), () => settings.value().threshold);
+const player = new Player({
   waveform: $("waveform"),
   title: $("waveform-title"),
   note: $("waveform-note"),
@@ -27,125 +48,182 @@ const picture = new Picture({
     $("play").textContent = playing ? "Pause" : "Play";
     $("play").setAttribute("aria-pressed", String(playing));
   },
+  onPlayable: (playable) => {
+    $("play").hidden = !playable;
+    $("attach").hidden = Boolean(selected?.file);
+    $("result").classList.toggle("silent", !playable);
+  },
 });
-const chart = new Chart($("chart"), $("chart-note"), (seconds) => picture.goTo(seconds));
-const table = new SegmentTable({ body: $("rows"), title: $("segments-title"), onHear: (start, end) => picture.hear(start, end) });
+const chart = new Chart($("chart"), $("chart-note"), (seconds) => player.goTo(seconds));
+const table = new SegmentTable({ body: $("rows"), title: $("segments-title"), onHear: (start, end) => player.hear(start, end) });
 const zoom = new Zoom({
   frame: $("over-time"),
   wide: $("wide"),
   inward: $("zoom-in"),
   outward: $("zoom-out"),
-  told: $("zoom-told"),
+  note: $("zoom-note"),
   onChange: (view) => {
     chart.draw(view);
-    picture.look(view);
+    player.resize(view);
   },
 });
-const live = new LiveView($("live"));
 
-let shown = null; // { reply, text, name, recorded }
-let running = null; // AbortController of the recording being judged
-let recording = null; // LiveRecording
+// Recordings and the list
 
-const settings = () => ({ channels: $("channels").value, threshold: $("threshold").value, key: $("key").value.trim() });
-
-function say(text) {
-  $("status").hidden = !text;
-  $("status").textContent = text;
+function addFiles(files, options) {
+  const added = [...files].map((file) => recordings.add(file, options));
+  if (added.length) select(added[0], { wanted: true });
 }
 
-function complain(error, name, remedies = []) {
-  say("");
+/** Show a recording. `wanted`: its first result takes the focus, since the user has just asked for it. */
+function select(recording, { wanted = false } = {}) {
+  selected = recording;
+  if (recording) recording.takesFocus = wanted;
+  render();
+  applySettings();
+}
+
+function remove(recording) {
+  if (isRunning(recording)) recordings.cancel(recording);
+  else recordings.remove(recording);
+}
+
+function changed(recording) {
+  if (recording.problem?.status === 401) key.ask();
+  if (!recordings.all.includes(selected)) selected = recordings.all.at(-1) ?? null;
+  render();
+}
+
+function render() {
+  const { all } = recordings;
+  $("list").hidden = all.length < 2;
+  list.show(all, selected);
+  const done = all.filter(({ reply }) => reply);
+  const finished = all.filter((one) => !isRunning(one)).length;
+  $("list-title").textContent = finished < all.length ? `Recordings: ${finished} of ${all.length} analysed` : `${all.length} recordings`;
+  $("download-all").hidden = done.length < 2;
+  $("apply-all").hidden = done.length < 2 || !done.some(isStale);
+  document.body.classList.toggle("has-recordings", all.length > 0);
+  const running = selected && isRunning(selected);
+  $("progress").hidden = !running;
+  if (running) showProgress(selected);
+  if (selected?.state === "failed") showProblem(selected.problem, selected.name, remediesFor(selected));
+  else $("problem").hidden = true;
+  const reply = selected?.reply ?? null;
+  $("result").hidden = !reply || Boolean(live);
+  $("result").setAttribute("aria-busy", String(Boolean(running)));
+  $("stale").hidden = !reply || running || !selected.file || !isStale(selected);
+  if (reply !== shown) showResult(reply);
+}
+
+function showProgress({ state, progress, name }) {
+  const text = STATUS[state](name);
+  // A screen reader announces a change of the text.
+  if ($("status").textContent !== text) $("status").textContent = text;
+  if (progress === null) $("progress-bar").removeAttribute("value");
+  else $("progress-bar").value = progress;
+}
+
+function showProblem(error, name, remedies = []) {
   const title = error.title ?? "Something went wrong";
   // To the service every file is a "recording"; here it has its name.
   const detail = (error.detail || error.message || "").replace(/^recording: /, "");
   $("problem").hidden = false;
   $("problem").replaceChildren(element("strong", {}, name ? `${name}: ${title}` : title), element("span", {}, detail && detail[0].toUpperCase() + detail.slice(1)));
-  if (remedies.length) $("problem").append(element("div", { class: "remedies" }, ...remedies.map(([label, act]) => button(label, act))));
-  if (error.status === 401) {
-    document.querySelector(".settings").open = true;
-    $("key").focus();
-  }
+  if (remedies.length) $("problem").append(element("div", { class: "remedies" }, ...remedies));
 }
 
-function button(label, act) {
-  const made = element("button", { type: "button" }, label);
-  made.addEventListener("click", act);
-  return made;
-}
-
-/** What can be done after a failure: nothing that was recorded is lost with it. */
-function remedies(error, file, recorded) {
-  const passing = !error.status || error.status >= 500 || [401, 403, 408, 429].includes(error.status);
+/** What can be done after a failure: nothing that was recorded is lost. */
+function remediesFor(recording) {
+  const { problem, file, recorded } = recording;
   return [
-    ...(passing ? [["Try again", () => judge(file, recorded)]] : []),
-    ...(recorded ? [["Save the recording", () => save(file, file.name, file.type)]] : []),
+    ...(problem.temporary && file ? [button("Try again", () => recordings.analyse(recording))] : []),
+    ...(recorded ? [button("Save the recording", () => save(file, file.name, file.type))] : []),
   ];
 }
 
-async function judge(file, recorded = false) {
-  running?.abort();
-  const control = (running = new AbortController());
-  $("problem").hidden = true;
-  $("result").hidden = true;
-  picture.clear();
-  say(`Listening to ${file.name} …`);
-  try {
-    const answer = await ask(file, control.signal);
-    if (running !== control) return;
-    say("");
-    await show(answer, file, recorded);
-  } catch (error) {
-    if (error.name !== "AbortError") complain(error, file.name, remedies(error, file, recorded));
-  } finally {
-    if (running === control) running = null;
-  }
-}
+// The result
 
-async function ask(file, signal) {
-  const asJob = () =>
-    recognizeAsJob(file, settings(), signal, (state) => say(state === "queued" ? "Waiting for its turn …" : `Listening to ${file.name} …`));
-  if (file.size > JOB_BYTES) return asJob();
-  try {
-    return await recognize(file, settings(), signal);
-  } catch (error) {
-    if (error instanceof Problem && ["too-long", "too-large", "time-limit"].includes(error.kind)) return asJob();
-    throw error;
-  }
-}
-
-async function show({ reply, text }, file, recorded) {
-  shown = { reply, text, name: file.name.replace(/\.[^.]*$/, "") || "recording", recorded: recorded ? file : null };
-  $("save-recording").hidden = !recorded;
-  $("result").hidden = false;
-  showVerdict(reply, $);
+async function showResult(reply) {
+  // The same recording with other settings keeps its position; another one starts at 0.
+  const position = drawn.recording === selected && drawn.file === selected?.file ? player.position : 0;
+  drawn = { recording: selected, file: selected?.file };
+  shown = reply;
+  if (!reply) return player.clear();
+  $("result-title").textContent = selected.name;
+  const { length } = reply.tracks;
+  $("result-about").textContent = `${lengthOf(reply.duration_s)}${length > 1 ? ` · ${length} channels` : ""}`;
+  const notices = [...reply.notices, ...(selected.notice ? [selected.notice] : [])];
+  $("notices").hidden = !notices.length;
+  $("notices").replaceChildren(...notices.map((notice) => element("li", {}, notice)));
+  $("legend").replaceChildren(...legendOf(reply.labels));
+  $("save-recording").hidden = !selected.recorded;
   $("total").textContent = clock(reply.duration_s);
-  zoom.begin(reply.duration_s, Picture.widest(reply.duration_s));
+  zoom.begin(reply.duration_s, Player.widest(reply.duration_s));
   $("zoom").hidden = zoom.most === 1;
   showTabs(reply);
   showTrack(reply.tracks[0]);
-  $("result").focus({ preventScroll: true });
-  $("result").scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth", block: "start" });
-  await picture.show(file, reply, reply.tracks[0]);
+  if (selected.takesFocus) {
+    $("result").focus({ preventScroll: true });
+    $("result").scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth", block: "start" });
+  }
+  selected.takesFocus = false;
+  await player.show(selected.file, reply, reply.tracks[0]);
+  if (position && shown === reply) player.goTo(position);
+  return undefined;
 }
 
+/** One tab per channel, with its headline: the arrow keys move between them. */
 function showTabs(reply) {
-  $("tracks").hidden = reply.tracks.length < 2;
+  $("channel-tabs").hidden = reply.tracks.length < 2;
+  const sides = reply.tracks.length === 2 ? ["left", "right"] : [];
   const tabs = reply.tracks.map((track, position) => {
-    const tab = element("button", { type: "button", role: "tab", "aria-selected": String(position === 0) }, `Channel ${position + 1}: ${track.emotion ?? "no speech"}`);
-    tab.addEventListener("click", () => {
-      tabs.forEach((one) => one.setAttribute("aria-selected", String(one === tab)));
-      showTrack(track);
-      picture.turnTo(track);
-    });
+    const { text, names, unsure, detail } = headlineOf(track, reply.labels, reply.unsure_threshold);
+    const title = `Channel ${position + 1}${sides[position] ? `, ${sides[position]}` : ""}`;
+    const tab = element("button", { type: "button", role: "tab", "aria-controls": "over-time" }, element("span", { class: "quiet" }, title), element("span", { class: "headline" }, ...(names.length ? [swatch(names, unsure)] : []), text), element("span", { class: "quiet" }, detail));
+    tab.addEventListener("click", () => choose(position));
     return tab;
   });
-  $("tracks").replaceChildren(...tabs);
+  const mark = (position) =>
+    tabs.forEach((tab, one) => {
+      tab.setAttribute("aria-selected", String(one === position));
+      tab.setAttribute("tabindex", one === position ? "0" : "-1");
+    });
+  const choose = (position) => {
+    mark(position);
+    showTrack(reply.tracks[position]);
+    player.showTrack(reply.tracks[position]);
+  };
+  $("channel-tabs").onkeydown = (event) => {
+    const at = tabs.indexOf(document.activeElement);
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: tabs.length - 1 }[event.key];
+    if (at < 0 || to === undefined) return;
+    event.preventDefault();
+    const next = (to + tabs.length) % tabs.length;
+    tabs[next].focus();
+    choose(next);
+  };
+  mark(0);
+  $("channel-tabs").replaceChildren(...tabs);
 }
 
 function showTrack(track) {
-  chart.show(track.timeline, shown.reply.labels, shown.reply.duration_s);
+  const { labels, duration_s: duration, unsure_threshold: threshold } = shown;
+  const { text, names, unsure, detail } = headlineOf(track, labels, threshold);
+  $("headline").replaceChildren(...(names.length ? [swatch(names, unsure)] : []), text);
+  $("headline-detail").textContent = detail;
+  const { title, rows } = chartOf(track, labels);
+  $("bars-title").textContent = title;
+  $("bars").replaceChildren(...rows);
+  const moments = momentsOf(track, (start, end) => player.hear(start, end));
+  $("moments-part").hidden = !moments.length;
+  $("moments").replaceChildren(...moments);
+  chart.show(track.timeline, labels, duration);
   table.show(track.segments);
+  // Of a recording that was classified as a whole they would repeat the headline.
+  $("chart-part").hidden = track.timeline.start_s.length < 2;
+  $("segments-part").hidden = track.segments.length < 2;
+  $("speech-only-label").hidden = track.segments.every(({ speech }) => speech);
 }
 
 function showTime(seconds) {
@@ -155,74 +233,152 @@ function showTime(seconds) {
   table.moveTo(seconds);
 }
 
+function seekWithKeys(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || !shown) return;
+  const step = Math.min(SEEK_S, shown.duration_s / 20);
+  const to = { ArrowLeft: player.position - step, ArrowRight: player.position + step, Home: 0, End: shown.duration_s }[event.key];
+  if (to !== undefined) player.goTo(to);
+  else if (event.key === " " && event.target === $("over-time")) player.toggle();
+  else return;
+  event.preventDefault();
+}
+
+const stemOf = (name) => name.replace(/\.[^.]*$/, "") || "recording";
+
+function download(format) {
+  const { write, suffix, mediaType } = FORMATS[format];
+  save(write([selected]), `${stemOf(selected.name)}.${suffix}`, mediaType);
+}
+
+function downloadAll() {
+  const done = recordings.all.filter(({ reply }) => reply);
+  save(FORMATS.csv.write(done), "emotions.csv", FORMATS.csv.mediaType);
+}
+
+// Settings and the key
+
+const isStale = (recording) => Boolean(recording.reply) && !isRunning(recording) && !sameSettings(recording.settings, settings.value());
+
+function settingsChanged() {
+  liveView.refresh();
+  render();
+  applySettings();
+}
+
+/** A short recording is analysed again at once; for a job the page offers it. */
+function applySettings() {
+  if (!selected?.file || selected.jobId) return;
+  const outdated = isRunning(selected) ? !sameSettings(selected.wanted, settings.value()) : isStale(selected);
+  if (outdated) recordings.analyse(selected);
+}
+
+function applyToAll() {
+  for (const recording of recordings.all) if (recording.file && isStale(recording)) recordings.analyse(recording);
+}
+
+function keyEntered() {
+  introduce();
+  recordings.retryRefused();
+}
+
+// Recording
+
 async function toggleRecording() {
-  if (recording) return stopRecording();
+  if (live) return stopRecording();
   $("problem").hidden = true;
   $("result").hidden = true;
-  running?.abort();
-  recording = new LiveRecording({
-    key: settings().key,
-    onMessage: (message) => live.hear(message),
-    onSamples: (samples, sampleRate) => live.draw(samples, sampleRate),
-    onProblem: (problem) => {
-      complain(problem);
-      stopRecording();
-    },
+  player.clear();
+  shown = null;
+  const { threshold } = settings.value();
+  live = new LiveRecording({
+    start: { ...(key.value ? { key: key.value } : {}), ...(threshold === null ? {} : { threshold }) },
+    onMessage: (message) => liveView.receive(message),
+    onSamples: (samples, sampleRate) => liveView.draw(samples, sampleRate),
+    onProblem: (problem) => stopRecording(`The live view ended early: ${problem.detail || problem.title}`),
   });
   $("record").disabled = true;
   try {
-    await recording.start();
-    live.begin();
+    await live.start();
+    liveView.begin();
     $("record").setAttribute("aria-pressed", "true");
     $("record-label").textContent = "Stop";
   } catch (error) {
-    const failed = recording;
-    recording = null;
+    const failed = live;
+    live = null;
     await failed?.stop().catch(() => {});
-    complain(error);
+    showProblem(error);
+    if (error.status === 401) key.ask();
   } finally {
     $("record").disabled = false;
   }
   return undefined;
 }
 
-async function stopRecording() {
-  const ended = recording;
-  recording = null;
+/** Ends also when the live view fails; what was recorded until then is analysed, which may well succeed. */
+async function stopRecording(notice = "") {
+  const ended = live;
+  live = null;
   $("record").setAttribute("aria-pressed", "false");
   $("record-label").textContent = "Record";
   const file = await ended?.stop();
-  live.end();
-  // Also where the live view failed on its way: what was said by then is not lost.
-  if (file) await judge(file, true);
+  liveView.end();
+  if (file) addFiles([file], { recorded: true, notice });
+  else render();
 }
 
-async function download(format) {
-  if (!shown) return;
-  try {
-    const text = format === "json" ? JSON.stringify(shown.reply, null, 2) : await shown.text(format);
-    save(text, `${shown.name}.${SUFFIXES[format]}`, MEDIA_TYPES[format]);
-  } catch (error) {
-    complain(error);
+// The rest
+
+function chosen(files) {
+  if (attaching && selected && files.length) {
+    [selected.file] = files;
+    shown = null;
+    render();
+  } else {
+    addFiles(files);
   }
+  attaching = false;
+}
+
+function dropped({ items, files }) {
+  const isFolder = (item) => item.webkitGetAsEntry?.()?.isDirectory;
+  if ([...items].some(isFolder)) {
+    showProblem({ title: "A folder cannot be dropped here", detail: "Open it and drop the recordings in it; on the command line, `emotone predict FOLDER` takes folders." });
+    return;
+  }
+  addFiles(files);
 }
 
 function listen() {
-  $("choose").addEventListener("click", () => $("file").click());
+  $("choose").addEventListener("click", () => {
+    attaching = false;
+    $("file").click();
+  });
+  $("attach").addEventListener("click", () => {
+    attaching = true;
+    $("file").click();
+  });
   $("file").addEventListener("change", () => {
-    const [file] = $("file").files;
+    const files = [...$("file").files];
     $("file").value = "";
-    if (file) judge(file);
+    chosen(files);
   });
   $("record").addEventListener("click", toggleRecording);
-  $("speech-only").addEventListener("change", () => $("rows").classList.toggle("speech-only", $("speech-only").checked));
-  $("play").addEventListener("click", () => picture.toggle());
-  document.querySelectorAll("[data-format]").forEach((button) => button.addEventListener("click", () => download(button.dataset.format)));
-  $("save-recording").addEventListener("click", () => save(shown.recorded, shown.recorded.name, shown.recorded.type));
-  addEventListener("beforeunload", (event) => {
-    if (recording) event.preventDefault();
+  $("cancel").addEventListener("click", () => recordings.cancel(selected));
+  $("apply").addEventListener("click", () => recordings.analyse(selected));
+  $("apply-all").addEventListener("click", applyToAll);
+  $("download-all").addEventListener("click", downloadAll);
+  $("speech-only").addEventListener("change", () => {
+    $("rows").classList.toggle("speech-only", $("speech-only").checked);
+    table.refresh();
   });
-  // The whole page takes drops, so that a near miss does not make the browser leave for the file.
+  $("play").addEventListener("click", () => player.toggle());
+  $("player").addEventListener("keydown", seekWithKeys);
+  document.querySelectorAll("[data-format]").forEach((one) => one.addEventListener("click", () => download(one.dataset.format)));
+  $("save-recording").addEventListener("click", () => save(selected.file, selected.name, selected.file.type));
+  addEventListener("beforeunload", (event) => {
+    if (live) event.preventDefault();
+  });
+  // The whole page takes drops, so that a near miss does not make the browser open the file.
   let inside = 0;
   const over = (change) => {
     inside = Math.max(0, inside + change);
@@ -234,24 +390,33 @@ function listen() {
   addEventListener("drop", (event) => {
     event.preventDefault();
     over(-Infinity);
-    const [file] = event.dataTransfer.files;
-    if (file) judge(file);
+    dropped(event.dataTransfer);
   });
 }
 
 async function introduce() {
   try {
-    const [model] = (await models(settings().key)).models;
-    const scores = model.scores
-      .filter((score) => score.speaker_independent)
-      .map((score) => `${percent(score.uar)} (${percent(score.uar_low)} to ${percent(score.uar_high)}) on “${score.corpus}”`);
-    const chance = percent(1 / model.labels.length);
-    const score = scores.length ? ` Of each emotion it found, in voices it had never heard: ${scores.join("; ")}. Guessing finds ${chance}.` : "";
-    $("model").textContent = `The model “${model.name}” tells ${model.labels.join(", ")} apart and learnt from ${model.corpora.map((corpus) => corpus.name).join(", ")}.${score}`;
+    const [model] = await models(key.value);
+    settings.describe(model);
+    $("model").replaceChildren(...describeModel(model));
+    $("model-part").hidden = false;
+  } catch (error) {
+    if (error.status === 401) key.ask();
+  }
+}
+
+async function offerExamples() {
+  try {
+    const offered = (await examples()).map((example) => button(example.title, async () => addFiles([await exampleFile(example)])));
+    $("examples").append(...offered);
+    $("examples").hidden = !offered.length;
   } catch {
-    $("model").textContent = "";
+    // The page works without them.
   }
 }
 
 listen();
 introduce();
+offerExamples();
+recordings.resume();
+if (recordings.all.length) select(recordings.all.at(-1));

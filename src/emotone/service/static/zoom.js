@@ -1,18 +1,18 @@
-// How much of a recording is in view: all pictures over time share one frame, grow wider than it and scroll together.
+// How much of a recording is in view: all views over time share one frame, grow wider than it and scroll together.
 
 import { clock } from "./emotions.js";
 
 const STEP = 2;
 const NARROWEST_VIEW_S = 2;
-// Sound goes on by less between two ticks: further than that somebody has chosen another place.
+// Playback moves by less between two ticks: further than that is a jump to another position.
 const LEAP_S = 1.5;
 
 export class Zoom {
-  /** `wide` grows inside `frame`; `onChange` gets the view whenever it has become another. */
-  constructor({ frame, wide, inward, outward, told, onChange }) {
-    Object.assign(this, { frame, wide, inward, outward, told, onChange });
+  /** `wide` grows inside `frame`; `note` says how much is in view; `onChange` gets the view whenever it changes. */
+  constructor({ frame, wide, inward, outward, note, onChange }) {
+    Object.assign(this, { frame, wide, inward, outward, note, onChange });
     this.duration = 0;
-    this.heard = 0;
+    this.position = 0;
     this.factor = this.most = 1;
     inward.addEventListener("click", () => this.to(this.factor * STEP));
     outward.addEventListener("click", () => this.to(this.factor / STEP));
@@ -21,10 +21,10 @@ export class Zoom {
     new ResizeObserver(() => this.changed()).observe(frame);
   }
 
-  /** A new recording, in view as a whole. `widest` is how many pixels its pictures can be drawn in. */
+  /** A new recording, in view as a whole. `widest` is how many pixels it can be drawn in. */
   begin(duration, widest) {
     this.duration = duration;
-    this.heard = 0;
+    this.position = 0;
     const drawn = widest / Math.max(1, this.frame.clientWidth);
     this.most = Math.max(1, Math.min(duration / NARROWEST_VIEW_S, drawn));
     this.factor = 1;
@@ -39,10 +39,11 @@ export class Zoom {
     return { from, to: from + length, width, pixelsPerSecond: width / length };
   }
 
-  /** Zoom around a moment, which stays where it is on the screen; without one, around the middle of the view. */
+  /** Zoom around a time, which stays where it is on the screen: the playhead if it is in view, else the middle. */
   to(factor, around) {
     const { from, to, width, pixelsPerSecond } = this.view();
-    const moment = around ?? (from + to) / 2;
+    const playhead = this.position >= from && this.position <= to;
+    const moment = around ?? (playhead ? this.position : (from + to) / 2);
     const left = (moment - from) * pixelsPerSecond;
     this.factor = Math.min(this.most, Math.max(1, factor));
     this.wide.style.width = `${100 * this.factor}%`;
@@ -50,12 +51,12 @@ export class Zoom {
     this.changed();
   }
 
-  /** The moment that is heard: turn the page when it leaves the view, but not where the reader has scrolled away. */
+  /** Scroll on when the playhead leaves the view, but not where the reader has scrolled away from it. */
   follow(seconds) {
     const { from, to, pixelsPerSecond } = this.view();
-    const [was, is] = [this.heard, seconds].map((moment) => moment >= from && moment <= to);
-    const leapt = Math.abs(seconds - this.heard) > LEAP_S;
-    this.heard = seconds;
+    const [was, is] = [this.position, seconds].map((moment) => moment >= from && moment <= to);
+    const leapt = Math.abs(seconds - this.position) > LEAP_S;
+    this.position = seconds;
     if (!is && (was || leapt)) this.frame.scrollLeft = (seconds - (to - from) / 10) * pixelsPerSecond;
   }
 
@@ -78,7 +79,7 @@ export class Zoom {
       this.frame.style.setProperty("--view", `${view.width}px`);
       this.inward.disabled = this.factor >= this.most;
       this.outward.disabled = this.factor <= 1;
-      this.told.textContent = this.factor > 1 ? `${clock(view.to - view.from)} in view` : "";
+      this.note.textContent = this.factor > 1 ? `${clock(view.to - view.from)} in view` : "";
       this.onChange(view);
     });
   }

@@ -1,11 +1,11 @@
-// The segments where there is no waveform to lay them on: what share of each stretch every emotion takes.
+// The segments where there is no waveform to lay them on: columns of one or a few pixels, each divided by emotion.
 
 import { clock, colourOf, element } from "./emotions.js";
 
-// A pixel for each stretch where it is a second or less; more where it would be noise.
-const stretchFor = (pixelsPerSecond) => (pixelsPerSecond >= 1 ? 1 : 3);
+// Columns of one pixel where a pixel is a second or less; wider ones where single pixels would be noise.
+const columnWidth = (pixelsPerSecond) => (pixelsPerSecond >= 1 ? 1 : 3);
 
-export class Ribbon {
+export class Overview {
   /** `onSeek` gets the moment that was clicked, in seconds. */
   constructor(frame, onSeek) {
     Object.assign(this, { frame, onSeek, segments: null });
@@ -13,8 +13,8 @@ export class Ribbon {
 
   show(segments, labels, duration) {
     Object.assign(this, { segments, labels, seconds: 0 });
-    const said = `Emotion of each stretch of ${clock(duration)}; the table below has the same in words.`;
-    this.canvas = element("canvas", { class: "stick ribbon", role: "img", "aria-label": said });
+    const said = `Emotions over ${clock(duration)}; the table below has the same in words.`;
+    this.canvas = element("canvas", { class: "stick overview", role: "img", "aria-label": said });
     this.canvas.addEventListener("click", ({ offsetX }) => this.onSeek(this.view.from + offsetX / this.view.pixelsPerSecond));
     this.frame.replaceChildren(this.canvas);
     if (this.view) this.draw(this.view);
@@ -33,10 +33,10 @@ export class Ribbon {
     this.canvas.height = height * scale;
     const context = this.canvas.getContext("2d");
     context.scale(scale, scale);
-    const step = stretchFor(view.pixelsPerSecond);
-    stretches(this.segments, this.labels, view, step).forEach((shares, position) => {
+    const step = columnWidth(view.pixelsPerSecond);
+    columns(this.segments, this.labels, view, step).forEach((parts, position) => {
       let top = height;
-      for (const [emotion, sure, share] of shares) {
+      for (const [emotion, sure, share] of parts) {
         context.fillStyle = colourOf(emotion);
         context.globalAlpha = sure ? 1 : 0.4;
         top -= share * height;
@@ -54,8 +54,8 @@ export class Ribbon {
   }
 }
 
-/** For each stretch of the view: emotion, whether it is sure, and its share of the time, the surer first. */
-function stretches(segments, labels, { from, width, pixelsPerSecond }, step) {
+/** For each column of the view: emotion, whether it is sure, and its share of the time, the sure part first. */
+function columns(segments, labels, { from, width, pixelsPerSecond }, step) {
   const length = step / pixelsPerSecond;
   const found = [];
   let next = firstEndingAfter(segments, from);
@@ -70,8 +70,8 @@ function stretches(segments, labels, { from, width, pixelsPerSecond }, step) {
       const key = `${unsure ? 1 : 0} ${emotion}`;
       times.set(key, (times.get(key) ?? 0) + Math.min(ended, end) - Math.max(begun, start));
     }
-    const shares = labels.flatMap((emotion) => [0, 1].map((unsure) => [emotion, !unsure, (times.get(`${unsure} ${emotion}`) ?? 0) / length]));
-    found.push(shares.filter(([, , share]) => share > 0));
+    const parts = labels.flatMap((emotion) => [0, 1].map((unsure) => [emotion, !unsure, (times.get(`${unsure} ${emotion}`) ?? 0) / length]));
+    found.push(parts.filter(([, , share]) => share > 0));
   }
   return found;
 }

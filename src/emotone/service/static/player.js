@@ -1,22 +1,24 @@
-// The waveform with its coloured segments, and the spectrogram below it; where neither can be had, the segments alone.
+// Plays a recording, and shows its waveform with coloured segments and its spectrogram; where there is neither, the
+// segments alone.
 
 import WaveSurfer from "./vendor/wavesurfer/wavesurfer.js";
 import Regions from "./vendor/wavesurfer/regions.js";
 import Spectrogram from "./vendor/wavesurfer/spectrogram.js";
-import { colourOf, element } from "./emotions.js";
-import { Ribbon } from "./ribbon.js";
+import { candidates, colourOf, element, stripes } from "./emotions.js";
+import { Overview } from "./overview.js";
 
 // A browser decodes a recording whole: beyond this it would take hundreds of megabytes.
 const LONGEST_S = 20 * 60;
 // A canvas has 30,000 pixels at most, two for each of the page's on a fine screen.
 const WIDEST_PX = 14_000;
-const NARROWEST_LABEL_PX = 52;
+const LABEL_FONT = "600 11px system-ui, sans-serif";
+const LABEL_PADDING_PX = 16;
 const SPEECH_RATE = 16_000;
 
 const nonce = () => document.querySelector('meta[name="csp-nonce"]').content;
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-/** One channel, or the mean of all: what the model heard. */
+/** One channel, or the mean of all: what the model was given. */
 function channelOf(sound, channel) {
   if (channel !== null && channel < sound.numberOfChannels) return sound.getChannelData(channel);
   const mixed = new Float32Array(sound.length);
@@ -26,13 +28,21 @@ function channelOf(sound, channel) {
   return mixed;
 }
 
-export class Picture {
-  /** `title` and `note` say what is drawn instead of a waveform; `spectrogramPart` goes where there is no spectrogram. */
-  constructor({ waveform, title, note, spectrogram, spectrogramPart, onTime, onPlaying }) {
-    Object.assign(this, { waveform, title, note, spectrogram, spectrogramPart, onTime, onPlaying });
+const ruler = document.createElement("canvas").getContext("2d");
+
+function widthOf(text) {
+  ruler.font = LABEL_FONT;
+  return ruler.measureText(text).width + LABEL_PADDING_PX;
+}
+
+export class Player {
+  /** `title` and `note` say what is drawn instead of a waveform; `spectrogramPart` is hidden without a spectrogram. */
+  constructor({ waveform, title, note, spectrogram, spectrogramPart, onTime, onPlaying, onPlayable }) {
+    Object.assign(this, { waveform, title, note, spectrogram, spectrogramPart, onTime, onPlaying, onPlayable });
     this.stopAt = null;
     this.audio = null;
-    this.ribbon = new Ribbon(waveform, (seconds) => this.goTo(seconds));
+    this.position = 0;
+    this.overview = new Overview(waveform, (seconds) => this.goTo(seconds));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.surfer?.setOptions(this.colours()));
   }
 
@@ -48,7 +58,10 @@ export class Picture {
     this.url = null;
     this.stopAt = null;
     this.audio?.pause();
-    this.ribbon.clear();
+    this.audio = null;
+    this.onPlaying(false);
+    this.overview.clear();
+    this.moved(0);
     this.waveform.replaceChildren();
     this.spectrogram.replaceChildren();
     this.spectrogramPart.hidden = false;
@@ -61,14 +74,21 @@ export class Picture {
     return duration > LONGEST_S ? Infinity : WIDEST_PX;
   }
 
-  /** Draw a recording: all its channels mixed, or the one of the track. */
+  /** Show a recording: all its channels mixed, or the one of the track. Without a file it cannot be played. */
   async show(recording, { duration_s: duration, labels }, track) {
     this.clear();
     Object.assign(this, { track, labels, duration });
-    this.audio = new Audio();
-    this.audio.addEventListener("timeupdate", () => this.tick());
-    this.audio.addEventListener("play", () => this.onPlaying(true));
-    this.audio.addEventListener("pause", () => this.onPlaying(false));
+    this.onPlayable(Boolean(recording));
+    if (!recording) {
+      this.showSegments("without the recording there is no waveform");
+      return;
+    }
+    const audio = new Audio();
+    this.audio = audio;
+    audio.addEventListener("timeupdate", () => this.audio === audio && this.tick());
+    audio.addEventListener("play", () => this.audio === audio && this.onPlaying(true));
+    audio.addEventListener("pause", () => this.audio === audio && this.onPlaying(false));
+    audio.addEventListener("error", () => this.audio === audio && this.onPlayable(false));
     if (duration > LONGEST_S) {
       this.url = URL.createObjectURL(recording);
       this.audio.src = this.url;
@@ -108,30 +128,31 @@ export class Picture {
     } catch {
       if (this.surfer !== surfer) return;
       this.surfer.destroy();
-      this.surfer = null;
+      this.surfer = this.audio = null;
+      this.onPlayable(false);
       this.showSegments("this browser cannot play the format, so there is no waveform");
     }
   }
 
   showSegments(why) {
-    this.title.textContent = "How much of each emotion";
+    this.title.textContent = "Emotions over time";
     this.note.textContent = why;
     this.spectrogramPart.hidden = true;
-    this.ribbon.show(this.track.segments, this.labels, this.duration);
+    this.overview.show(this.track.segments, this.labels, this.duration);
   }
 
-  /** Another stretch is in view, or the same at another width. */
-  look(view) {
-    this.ribbon.draw(view);
+  /** Another part is in view, or the same at another width. */
+  resize(view) {
+    this.overview.draw(view);
     // Names fit into segments that have become wide enough.
     if (this.sound && view.pixelsPerSecond !== this.pixelsPerSecond) this.mark(this.track.segments);
     this.pixelsPerSecond = view.pixelsPerSecond;
   }
 
   /** Another channel of the same recording. */
-  async turnTo(track) {
+  async showTrack(track) {
     this.track = track;
-    if (this.ribbon.segments) this.ribbon.show(track.segments, this.labels, this.duration);
+    if (this.overview.segments) this.overview.show(track.segments, this.labels, this.duration);
     if (this.sound) await this.draw();
   }
 
@@ -148,16 +169,24 @@ export class Picture {
     const pixelsPerSecond = this.waveform.clientWidth / this.surfer.getDuration();
     for (const segment of segments) {
       if (!segment.emotion) continue;
-      const narrow = (segment.end_s - segment.start_s) * pixelsPerSecond < NARROWEST_LABEL_PX;
+      const width = (segment.end_s - segment.start_s) * pixelsPerSecond;
       const colour = colourOf(segment.emotion);
-      const label = element("span", {}, segment.unsure ? `${segment.emotion}?` : segment.emotion);
-      Object.assign(label.style, { font: "600 11px system-ui, sans-serif", padding: "0 4px", margin: "2px", display: "inline-block", borderRadius: "4px", color: style("--ink"), background: style("--card"), whiteSpace: "nowrap" });
-      const region = this.regions.addRegion({ start: segment.start_s, end: segment.end_s, color: `${colour}55`, drag: false, resize: false, content: narrow ? undefined : label });
+      const region = this.regions.addRegion({ start: segment.start_s, end: segment.end_s, color: `${colour}55`, drag: false, resize: false, content: this.label(segment, width) });
       Object.assign(region.element.style, { borderTop: `4px ${segment.unsure ? "dashed" : "solid"} ${colour}`, cursor: "pointer", overflow: "hidden" });
       if (segment.unsure) {
-        region.element.style.background = `repeating-linear-gradient(135deg, ${colour}55 0 7px, ${colour}18 7px 14px)`;
+        region.element.style.background = stripes(colour);
       }
     }
+  }
+
+  /** The name of a segment where it fits, or its first part; a label is never cut. */
+  label(segment, width) {
+    const mark = segment.unsure ? "?" : "";
+    const text = [candidates(segment).join(" / ") + mark, segment.emotion + mark, mark].find((one) => one && widthOf(one) <= width);
+    if (!text) return undefined;
+    const made = element("span", {}, text);
+    Object.assign(made.style, { font: LABEL_FONT, padding: "0 4px", margin: "2px", display: "inline-block", borderRadius: "4px", color: style("--ink"), background: style("--card"), whiteSpace: "nowrap" });
+    return made;
   }
 
   tick() {
@@ -165,22 +194,28 @@ export class Picture {
       this.audio.pause();
       this.stopAt = null;
     }
-    this.ribbon.moveTo(this.audio.currentTime);
-    this.onTime(this.audio.currentTime);
+    this.moved(this.audio.currentTime);
+  }
+
+  moved(seconds) {
+    this.position = seconds;
+    this.overview.moveTo(seconds);
+    this.onTime(seconds);
   }
 
   goTo(seconds) {
-    if (!this.audio) return;
     this.stopAt = null;
-    this.audio.currentTime = seconds;
-    this.tick();
+    const at = Math.min(this.duration, Math.max(0, seconds));
+    if (this.audio) this.audio.currentTime = at;
+    this.moved(at);
   }
 
+  /** Play one segment. */
   hear(start, end) {
-    if (!this.audio) return;
+    if (!this.audio) return this.goTo(start);
     this.audio.currentTime = start;
     this.stopAt = end;
-    this.audio.play().catch(() => this.onPlaying(false));
+    return this.audio.play().catch(() => this.onPlaying(false));
   }
 
   toggle() {
