@@ -91,8 +91,21 @@ def test_labels_of_a_manifest_may_be_any_names_and_are_renamed_on_request(tmp_pa
     assert "expected old=new" in capfd.readouterr().err
 
 
-def test_the_list_names_every_corpus(capfd, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
+def test_a_disk_is_not_searched_for_a_corpus(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr("emotone.corpora.release.MOST_FOLDERS", 3)
+    for number in range(5):
+        (tmp_path / str(number)).mkdir()
+    assert run(["corpora", "check", "savee", str(tmp_path)]) == 4
+    assert "name the corpus's own folder" in capfd.readouterr().err
+
+
+def test_progress_is_written_where_there_is_no_terminal(whole, capfd, monkeypatch):
+    monkeypatch.setattr("emotone.cli.corpora._LINE_EVERY_S", 0.0)
+    assert run(["corpora", "check", "savee", str(whole)]) == 0
+    assert "decoding: 480 of 480" in capfd.readouterr().err
+
+
+def test_the_list_names_every_corpus_and_is_not_cut(capfd):
     assert run(["corpora", "list"]) == 0
     out = capfd.readouterr().out
     for name in (
@@ -109,6 +122,7 @@ def test_the_list_names_every_corpus(capfd, monkeypatch):
         "open-four",
     ):
         assert name in out
+    assert "the folders crema-d and emodb side by side" in out
 
 
 def test_reading_corpora_needs_no_torch_nor_pandas():

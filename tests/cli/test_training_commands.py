@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from emotone.cli.main import run
 from emotone.corpora import Corpus
@@ -114,14 +115,22 @@ def test_a_run_of_several_folds_cannot_be_exported_by_accident(
         (["crossval", "no-such-corpus", "."], "unknown corpus"),
         (["crossval", "emodb", "no-such-folder"], "no-such-folder"),
         (["crossval", "manifest", "voices.csv", "--protocol", "emodb-10"], "emodb-10"),
-        (["crossval", "manifest", "voices.csv", "--folds", "one"], "--folds"),
+        (["crossval", "manifest", "voices.csv", "--folds", "one"], "--fold"),
         (["crossval", "manifest", "voices.csv", "--classes", "anger"], "two different classes"),
         (["crossval", "manifest", "voices.csv", "--map", "anger"], "expected old=new"),
         (["crossval", "manifest", "voices.csv", "--folds", "9"], "folds"),
-        (["crossval", "manifest", "voices.csv", "--set", "loss.gama=1"], "gama"),
+        (["crossval", "manifest", "voices.csv", "--set", "loss.gama=1"], "did you mean loss.gamma?"),
+        (["crossval", "manifest", "voices.csv", "--set", "gamma=1"], "did you mean loss.gamma?"),
+        (["crossval", "manifest", "voices.csv", "--set", "model.embeding=8"], "did you mean model.embedding?"),
+        (["crossval", "manifest", "voices.csv", "--set", "loss.zzz=8"], "expected one of loss.gamma"),
+        (["crossval", "manifest", "absent.csv", "--tracker", "foo"], "--tracker"),
         (["crossval", "manifest", "voices.csv", "--device", "tpu"], "--device"),
         (["crossval", "manifest", "voices.csv", "--classes", "anger,angst"], "angst"),
-        (["crossval", "manifest", "voices.csv", "--tracker", "paper"], "--tracker"),
+        pytest.param(
+            ["crossval", "manifest", "absent.csv", "--device", "cuda"],
+            "finds no GPU",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
+        ),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_a_status(

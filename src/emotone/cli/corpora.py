@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emotone.cli.options import MapOption, label_rules
+from emotone.cli.terminal import table_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,11 +28,13 @@ app = typer.Typer(
 
 SHOWN = 20
 
+_LINE_EVERY_S = 30.0
+"""Progress is written this often where standard error is not a terminal."""
+
 
 @app.command("list")
 def list_corpora() -> None:
     """List the corpora that can be read, with their size, licence and layout."""
-    from rich.console import Console
     from rich.table import Column, Table
 
     from emotone.corpora import CORPUS_NAMES, crema_d, iemocap
@@ -51,7 +56,7 @@ def list_corpora() -> None:
     )
     table.add_row("open-four", "5234", "101", "4", "ODbL-1.0 AND CC0-1.0", "the folders crema-d and emodb side by side")
     table.add_row("manifest", "-", "-", "-", "-", "a table of your own: CSV, TSV, JSONL or Parquet")
-    Console().print(table)
+    table_console().print(table)
 
 
 @app.command("check")
@@ -74,16 +79,21 @@ def check_corpus(
 
     from emotone.corpora.check import check
 
-    columns = (TextColumn("decoding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=quick or not console.is_terminal) as progress:
-        task = progress.add_task("decoding", total=None)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("searching", total=None)
+        printed = time.monotonic()
 
         def advance(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
+            nonlocal printed
+            progress.update(task, description="decoding", completed=done, total=total)
+            if not console.is_terminal and time.monotonic() - printed > _LINE_EVERY_S:
+                printed = time.monotonic()
+                print(f"decoding: {done} of {total}", file=sys.stderr)
 
         report = check(name, directory, labels=label_rules(map_), quick=quick, progress=advance)
-    _print_report(report, Console(), None if everything else SHOWN)
+    _print_report(report, table_console(), None if everything else SHOWN)
     if not report.ok:
         raise typer.Exit(1)
 

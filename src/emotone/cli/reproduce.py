@@ -68,17 +68,15 @@ def tables(
     """
     from rich.console import Console
 
-    from emotone.cli.training_run import default_store
+    from emotone.cli.training_run import check_device, default_store
     from emotone.cores import available_cores
     from emotone.corpora import protocol_folds
-    from emotone.errors import RecipeError
     from emotone.experiments.cross_validation import command_line
     from emotone.experiments.paper_tables.record import check_record
     from emotone.experiments.paper_tables.report import write_tables
     from emotone.experiments.paper_tables.run import TablePlan, quick_task, run_table, table_facts
 
-    if device not in (None, "cpu", "cuda"):
-        raise RecipeError(f"got --device {device!r}; expected cpu or cuda")
+    check_device(device)
     console = Console(stderr=True)
     task = _read(corpus, directory)
     folds = protocol_folds(task, protocol)

@@ -10,6 +10,10 @@ import codecs
 import io
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _PLAIN = {
     "─": "-", "━": "-", "═": "=", "│": "|", "┃": "|", "╸": "-", "╺": "-", "█": "#", "▏": "|", "•": "*", "…": "...",
@@ -54,6 +58,13 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ERRORS)
+
+
+def table_console() -> Console:
+    """A console for tables on standard output: as wide as a terminal is, and in a file as wide as the table is."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=10_000)
 
 
 def abandon_stdout() -> None:

@@ -20,7 +20,7 @@ try:
     from emotone.experiments.cross_validation import command_line, cross_validate
     from emotone.experiments.plan import Plan
     from emotone.experiments.recipe import load_recipe
-    from emotone.experiments.tracking import Tracker, open_tracker
+    from emotone.experiments.tracking import Tracker, check_tracker, open_tracker
 except ModuleNotFoundError as error:
     if error.name and error.name.partition(".")[0] != "emotone":
         raise MissingExtraError("training", "train") from error
@@ -71,8 +71,8 @@ def start_run(
     evaluations: int | None,
 ) -> None:
     """Run what was asked, show it, and print the headline."""
-    if device not in (None, "cpu", "cuda"):
-        raise RecipeError(f"got --device {device!r}; expected cpu or cuda")
+    check_device(device)
+    check_tracker(tracker)
     console = Console(stderr=True)
     chosen = load_recipe(recipe, settings)
     if rules:
@@ -108,6 +108,21 @@ def start_run(
         results = cross_validate(plan, jobs=workers, listener=display)
     print(results.headline())
     console.print(f"emotone report {folder}   # tables, confusion matrix, curves, reliability", style="dim")
+
+
+def check_device(device: str | None) -> None:
+    """Refuse a device that is unknown or not there, before any work is done.
+
+    Raises:
+        RecipeError: it is neither cpu nor cuda.
+        TrainingError: a GPU was asked for, and PyTorch finds none.
+    """
+    if device not in (None, "cpu", "cuda"):
+        raise RecipeError(f"got --device {device!r}; expected cpu or cuda")
+    if device == "cuda":
+        from emotone.training.device import require_cuda
+
+        require_cuda()
 
 
 def fold_weights(run: Path) -> Path:

@@ -127,8 +127,16 @@ class Survey:
     absent: tuple[str, ...] = ()
 
 
+MOST_FOLDERS = 5_000
+"""Folders that are searched for a corpus. No release has a fiftieth of that; a home folder or a disk has more."""
+
+
 def audio_files(directory: Path) -> Iterator[Path]:
-    """Every audio file below a folder (by suffix), in a stable order; linked folders are entered once."""
+    """Every audio file below a folder (by suffix), in a stable order; linked folders are entered once.
+
+    Raises:
+        CorpusNotFoundError: there are more folders than any corpus has.
+    """
     seen: set[str] = set()
     for folder, folders, names in os.walk(directory, followlinks=True):
         real = os.path.realpath(folder)
@@ -136,6 +144,11 @@ def audio_files(directory: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(real)
+        if len(seen) > MOST_FOLDERS:
+            raise CorpusNotFoundError(
+                f"{directory} holds more than {MOST_FOLDERS} folders, which is more than any corpus; "
+                "name the corpus's own folder"
+            )
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         for name in sorted(names):
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES:  # noqa: PTH122

@@ -7,10 +7,11 @@ and model file.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import (
     BaseModel,
@@ -105,8 +106,35 @@ def recipe_from(settings: dict[str, Any], *, source: str) -> Recipe:
     try:
         return Recipe.model_validate(settings)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        faults = "; ".join(map(_fault, error.errors()))
         raise RecipeError(f"the recipe {source} does not fit: {faults}") from error
+
+
+def _fault(fault: Any) -> str:
+    """One fault that pydantic found, with the key it is in; for an unknown key, the known key that is most like it."""
+    *parents, last = map(str, fault["loc"])
+    if parents[:1] == ["model"]:
+        parents = ["model"]  # without the system that pydantic puts after it
+    key = ".".join([*parents, last])
+    if fault["type"] != "extra_forbidden":
+        return f"{key}: {fault['msg']}"
+    known = list(_known_keys(Recipe))
+    close = get_close_matches(key, known, n=1, cutoff=0.7) or [one for one in known if one.split(".")[-1] == last]
+    if close:
+        return f"unknown key {key}; did you mean {close[0]}?"
+    beside = [one for one in known if one.rpartition(".")[0] == ".".join(parents)]
+    return f"unknown key {key}; expected one of {', '.join(dict.fromkeys(beside or known))}"
+
+
+def _known_keys(kind: Any, prefix: str = "") -> Iterator[str]:
+    """The dotted key of every setting below a class of settings, or below each class of a union."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        for name, field in kind.model_fields.items():
+            yield prefix + name
+            yield from _known_keys(field.annotation, f"{prefix}{name}.")
+    elif not isinstance(kind, type):
+        for part in get_args(kind):
+            yield from _known_keys(part, prefix)
 
 
 def recipe_names() -> list[str]:

@@ -6,11 +6,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
 from emotone.errors import MissingExtraError, RecipeError
 from emotone.training.job import EpochRecord
+
+TRACKERS = {"tensorboard": "tensorboard", "mlflow": "mlflow"}
+"""Name of a tracker -> the package it needs."""
 
 
 class Tracker(Protocol):
@@ -38,16 +42,30 @@ def open_tracker(name: str | None, folder: Path) -> Iterator[Tracker]:
         RecipeError: an unknown name.
         MissingExtraError: the tracker is not installed.
     """
+    check_tracker(name)
     if name is None:
         yield NoTracker()
     elif name == "tensorboard":
         with _tensorboard(folder / "tensorboard") as tracker:
             yield tracker
-    elif name == "mlflow":
+    else:
         with _mlflow(folder) as tracker:
             yield tracker
-    else:
-        raise RecipeError(f"got --tracker {name!r}; expected tensorboard or mlflow")
+
+
+def check_tracker(name: str | None) -> None:
+    """Refuse a tracker that is unknown or not installed, before any work is done.
+
+    Raises:
+        RecipeError: an unknown name.
+        MissingExtraError: the tracker is not installed.
+    """
+    if name is None:
+        return
+    if name not in TRACKERS:
+        raise RecipeError(f"got --tracker {name!r}; expected {' or '.join(TRACKERS)}")
+    if find_spec(TRACKERS[name]) is None:
+        raise MissingExtraError(f"--tracker {name}", "track")
 
 
 def _values(record: EpochRecord) -> dict[str, float]:

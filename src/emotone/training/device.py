@@ -23,11 +23,21 @@ def make_accelerator(options: TrainingOptions, device: str | None = None) -> Acc
     Raises:
         TrainingError: a GPU was insisted on, and there is none.
     """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("got device cuda, but PyTorch sees no GPU; leave --device out to use what is there")
+    if device == "cuda":
+        require_cuda()
     on_cpu = device == "cpu" or not torch.cuda.is_available()
     able = not on_cpu or (options.precision == "bf16" and has_bfloat16_units())
     return Accelerator(cpu=device == "cpu", mixed_precision=options.precision if able else "no")
+
+
+def require_cuda() -> None:
+    """Check that there is a GPU.
+
+    Raises:
+        TrainingError: PyTorch finds none.
+    """
+    if not torch.cuda.is_available():
+        raise TrainingError("got --device cuda, but PyTorch finds no GPU; use --device cpu, or leave --device out")
 
 
 def fastest_memory_format(network: nn.Module) -> torch.memory_format:
