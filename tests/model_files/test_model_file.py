@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from emotone.errors import ModelFileError
 from emotone.model_files.model_file import (
     SCHEMA,
+    ClassSet,
+    Encoder,
     ModelMetadata,
     Score,
     TrainingCorpus,
@@ -27,6 +29,44 @@ from emotone.model_files.model_file import (
 
 def test_what_is_written_is_read(tiny_metadata: ModelMetadata) -> None:
     assert ModelMetadata.from_json(tiny_metadata.to_json()) == tiny_metadata
+
+
+NEW: dict[str, Any] = {
+    "baseline": True,
+    "class_sets": (ClassSet(("neutral", "anger"), 1.25),),
+    "unsure_margin": 0.1,
+    "unsure_unfamiliar": 0.99,
+    "encoder": Encoder("whisper-base", "v1", (0, 1), "MIT", "Copyright (c) 2022 OpenAI", "00ff"),
+    "centre": (0.5, 1),
+}
+
+
+@pytest.mark.parametrize("name", sorted(NEW))
+def test_what_schema_3_adds_is_read_back(tiny_metadata: ModelMetadata, name: str) -> None:
+    changed = replace(tiny_metadata, **{name: NEW[name]})
+    text = changed.to_json()
+    assert json.loads(text)["schema"] == 3
+    assert ModelMetadata.from_json(text) == changed
+
+
+def test_a_file_is_written_in_the_lowest_schema_that_suffices(tiny_metadata: ModelMetadata) -> None:
+    written = json.loads(tiny_metadata.to_json())
+    assert written["schema"] == 1
+    assert not written.keys() & {*NEW, "precision"}
+    halved = json.loads(replace(tiny_metadata, precision="fp16").to_json())
+    assert halved["schema"] == 2
+    assert halved["precision"] == "fp16"
+    assert not halved.keys() & set(NEW)
+    own = replace(tiny_metadata, labels=("calm", "stressed", "Müde"))
+    assert json.loads(own.to_json())["schema"] == 3
+    assert ModelMetadata.from_json(own.to_json()) == own
+
+
+def test_a_class_set_has_two_labels_and_a_positive_temperature() -> None:
+    with pytest.raises(ModelFileError, match="at least two"):
+        ClassSet(("anger",), 1.0)
+    with pytest.raises(ModelFileError, match="temperature"):
+        ClassSet(("anger", "fear"), 0.0)
 
 
 def test_metadata_stands_under_one_key_where_onnx_looks_for_it(tiny_model: Path, tiny_metadata: ModelMetadata) -> None:
@@ -58,8 +98,15 @@ def test_the_window_is_given_in_samples(tiny_metadata: ModelMetadata) -> None:
     ("change", "says"),
     [
         ({"labels": ("anger",)}, "at least two"),
-        ({"labels": ("anger", "anger")}, "twice"),
-        ({"labels": ("anger", "hunger")}, "hunger"),
+        ({"labels": ("anger", "anger")}, "named twice"),
+        ({"labels": ("anger", "a\nb")}, "printable"),
+        ({"labels": ("anger", " ")}, "printable"),
+        ({"unsure_margin": 1.5}, "unsure_margin"),
+        ({"unsure_unfamiliar": -0.5}, "unsure_unfamiliar"),
+        ({"class_sets": (ClassSet(("anger", "hunger"), 1.0),)}, "hunger"),
+        ({"encoder": "whisper"}, "encoder"),
+        ({"baseline": 1}, "baseline"),
+        ({"centre": (float("nan"),)}, "finite"),
         ({"labels": ["anger", "fear"]}, "labels"),
         ({"sample_rate": 100}, "4 kHz"),
         ({"sample_rate": 16_000.5}, "sample_rate"),
@@ -106,8 +153,8 @@ def test_a_newer_schema_asks_for_an_upgrade(tiny_metadata: ModelMetadata) -> Non
         ('{"schema": "1"}', "not ours"),
         ('{"schema": 0}', "schema = 0"),
         ('{"schema": 1}', "missing"),
-        ('{"schema": 1, "corpora": 3}', "no list"),
-        ('{"schema": 1, "scores": [3]}', "no JSON object"),
+        ('{"schema": 1, "corpora": 3}', "not a list"),
+        ('{"schema": 1, "scores": [3]}', "not a JSON object"),
         ('{"schema": 1, "corpora": [{"name": "x"}]}', "missing"),
     ],
 )
@@ -143,7 +190,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> No
 
 
 def test_an_onnx_file_without_metadata_is_not_ours(tiny_graph: onnx.ModelProto) -> None:
-    with pytest.raises(ModelFileError, match="no model file of ours"):
+    with pytest.raises(ModelFileError, match="not an emotone model"):
         read_metadata(tiny_graph.SerializeToString())
 
 
@@ -178,7 +225,7 @@ def test_weights_in_another_file_are_refused(tiny_graph: onnx.ModelProto, tiny_m
     model = onnx.ModelProto()
     model.CopyFrom(tiny_graph)
     outside(model.graph.initializer[-1])
-    with pytest.raises(ModelFileError, match="in one piece"):
+    with pytest.raises(ModelFileError, match="in other files"):
         read_metadata(with_metadata(model.SerializeToString(), tiny_metadata))
 
 
@@ -202,7 +249,7 @@ def test_weights_in_another_file_are_found_deep_inside(
             model.graph.node.append(
                 helper.make_node("If", ["condition"], ["y"], then_branch=branch, else_branch=branch)
             )
-        with pytest.raises(ModelFileError, match="in one piece"):
+        with pytest.raises(ModelFileError, match="in other files"):
             read_metadata(with_metadata(model.SerializeToString(), tiny_metadata))
 
 

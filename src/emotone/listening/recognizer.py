@@ -21,7 +21,7 @@ from emotone.listening.reading import Reading
 from emotone.listening.recognition import Recognition
 from emotone.listening.sources import Source, Waveform
 from emotone.model_files.hub import local_model
-from emotone.model_files.model_file import INPUTS, OUTPUTS, ModelMetadata, read_metadata, read_model_file
+from emotone.model_files.model_file import BASELINE, INPUTS, OUTPUTS, ModelMetadata, read_metadata, read_model_file
 
 # Enough to fill the vector units; more only costs memory.
 _BATCH = 16
@@ -78,10 +78,11 @@ class Recognizer:
         self._session = _session(content, threads)
         inputs = {one.name for one in self._session.get_inputs()}
         outputs = {one.name for one in self._session.get_outputs()}
-        if inputs != set(INPUTS) or not outputs >= set(OUTPUTS):
+        expected = {*INPUTS, BASELINE} if metadata.baseline else {*INPUTS}
+        if inputs != expected or not outputs >= set(OUTPUTS):
             raise ModelFileError(
                 f"the graph takes {sorted(inputs)} and gives {sorted(outputs)}; "
-                f"expected {sorted(INPUTS)} and {sorted(OUTPUTS)}"
+                f"expected {sorted(expected)} and {sorted(OUTPUTS)}"
             )
 
     def __repr__(self) -> str:
@@ -276,7 +277,10 @@ class Recognizer:
         batch = np.zeros((len(windows), int(lengths.max())), dtype=np.float32)
         for row, window in zip(batch, windows, strict=True):
             row[: len(window)] = window
-        probabilities, embeddings = self._session.run(list(OUTPUTS), {"waveform": batch, "lengths": lengths})
+        given = {"waveform": batch, "lengths": lengths}
+        if self.metadata.baseline:
+            given[BASELINE] = np.zeros((len(windows), self.metadata.embedding_dim), dtype=np.float32)
+        probabilities, embeddings = self._session.run(list(OUTPUTS), given)
         expected = (len(windows), len(self.labels)), (len(windows), self.metadata.embedding_dim)
         if (probabilities.shape, embeddings.shape) != expected or not np.isfinite(probabilities).all():
             raise ModelFileError(

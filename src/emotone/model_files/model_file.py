@@ -1,11 +1,14 @@
-"""The model file: one ONNX graph that says of itself what it is.
+"""The model file: one ONNX graph with its own description as metadata.
 
 Conventions: the graph takes `waveform (batch, n_samples)` float32 and `lengths (batch,)` int64, and gives
-`probabilities (batch, n_classes)`, calibrated, and `embedding (batch, d)`. What it says of itself is JSON under the
-single metadata key `emotone`, of one schema for the exporter and for the recognizer. Shares such as UAR are in [0, 1].
+`probabilities (batch, n_classes)`, calibrated, and `embedding (batch, d)`. It may also take `baseline (batch, d)`
+float32, the mean of a speaker's embeddings of neutral speech (a row of zeros: no baseline), and give
+`unfamiliar (batch,)` in [0, 1]: the quantile of the utterance's distance from the training data. The metadata is JSON
+under the single key `emotone`, in one schema for the exporter and for the recognizer. Probabilities and scores such as
+UAR are in [0, 1].
 
-A file is looked through before any runtime sees it, so that one which would make a runtime open other files is refused.
-Nothing is ever unpickled.
+A file is checked before ONNX Runtime opens it: one that would make the runtime open other files is refused. Nothing is
+ever unpickled.
 """
 
 from __future__ import annotations
@@ -13,13 +16,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, get_args, get_origin, get_type_hints
 
-from emotone.emotions import EMOTIONS
+from emotone.emotions import EMOTIONS, LONGEST_NAME
 from emotone.errors import ModelFileError
 from emotone.model_files.onnx_wire import (
     GRAPH,
@@ -31,19 +35,26 @@ from emotone.model_files.onnx_wire import (
     string_entry,
 )
 
-SCHEMA = 2
-"""Newest that is read. A file is written in the oldest that can say it: 1, or 2 where its `precision` is not fp32."""
+SCHEMA = 3
+"""Latest schema that is read. A file is written in the lowest one that suffices; see `ModelMetadata.schema`."""
 
 METADATA_KEY = "emotone"
 INPUTS = ("waveform", "lengths")
 OUTPUTS = ("probabilities", "embedding")
+BASELINE = "baseline"
+"""Optional input of the graph."""
+UNFAMILIAR = "unfamiliar"
+"""Optional output of the graph."""
 PRECISIONS = ("fp32", "fp16", "int8")
 """In which the network's weights may be stored; all is computed in float32, and the front end is stored so as well."""
+
+_SINCE_2 = ("precision",)
+_SINCE_3 = ("baseline", "class_sets", "unsure_margin", "unsure_unfamiliar", "encoder", "centre")
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingCorpus:
-    """A corpus the model has seen.
+    """A corpus that was used for the model.
 
     Attributes:
         name: such as "crema-d".
@@ -63,7 +74,7 @@ class TrainingCorpus:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One measured score, with all that makes it worth something.
+    """One measured score, with its protocol and its interval.
 
     Attributes:
         corpus: whose recordings were scored.
@@ -72,10 +83,10 @@ class Score:
         uar: unweighted average recall, in [0, 1].
         uar_low: lower end of its 95 % interval.
         uar_high: upper end of its 95 % interval.
-        accuracy: share of utterances right, in [0, 1].
-        fold_hash: of the folds, empty where there are none.
+        accuracy: in [0, 1].
+        fold_hash: of the folds, empty without folds.
         speaker_independent: False where a speaker is in training and in test.
-        note: what a reader must know besides.
+        note: further remarks.
     """
 
     corpus: str
@@ -94,30 +105,82 @@ class Score:
         _require(self.n > 0, f"a score over n = {self.n} utterances; expected at least one")
         for name in ("uar", "uar_low", "uar_high", "accuracy"):
             value = getattr(self, name)
-            _require(0.0 <= value <= 1.0, f"{name} = {value} in a score on {self.corpus}; expected a share in [0, 1]")
+            _require(0.0 <= value <= 1.0, f"{name} = {value} in a score on {self.corpus}; expected [0, 1]")
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSet:
+    """A subset of a model's labels that was calibrated by itself.
+
+    Probabilities over the subset are softmax(log(p) * temperature of the model / `temperature`) over its labels, where
+    p are the model's probabilities. A subset without an entry uses the model's temperature: p, renormalised.
+
+    Attributes:
+        labels: at least two of the model's labels.
+        temperature: that was fitted for them.
+    """
+
+    labels: tuple[str, ...]
+    temperature: float
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        _check_labels(self.labels)
+        _require(self.temperature > 0.0, f"temperature = {self.temperature}; expected a positive number")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """The pretrained encoder that a graph contains.
+
+    Attributes:
+        name: such as "whisper-base".
+        revision: of the release the weights were taken from.
+        blocks: whose outputs are used, from 0.
+        licence: of its weights, as an SPDX identifier.
+        notice: the copyright notice that the licence asks to keep.
+        sha256: of the file of weights, in hex.
+    """
+
+    name: str
+    revision: str = ""
+    blocks: tuple[int, ...] = ()
+    licence: str = ""
+    notice: str = ""
+    sha256: str = ""
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        _require(bool(self.name), "the encoder has no name")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelMetadata:
-    """What a model file says of itself.
+    """Description of a model, stored in its file.
 
     Attributes:
         name: of the model, such as "default".
-        labels: of the emotion vocabulary, in the order of the outputs.
+        labels: any printable names, in the order of the outputs.
         sample_rate: that the graph expects, in Hz.
-        window_s: the longest stretch to give it at once, in seconds.
-        min_samples: the shortest waveform that it can judge, in samples.
+        window_s: the longest waveform to give it at once, in seconds.
+        min_samples: the shortest waveform that it can classify, in samples.
         embedding_dim: size of the second output.
         temperature: that the logits are divided by, inside the graph; 1 if not calibrated.
-        unsure_threshold: a highest probability below this is called unsure.
+        unsure_threshold: a prediction is unsure if its highest probability is below this.
         recipe: all settings it was trained with.
-        corpora: all it has seen, with their licences.
-        scores: measured, speaker-independent or saying that they are not.
+        corpora: all that were used for it, with their licences.
+        scores: measured; each says whether it is speaker-independent.
         licence: of the model itself.
         weights_sha: SHA-256 of the weights it was exported from, in hex.
         emotone_version: that exported it.
         created: date of the export, ISO 8601.
         precision: in which the network's weights are stored, one of `PRECISIONS`.
+        baseline: whether the graph takes the input `baseline`.
+        class_sets: subsets of the labels that were calibrated by themselves.
+        unsure_margin: a prediction is unsure if the two highest probabilities differ by less than this.
+        unsure_unfamiliar: a prediction is unsure if the output `unfamiliar` is above this.
+        encoder: the pretrained encoder in the graph; None where there is none.
+        centre: reserved for adapted models.
     """
 
     name: str
@@ -136,13 +199,16 @@ class ModelMetadata:
     emotone_version: str = ""
     created: str = ""
     precision: str = PRECISIONS[0]
+    baseline: bool = False
+    class_sets: tuple[ClassSet, ...] = ()
+    unsure_margin: float = 0.0
+    unsure_unfamiliar: float = 1.0
+    encoder: Encoder | None = None
+    centre: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         _check_types(self)
-        _require(len(self.labels) >= 2, f"{len(self.labels)} labels; expected at least two")
-        _require(len(set(self.labels)) == len(self.labels), f"a label stands twice in {', '.join(self.labels)}")
-        unknown = [label for label in self.labels if label not in EMOTIONS]
-        _require(not unknown, f"labels {unknown} are not of the emotion vocabulary")
+        _check_labels(self.labels)
         _require(4_000 <= self.sample_rate <= 192_000, f"sample_rate = {self.sample_rate}; expected 4 kHz to 192 kHz")
         _require(self.min_samples >= 1, f"min_samples = {self.min_samples}; expected at least 1")
         _require(
@@ -152,21 +218,40 @@ class ModelMetadata:
         _require(self.embedding_dim >= 1, f"embedding_dim = {self.embedding_dim}; expected at least 1")
         _require(self.temperature > 0.0, f"temperature = {self.temperature}; expected a positive number")
         _require(0.0 <= self.unsure_threshold <= 1.0, f"unsure_threshold = {self.unsure_threshold}; expected [0, 1]")
+        for name in ("unsure_margin", "unsure_unfamiliar"):
+            value = getattr(self, name)
+            _require(0.0 <= value <= 1.0, f"{name} = {value}; expected [0, 1]")
         _require(
             self.precision in PRECISIONS, f"precision = {self.precision!r}; expected one of {', '.join(PRECISIONS)}"
         )
+        for one in self.class_sets:
+            unknown = [label for label in one.labels if label not in self.labels]
+            _require(not unknown, f"a class set names {unknown}, which the model does not have")
+
+    @property
+    def schema(self) -> int:
+        """The lowest schema that can describe this model."""
+        if self._differs(_SINCE_3) or not set(self.labels) <= set(EMOTIONS):
+            return 3
+        return 2 if self._differs(_SINCE_2) else 1
+
+    def _differs(self, names: tuple[str, ...]) -> bool:
+        defaults = {one.name: one.default for one in dataclasses.fields(self)}
+        return any(getattr(self, name) != defaults[name] for name in names)
 
     @property
     def window_samples(self) -> int:
-        """The longest stretch to give the model at once, in samples."""
+        """The longest waveform to give the model at once, in samples."""
         return round(self.window_s * self.sample_rate)
 
     def to_json(self) -> str:
-        """The JSON text that stands in the model file."""
-        content = {"schema": SCHEMA, **dataclasses.asdict(self)}
-        if self.precision == PRECISIONS[0]:
-            content["schema"] = 1
-            del content["precision"]
+        """The JSON text that is stored in the model file."""
+        schema = self.schema
+        content = {"schema": schema, **dataclasses.asdict(self)}
+        for since, names in ((2, _SINCE_2), (3, _SINCE_3)):
+            if schema < since:
+                for name in names:
+                    del content[name]
         try:
             return json.dumps(content, ensure_ascii=False, allow_nan=False, default=_plain)
         except (TypeError, ValueError) as error:
@@ -182,7 +267,7 @@ class ModelMetadata:
         try:
             content = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise ModelFileError(f"the model's metadata is damaged: it is no JSON ({error})") from error
+            raise ModelFileError(f"the model's metadata is damaged: it is not JSON ({error})") from error
         if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
             raise ModelFileError("the model's metadata is not ours: it names no schema")
         schema = content.pop("schema")
@@ -191,18 +276,15 @@ class ModelMetadata:
                 f"the model file has schema {schema}, this emotone reads up to {SCHEMA}; upgrade emotone to use it"
             )
         _require(schema >= 1, f"schema = {schema}; expected 1 to {SCHEMA}")
-        for name, build in (("corpora", partial(_build, TrainingCorpus)), ("scores", partial(_build, Score))):
-            entries = content.get(name, [])
-            _require(isinstance(entries, list), f"{name} is no list")
-            content[name] = tuple(build(entry) for entry in entries)
-        return _build(cls, content)
+        metadata: ModelMetadata = _build(cls, content)
+        return metadata
 
 
 def read_model_file(path: str | Path) -> tuple[bytes, ModelMetadata]:
-    """The bytes of a model file, checked, and what it says of itself.
+    """The bytes of a model file, checked, and its metadata.
 
     Raises:
-        ModelFileError: no such file, no model file of ours, damaged, or one that needs other files beside it.
+        ModelFileError: the file does not exist, is not a model file, is damaged, or needs other files beside it.
     """
     path = Path(path)
     try:
@@ -218,7 +300,7 @@ def read_model_file(path: str | Path) -> tuple[bytes, ModelMetadata]:
 
 
 def read_metadata(content: bytes) -> ModelMetadata:
-    """What a model says of itself, from the bytes of its ONNX file.
+    """The metadata in the bytes of a model file.
 
     Raises:
         ModelFileError: not one of ours, damaged, of a newer schema, or not in one piece.
@@ -229,24 +311,24 @@ def read_metadata(content: bytes) -> ModelMetadata:
         has_graph = any(one.number == GRAPH for one in fields)
         outside = has_external_data(content)
     except DamagedError as error:
-        raise ModelFileError("no ONNX file, or a damaged one; expected a file made by `emotone export`") from error
+        raise ModelFileError("not an ONNX file, or a damaged one; expected a file made by `emotone export`") from error
     if outside:
-        raise ModelFileError("the model keeps weights in other files; a model file of ours is in one piece")
+        raise ModelFileError("the model keeps weights in other files; expected all of them in one file")
     if not has_graph or METADATA_KEY not in entries:
         raise ModelFileError(
-            f"no model file of ours: no metadata under {METADATA_KEY!r}; expected a file made by `emotone export`"
+            f"not an emotone model: no metadata under {METADATA_KEY!r}; expected a file made by `emotone export`"
         )
     return ModelMetadata.from_json(entries[METADATA_KEY])
 
 
 def with_metadata(content: bytes, metadata: ModelMetadata) -> bytes:
-    """The ONNX file with `metadata` in it, in the place of any that stood there.
+    """The ONNX file with `metadata` in it, which replaces any other.
 
     Args:
         content: the bytes of an ONNX file.
-        metadata: what it shall say of itself.
+        metadata: to store.
     Raises:
-        ModelFileError: `content` is no ONNX file.
+        ModelFileError: `content` is not an ONNX file.
     """
     kept = bytearray()
     try:
@@ -255,53 +337,72 @@ def with_metadata(content: bytes, metadata: ModelMetadata) -> bytes:
                 continue
             kept += content[one.start : one.end]
     except DamagedError as error:
-        raise ModelFileError("metadata can only be put into an ONNX file; these bytes are none") from error
+        raise ModelFileError("metadata can only be stored in an ONNX file; these bytes are not one") from error
     entry = chunk(1, METADATA_KEY.encode()) + chunk(2, metadata.to_json().encode())
     return bytes(kept) + chunk(METADATA_PROPS, entry)
 
 
-_Entry = TypeVar("_Entry", ModelMetadata, TrainingCorpus, Score)
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
-def _build(kind: type[_Entry], content: Any) -> _Entry:
-    _require(isinstance(content, dict), f"an entry of {kind.__name__} is no JSON object")
+def _build(kind: Any, content: Any) -> Any:
+    """A dataclass from a JSON object, which has exactly its keys."""
+    _require(isinstance(content, dict), f"an entry of {kind.__name__} is not a JSON object")
     known = {one.name: one for one in dataclasses.fields(kind)}
     unknown = sorted(set(content) - set(known))
     _require(not unknown, f"unknown keys {unknown} in {kind.__name__}; expected {', '.join(known)}")
+    values = {name: _value(name, _hints(kind)[name], value) for name, value in content.items()}
     missing = [
         name
         for name, one in known.items()
         if name not in content and one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
     ]
     _require(not missing, f"keys {missing} are missing in {kind.__name__}")
-    for name in ("labels", "held_out"):
-        if isinstance(content.get(name), list):
-            content = {**content, name: tuple(content[name])}
-    return kind(**content)
+    return kind(**values)
 
 
-_KINDS: dict[str, Any] = {
-    "str": str,
-    "int": int,
-    "float": (int, float),
-    "bool": bool,
-    "Mapping[str, Any]": Mapping,
-}
+def _value(name: str, kind: Any, value: Any) -> Any:
+    """A JSON value as a field of a type holds it; whether it fits is checked by the dataclass itself."""
+    if get_origin(kind) is types.UnionType:
+        return None if value is None else _value(name, get_args(kind)[0], value)
+    if get_origin(kind) is tuple:
+        _require(isinstance(value, list), f"{name} is not a list")
+        return tuple(_value(name, get_args(kind)[0], part) for part in value)
+    return _build(kind, value) if dataclasses.is_dataclass(kind) else value
 
 
 def _check_types(entry: Any) -> None:
+    kind: Any = type(entry)
+    hints = _hints(kind)
     for one in dataclasses.fields(entry):
         value = getattr(entry, one.name)
-        kind = str(one.type)
-        if kind.startswith("tuple["):
-            inner = kind.removeprefix("tuple[").removesuffix(", ...]")
-            wanted = {"str": str, "TrainingCorpus": TrainingCorpus, "Score": Score}[inner]
-            fits = isinstance(value, tuple) and all(isinstance(part, wanted) for part in value)
-        else:
-            fits = isinstance(value, _KINDS[kind]) and (kind == "bool" or not isinstance(value, bool))
-        _require(fits, f"{one.name} = {value!r}; expected {kind}")
+        _require(_fits(hints[one.name], value), f"{one.name} = {value!r}; expected {one.type}")
+        for number in value if isinstance(value, tuple) else (value,):
+            _require(
+                not isinstance(number, float) or math.isfinite(number),
+                f"{one.name} = {number}; expected a finite number",
+            )
+
+
+def _fits(kind: Any, value: Any) -> bool:
+    if get_origin(kind) is types.UnionType:
+        return value is None or _fits(get_args(kind)[0], value)
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(_fits(get_args(kind)[0], part) for part in value)
+    if kind in (int, float):
+        return isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
+    return isinstance(value, get_origin(kind) or kind)
+
+
+def _check_labels(labels: tuple[str, ...]) -> None:
+    _require(len(labels) >= 2, f"{len(labels)} labels; expected at least two")
+    _require(len(set(labels)) == len(labels), f"a label is named twice in {', '.join(labels)}")
+    for label in labels:
         _require(
-            not isinstance(value, float) or math.isfinite(value), f"{one.name} = {value}; expected a finite number"
+            0 < len(label) <= LONGEST_NAME and label.isprintable() and label == label.strip(),
+            f"{label[: 2 * LONGEST_NAME]!r} in labels; expected 1 to {LONGEST_NAME} printable characters",
         )
 
 
