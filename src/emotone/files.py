@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -45,6 +45,46 @@ def written_whole(path: str | os.PathLike[str], *, synced: bool = True) -> Itera
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+_HEAD, _TAIL = 4_096, 1 << 16
+
+
+def check_replaceable(
+    path: str | os.PathLike[str],
+    kind: str,
+    is_kind: Callable[[bytes], bool],
+    *,
+    inputs: Iterable[str | os.PathLike[str]] = (),
+    overwrite: bool = False,
+) -> None:
+    """Refuse to replace a file that is not of the kind that is to be written, or that is being read.
+
+    Args:
+        path: where to write; nothing happens if there is no such file.
+        kind: what is to be written, for the message.
+        is_kind: whether content is of that kind; it gets the beginning and the end of the file.
+        inputs: what is being read.
+        overwrite: replace anything.
+    Raises:
+        OutputError: it must not be replaced.
+    """
+    try:
+        if overwrite or not os.path.isfile(path):  # noqa: PTH113 - False where a folder may not be searched
+            return
+        for one in inputs:
+            if os.path.exists(one) and os.path.samefile(one, path):  # noqa: PTH110, PTH121
+                raise OutputError(f"{path} is an input of this command; name another output, or add --overwrite")
+        with open(path, "rb") as file:  # noqa: PTH123
+            content = file.read(_HEAD)
+            size = os.fstat(file.fileno()).st_size
+            if size > _HEAD:
+                file.seek(max(_HEAD, size - _TAIL))
+                content += file.read(_TAIL)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
+    if not is_kind(content):
+        raise OutputError(f"{path} exists and is not {kind} of emotone; name another output, or add --overwrite")
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,17 @@ from emotone.listening.recognition import Recognition
 from emotone.listening.segments import Segment
 from emotone.output import extras
 from emotone.output.annotations import as_rttm, as_textgrid, as_webvtt
-from emotone.output.formats import FORMATS, TEXT_FORMATS, as_text, check_format, format_of, write_results
+from emotone.output.formats import (
+    FORMATS,
+    TEXT_FORMATS,
+    as_text,
+    check_format,
+    format_of,
+    write_results,
+    write_table,
+)
 from emotone.output.names import printable
+from emotone.output.objects import recording_object
 from emotone.output.text import as_csv, as_json, as_jsonl, as_table
 
 ONE_RECORDING = [name for name, one in FORMATS.items() if one.one_recording]
@@ -221,7 +231,49 @@ def test_audformat_keeps_the_sides_of_a_call_apart(tmp_path: Path) -> None:
 
     write_results([call(channels=True)], "audformat", tmp_path / "new" / "database")
     database = audformat.Database.load(str(tmp_path / "new" / "database"))
-    assert database["emotion"].get()["channel"].tolist() == [0, 1, 0]
+    assert sorted(database.tables) == ["emotion-0", "emotion-1"]
+    assert [len(database[name].get()) for name in sorted(database.tables)] == [2, 1]
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")
+def test_audformat_takes_sides_that_speak_at_once_and_a_recording_named_twice(tmp_path: Path) -> None:
+    import audformat
+
+    both = replace(call(), segments=(spoken(0.0, 1.0, 0.75, channel=0), spoken(0.0, 1.0, 0.25, channel=1)))
+    write_results([both, both], "audformat", tmp_path / "database")
+    database = audformat.Database.load(str(tmp_path / "database"))
+    assert database["emotion-0"].get()["emotion"].tolist() == ["anger"]
+    assert database["emotion-1"].get()["emotion"].tolist() == ["neutral"]
+
+
+def test_rttm_has_an_id_for_each_recording() -> None:
+    sources = ["a/call.wav", "b/call.wav", "b/call.mp3", "b/call one.wav", "b/call_one.wav", "a/call.wav"]
+    lines = as_rttm([recognition(source) for source in sources]).splitlines()
+    ids = [line.split()[1] for line in lines]
+    assert all(len(line.split()) == 10 for line in lines)
+    assert ids[:3] == ["a_call.wav", "b_call.wav", "call.mp3"]
+    assert ids[0] == ids[5]
+    assert len(set(ids)) == 5
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])
+def test_csv_has_no_formulas_unless_it_is_asked_for_as_it_is(first: str, tmp_path: Path) -> None:
+    name = f"{first}cmd|'/c calc'!A1.wav"
+    one = recognition(name)
+    assert next(csv.DictReader(io.StringIO(as_csv([one]), newline="")))["file"] == f"'{name}"
+    assert next(csv.DictReader(io.StringIO(as_text([one], "csv-raw"), newline="")))["file"] == name
+    table = tmp_path / "many.csv"
+    write_table(table, table, [recording_object(one)], LABELS)
+    with table.open(newline="", encoding="utf-8") as file:
+        assert next(csv.DictReader(file))["file"] == f"'{name}"
+
+
+def test_labels_of_any_letters_do_not_break_a_format() -> None:
+    segment = replace(spoken(0.0, 1.0, 0.75), emotion='very "happy" <b>')
+    one = replace(call(), segments=(segment,))
+    assert len(as_rttm([one]).split()) == 10
+    assert 'text = "very ""happy"" <b>"' in as_textgrid([one])
+    assert '\nvery "happy" &lt;b&gt; 75 %' in as_webvtt([one])
 
 
 def test_a_data_frame_has_a_row_a_segment() -> None:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from emotone.cli.options import OverwriteOption, check_model_output
+
 
 class Precision(StrEnum):
     """How the network's weights are stored."""
@@ -26,6 +28,7 @@ def convert(
         Path | None,
         typer.Option("--output", "-o", help="The model file to write. [default: MODEL-PRECISION.onnx, here]"),
     ] = None,
+    overwrite: OverwriteOption = False,
     name: Annotated[str | None, typer.Option("--name", help="Name of the model. [default: the output's name]")] = None,
 ) -> None:
     """Store a model's weights in fewer bits: a smaller file, used like any other.
@@ -37,6 +40,7 @@ def convert(
     from emotone.listening.conversion import convert_model
 
     output = output or Path(f"{model.stem}-{precision.value}.onnx")
+    check_model_output(output, inputs=[model], overwrite=overwrite)
     made = convert_model(model, output, precision.value, name=name)
     share = made.bytes_after / made.bytes_before
     print(

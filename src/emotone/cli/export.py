@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from emotone.cli.options import OverwriteOption, check_model_output
+
 
 class Precision(StrEnum):
     """How the network's weights are stored."""
@@ -21,6 +23,7 @@ class Precision(StrEnum):
 def export(
     run: Annotated[Path, typer.Argument(help="A run folder, a fold's folder, or a model.safetensors.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.")] = Path("model.onnx"),
+    overwrite: OverwriteOption = False,
     name: Annotated[str | None, typer.Option("--name", help="Name of the model. [default: the output's name]")] = None,
     licence: Annotated[str, typer.Option("--licence", help="Licence of the model file.")] = "MIT",
     threshold: Annotated[
@@ -49,11 +52,16 @@ def export(
     from emotone.experiments.fold_score import score_of_fold
     from emotone.experiments.model_card import card, score_of, training_corpora, untouched_note
     from emotone.experiments.plan import read_fold_info
-    from emotone.files import write_text
+    from emotone.files import check_replaceable, write_text
     from emotone.model_files.model_file import read_model_file
     from emotone.training.export import export_model, read_weights
 
     path = fold_weights(run)
+    check_model_output(output, inputs=[path], overwrite=overwrite)
+    if with_card:
+        check_replaceable(
+            output.with_suffix(".md"), "a model card", lambda old: old.startswith(b"# Model card"), overwrite=overwrite
+        )
     weights = read_weights(path)
     fold = path.parent / "fold.json"
     held_out = read_fold_info(path.parent)["test_speakers"] if fold.is_file() else []

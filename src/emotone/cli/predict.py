@@ -16,6 +16,7 @@ from emotone.cli.options import (
     ChannelsOption,
     HopOption,
     ModelOption,
+    OverwriteOption,
     ThresholdOption,
     VadOption,
     WindowOption,
@@ -24,7 +25,7 @@ from emotone.cli.options import (
 )
 from emotone.cli.standard_output import printing
 from emotone.errors import AudioError
-from emotone.output.formats import FORMATS, as_text, check_format, format_of, write_results
+from emotone.output.formats import FORMATS, as_text, check_format, check_output, format_of, write_results
 
 if TYPE_CHECKING:
     from emotone.listening.recognition import Recognition
@@ -61,6 +62,7 @@ def predict(
             help="Write the results to this file (`-`: standard output); audformat and a cluster make a folder.",
         ),
     ] = None,
+    overwrite: OverwriteOption = False,
     plot: Annotated[
         Path | None,
         typer.Option(help="Draw the one recording, over time if it is long, to this picture (.png, .svg or .pdf)."),
@@ -100,6 +102,8 @@ def predict(
     asked = format.value if format is not None else "table"
     table = table_of_batch(files, output, format=asked, workers=workers, ray=ray)
     kind = format.value if format is not None else _format_of(output)
+    if output is not None and ray is None:
+        check_output(kind, output, inputs=files, overwrite=overwrite)
     if table is not None and plot is not None:
         raise typer.BadParameter("draws one recording, not a batch", param_hint="--plot")
     if table is not None:
@@ -123,7 +127,7 @@ def predict(
     if plot is not None:
         from emotone.output.pictures import check_picture
 
-        check_picture(plot)
+        check_picture(plot, inputs=files, overwrite=overwrite)
     check_format(kind, n_recordings=len(files), output=output)
     from emotone.listening.recognizer import load
 

@@ -151,6 +151,6 @@ def read_fold_info(folder: Path) -> dict[str, Any]:
         info: dict[str, Any] = json.loads((folder / "fold.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TrainingError(
-            f"{folder / 'fold.json'} cannot be read ({error}); delete the folder to run it again"
+            f"{folder / 'fold.json'} cannot be read ({error}); name another output folder to run it again"
         ) from error
     return info

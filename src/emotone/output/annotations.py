@@ -7,29 +7,32 @@ but in a TextGrid, whose tiers know no gaps, where their label is empty.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
 from emotone.errors import OutputError
 from emotone.listening.recognition import Recognition
 from emotone.listening.segments import Segment
-from emotone.output.names import recording_id
+from emotone.output.names import as_word, recording_ids
 
 
 def as_rttm(recognitions: Sequence[Recognition]) -> str:
-    """RTTM: one SPEAKER line a segment, with the emotion in the place of the speaker's name and its probability.
+    """RTTM: one SPEAKER line per segment, with the emotion in the place of the speaker's name and its probability.
 
-    The recording is named by its file's name without the suffix, white space as underscores; channels count from 1.
+    A recording's id is its file's name without the suffix, with underscores for white space; if several recordings
+    share it, the suffix and as many folders as needed are added. Channels count from 1.
 
     References:
         NIST (2009), The 2009 (RT-09) Rich Transcription Meeting Recognition Evaluation Plan, appendix A.
     """
     lines = []
+    ids = recording_ids([one.source for one in recognitions])
     for one in recognitions:
-        name = recording_id(one.source)
+        name = ids[one.source]
         for segment in spoken(one):
             channel = 1 if segment.channel is None else segment.channel + 1
             lines.append(
                 f"SPEAKER {name} {channel} {segment.start_s:.3f} {segment.duration_s:.3f} "
-                f"<NA> <NA> {segment.emotion} {segment.confidence:.4f} <NA>\n"
+                f"<NA> <NA> {as_word(segment.emotion or '')} {segment.confidence:.4f} <NA>\n"
             )
     return "".join(lines) or "\n"
 
@@ -75,7 +78,7 @@ def as_textgrid(recognitions: Sequence[Recognition]) -> str:
                 f"        intervals [{place}]:",
                 f"            xmin = {start_s:.6f}",
                 f"            xmax = {end_s:.6f}",
-                f'            text = "{text}"',
+                f'            text = "{text.replace(chr(34), 2 * chr(34))}"',
             ]
     return "\n".join(lines) + "\n"
 
@@ -89,7 +92,7 @@ def as_webvtt(recognitions: Sequence[Recognition]) -> str:
     one = _only(recognitions, "webvtt")
     cues = ["WEBVTT"]
     for segment in spoken(one) if one else ():
-        words = f"{segment.emotion} {segment.confidence:.0%}".replace("%", " %")
+        words = f"{escape(segment.emotion or '', quote=False)} {100 * segment.confidence:.0f} %"
         if segment.unsure:
             words = f"perhaps {words}"
         if segment.channel is not None:

@@ -69,7 +69,8 @@ def write_parquet(recognitions: Sequence[Recognition], path: str | os.PathLike[s
 def write_audformat(recognitions: Sequence[Recognition], path: str | os.PathLike[str]) -> None:
     """Write an audformat database: a folder with its header and one segmented table, `emotion`.
 
-    Where channels were split, the column `channel` says whose segment it is.
+    Where channels were split, each has its own table, `emotion-0` and so on: both sides of a call may speak at the same
+    times, and an index of audformat has each segment once. A recording that was named twice is written once.
 
     Raises:
         MissingExtraError: audformat is not installed.
@@ -81,28 +82,32 @@ def write_audformat(recognitions: Sequence[Recognition], path: str | os.PathLike
     folder = Path(path)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"cannot write an audformat database to {folder}: it is there already; name a new folder")
-    rows = [(one, segment) for one in recognitions for segment in spoken(one)]
     labels = list(recognitions[0].labels) if recognitions else []
     database = audformat.Database("emotone", source="emotone", usage=audformat.define.Usage.UNRESTRICTED)
     database.schemes["emotion"] = audformat.Scheme(labels=labels)
     database.schemes["probability"] = audformat.Scheme(audformat.define.DataType.FLOAT, minimum=0.0, maximum=1.0)
     database.schemes["unsure"] = audformat.Scheme(audformat.define.DataType.BOOL)
-    database.schemes["channel"] = audformat.Scheme(audformat.define.DataType.INTEGER)
-    names = [as_utf8(one.source) for one, _ in rows]
-    # To the microsecond, as everywhere; nanoseconds of a float are noise.
-    starts = [f"{round(segment.start_s * 1e6)}us" for _, segment in rows]
-    ends = [f"{round(segment.end_s * 1e6)}us" for _, segment in rows]
-    table = database["emotion"] = audformat.Table(audformat.segmented_index(names, starts, ends))
-    columns = {
-        "emotion": ("emotion", [segment.emotion for _, segment in rows]),
-        "probability": ("probability", [segment.confidence for _, segment in rows]),
-        "unsure": ("unsure", [segment.unsure for _, segment in rows]),
-    }
-    if any(segment.channel is not None for _, segment in rows):
-        columns["channel"] = ("channel", [segment.channel for _, segment in rows])
-    for name, (scheme, values) in columns.items():
-        table[name] = audformat.Column(scheme_id=scheme)
-        table[name].set(values)
+    channels = {segment.channel for one in recognitions for segment in spoken(one)} or {None}
+    for channel in sorted(channels, key=lambda number: -1 if number is None else number):
+        # To the microsecond, as everywhere; nanoseconds of a float are noise.
+        rows = {
+            (as_utf8(one.source), f"{round(segment.start_s * 1e6)}us", f"{round(segment.end_s * 1e6)}us"): segment
+            for one in recognitions
+            for segment in spoken(one)
+            if segment.channel == channel
+        }
+        files, starts, ends = map(list, zip(*rows, strict=True)) if rows else ([], [], [])
+        table = database["emotion" if channel is None else f"emotion-{channel}"] = audformat.Table(
+            audformat.segmented_index(files, starts, ends)
+        )
+        columns = {
+            "emotion": [segment.emotion for segment in rows.values()],
+            "probability": [segment.confidence for segment in rows.values()],
+            "unsure": [segment.unsure for segment in rows.values()],
+        }
+        for name, values in columns.items():
+            table[name] = audformat.Column(scheme_id=name)
+            table[name].set(values)
     part = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         database.save(str(part), storage_format="csv")

@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from emotone.errors import OutputError
-from emotone.files import require_local, write_text
+from emotone.files import check_replaceable, require_local, write_text
 from emotone.output.extras import require_library
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class Format:
             empty where a batch cannot be written in this format.
         library: package that it needs, empty for none.
         extra: that installs the library.
+        begins: bytes that a file of this format begins with.
+        holds: bytes that are near its beginning or its end; with `begins` they tell it from files of other programs.
     """
 
     name: str
@@ -48,6 +50,8 @@ class Format:
     table_writer: str = ""
     library: str = ""
     extra: str = "formats"
+    begins: bytes = b""
+    holds: bytes = b""
 
     def require(self) -> None:
         """Check that the library is installed.
@@ -59,21 +63,33 @@ class Format:
             require_library(self.library, f"writing {self.name}", self.extra)
 
 
+_CSV = b'"file","start_s"'
+
 FORMATS: dict[str, Format] = {
     one.name: one
     for one in (
-        Format("table", "emotone.output.text:as_table", (".table",)),
-        Format("json", "emotone.output.text:as_json", (".json",), "application/json"),
+        Format("table", "emotone.output.text:as_table", (".table",), begins=b" file", holds=b"emotion"),
+        Format(
+            "json", "emotone.output.text:as_json", (".json",), "application/json", begins=b"[", holds=b'"segments": ['
+        ),
         Format(
             "jsonl",
             "emotone.output.text:as_jsonl",
             (".jsonl", ".ndjson"),
             "application/jsonl",
             table_writer="emotone.output.rows:write_jsonl",
+            begins=b'{"file": ',
+            holds=b'"emotion": ',
         ),
         Format(
-            "csv", "emotone.output.text:as_csv", (".csv",), "text/csv", table_writer="emotone.output.rows:write_csv"
+            "csv",
+            "emotone.output.text:as_csv",
+            (".csv",),
+            "text/csv",
+            table_writer="emotone.output.rows:write_csv",
+            begins=_CSV,
         ),
+        Format("csv-raw", "emotone.output.text:as_raw_csv", (), "text/csv", begins=_CSV),
         Format(
             "parquet",
             "emotone.output.columns:write_parquet",
@@ -82,10 +98,25 @@ FORMATS: dict[str, Format] = {
             is_text=False,
             table_writer="emotone.output.rows:write_parquet",
             library="pyarrow",
+            begins=b"PAR1",
+            holds=b"start_s",
         ),
-        Format("rttm", "emotone.output.annotations:as_rttm", (".rttm",)),
-        Format("textgrid", "emotone.output.annotations:as_textgrid", (".textgrid",), one_recording=True),
-        Format("webvtt", "emotone.output.annotations:as_webvtt", (".vtt", ".webvtt"), "text/vtt", one_recording=True),
+        Format("rttm", "emotone.output.annotations:as_rttm", (".rttm",), begins=b"SPEAKER "),
+        Format(
+            "textgrid",
+            "emotone.output.annotations:as_textgrid",
+            (".textgrid",),
+            one_recording=True,
+            begins=b'File type = "ooTextFile"',
+        ),
+        Format(
+            "webvtt",
+            "emotone.output.annotations:as_webvtt",
+            (".vtt", ".webvtt"),
+            "text/vtt",
+            one_recording=True,
+            begins=b"WEBVTT",
+        ),
         Format(
             "audformat",
             "emotone.output.columns:write_audformat",
@@ -125,6 +156,27 @@ def check_format(kind: str, *, n_recordings: int, output: str | Path | None) -> 
     if not chosen.is_text and output is None:
         raise OutputError(f"{kind} is not text; say where to write it (--output)")
     chosen.require()
+
+
+def check_output(kind: str, output: str | Path, *, inputs: Iterable[str] = (), overwrite: bool = False) -> None:
+    """Check, before any work is done, that nothing but earlier results of the same format would be replaced.
+
+    Args:
+        kind: the name of a format.
+        output: the file to write.
+        inputs: the recordings.
+        overwrite: replace anything.
+    Raises:
+        OutputError: the output is a recording, or a file of another kind.
+    """
+    chosen = FORMATS[kind]
+    check_replaceable(output, kind, lambda content: _is_of(chosen, content), inputs=inputs, overwrite=overwrite)
+
+
+def _is_of(chosen: Format, content: bytes) -> bool:
+    if content.strip() in (b"", b"[]"):  # results of no recordings
+        return True
+    return content.startswith(chosen.begins) and chosen.holds in content
 
 
 def as_text(recognitions: Sequence[Recognition], kind: str) -> str:

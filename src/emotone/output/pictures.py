@@ -6,12 +6,14 @@ emotion keeps its colour in every picture. Needs the extra `plot` to draw, not t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import PurePath
 from typing import Any
 
 from emotone.errors import MissingExtraError, OutputError
+from emotone.files import check_replaceable
 
 SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -33,17 +35,22 @@ INK = "#222222"
 FAINT = "#8a8a8a"
 
 
-def check_picture(path: str | PathLike[str]) -> None:
+_BEGINS = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
+
+
+def check_picture(path: str | PathLike[str], *, inputs: Iterable[str] = (), overwrite: bool = False) -> None:
     """Refuse a picture that cannot be drawn, before any work is done.
 
     Raises:
-        OutputError: the suffix is none of `SUFFIXES`.
+        OutputError: the suffix is none of `SUFFIXES`, or there is a file that is not such a picture.
         MissingExtraError: Matplotlib is not installed.
     """
     if PurePath(path).suffix.lower() not in SUFFIXES:
         raise OutputError(f"cannot draw {PurePath(path).name!r}; expected a name that ends in {', '.join(SUFFIXES)}")
     if find_spec("matplotlib") is None:
         raise MissingExtraError("a picture (--plot)", "plot")
+    begins = _BEGINS[PurePath(path).suffix.lower()]
+    check_replaceable(path, "a picture", lambda content: content.startswith(begins), inputs=inputs, overwrite=overwrite)
 
 
 def quiet(axes: Any) -> None:

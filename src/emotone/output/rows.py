@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from emotone.output.names import as_utf8
+from emotone.output.names import as_utf8, spreadsheet_safe
 from emotone.output.objects import SEGMENT_COLUMNS
 
 Row = dict[str, Any]
@@ -41,15 +41,23 @@ def write_jsonl(path: Path, recordings: Iterable[Row], labels: Sequence[str]) ->
 
 
 def write_csv(path: Path, recordings: Iterable[Row], labels: Sequence[str]) -> None:
-    """Write CSV, one row per segment."""
+    """Write CSV, one row per segment; see `text.as_csv`."""
+    write_raw_csv(path, recordings, labels, cell=spreadsheet_safe)
+
+
+def write_raw_csv(
+    path: Path, recordings: Iterable[Row], labels: Sequence[str], *, cell: Callable[[str], str] = str
+) -> None:
+    """Write CSV, one row per segment, with every cell as it is."""
     columns = [*SEGMENT_COLUMNS, *labels]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-        writer.writerow(columns)
+        writer.writerow(map(cell, columns))
         for recording in recordings:
             for row in segment_rows(recording, labels):
                 row["unsure"] = str(row["unsure"]).lower()
-                writer.writerow(["" if row[name] is None else row[name] for name in columns])
+                cells = ("" if row[name] is None else row[name] for name in columns)
+                writer.writerow([cell(one) if isinstance(one, str) else one for one in cells])
 
 
 def write_parquet(path: Path, recordings: Iterable[Row], labels: Sequence[str]) -> None:

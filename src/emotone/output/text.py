@@ -9,11 +9,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from emotone.listening.recognition import Recognition
 from emotone.listening.segments import Segment
-from emotone.output.names import as_utf8, printable
+from emotone.output.names import as_utf8, printable, spreadsheet_safe
 from emotone.output.objects import SEGMENT_COLUMNS, recording_object
 
 
@@ -80,23 +80,32 @@ def as_jsonl(recognitions: Sequence[Recognition]) -> str:
 
 
 def as_csv(recognitions: Sequence[Recognition]) -> str:
-    """CSV with a head and one row a segment; a recording that is judged at once is one segment.
+    """CSV with a header and one row per segment; cells that a spreadsheet would run as a formula begin with a quote.
 
     The columns are file, start_s, end_s, channel (from 0, empty where mixed), emotion (empty where nobody speaks),
-    unsure (true or false), then one column a class.
+    unsure (true or false), then one column per class.
     """
+    return _csv(recognitions, spreadsheet_safe)
+
+
+def as_raw_csv(recognitions: Sequence[Recognition]) -> str:
+    """The same as `as_csv`, with every cell as it is: for programs, not for spreadsheets."""
+    return _csv(recognitions, str)
+
+
+def _csv(recognitions: Sequence[Recognition], cell: Callable[[str], str]) -> str:
     sheet = io.StringIO()
     # Names are quoted always: csv itself leaves a lone carriage return bare, and readers end the row there.
     writer = csv.writer(sheet, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     labels = _labels(recognitions)
-    writer.writerow([*SEGMENT_COLUMNS, *labels])
+    writer.writerow([*SEGMENT_COLUMNS, *map(cell, labels)])
     for one in recognitions:
         for segment in one.segments:
             times = round(segment.start_s, 6), round(segment.end_s, 6)
             channel = "" if segment.channel is None else segment.channel
             shares = (round(segment.probabilities[label], 6) if segment.probabilities else "" for label in labels)
-            words = channel, segment.emotion or "", str(segment.unsure).lower()
-            writer.writerow([one.source, *times, *words, *shares])
+            words = channel, cell(segment.emotion or ""), str(segment.unsure).lower()
+            writer.writerow([cell(one.source), *times, *words, *shares])
     return as_utf8(sheet.getvalue())
 
 

@@ -65,7 +65,7 @@ class Checkpoint:
             state = json.loads(metadata["emotone"])
         except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
             raise CheckpointError(
-                f"the checkpoint {path} cannot be read ({error}); delete it to start again"
+                f"the checkpoint {path} cannot be read ({error}); name another output folder to start again"
             ) from error
         parts: Parts = {}
         for full, tensor in tensors.items():

@@ -244,7 +244,7 @@ class _Run:
         if state.get("run_key") != self.job.run_key:
             raise CheckpointError(
                 f"{self.checkpoint_path} belongs to another run (other recipe, folds, seed or corpus); "
-                "choose another output folder, or delete it to start again"
+                "name another output folder"
             )
         try:
             self.plain.load_state_dict(checkpoint.parts["model"])
