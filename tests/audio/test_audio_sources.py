@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-import emotone.audio.decoding
+import emotone.audio.opening
 from emotone.audio import load_audio, probe_audio, stream_audio
 from emotone.errors import AudioError, AudioTooShortError, NotAudioError
 
@@ -113,12 +113,12 @@ def test_a_playlist_opens_no_file_and_no_connection(kind, listener, flac, tmp_pa
 
 @pytest.mark.parametrize("kind", ["concat", "hls"])
 def test_even_the_playlist_demuxers_would_get_nothing(kind, listener, flac, tmp_path, monkeypatch):
-    """The second lock: were a signature ever wrong, what the file asks for is still refused."""
+    """The second lock: if the list of demuxers were ever wrong, what the file asks for is still refused."""
     other = tmp_path / "other.flac"
     other.write_bytes(flac)
     trap = tmp_path / "trap.wav"
     trap.write_text(playlists(listener.getsockname()[1], other)[kind])
-    monkeypatch.setattr(emotone.audio.decoding, "demuxer_of", lambda file: kind)
+    monkeypatch.setattr(emotone.audio.opening, "DEMUXERS", f"{emotone.audio.opening.DEMUXERS},{kind}")
     with pytest.raises(AudioError):
         load_audio(trap)
     with pytest.raises(TimeoutError):

@@ -1,146 +1,63 @@
-"""Decoding one recording at its own rate, and telling how much of it was there."""
+"""Decoding one recording at its own rate, in its own time, and reporting how much of it was there."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Literal
 
 import av
 import numpy as np
-from av.audio.stream import AudioStream
-from av.container import InputContainer
 from av.packet import Packet
 from numpy.typing import NDArray
 
-from emotone.audio.information import AudioInfo, info_of
-from emotone.audio.lengths import cut_in
+from emotone.audio.clock import Clock
+from emotone.audio.information import origin_of
+from emotone.audio.mpeg_frames import is_xing_frame
+from emotone.audio.opening import OpenedFile, Recording
 from emotone.audio.resampling import check_sample_rate
 from emotone.audio.samples import check_samples, samples_of
-from emotone.audio.signatures import demuxer_of
-from emotone.audio.source import AudioSource, SourceFile, open_source
-from emotone.errors import AudioError, AudioTruncatedError, NoAudioStreamError, NotAudioError
+from emotone.errors import AudioError, AudioTruncatedError
 
 _EXACT = frozenset({"wav", "flac", "aiff", "caf"})
 """Containers that declare their length in samples; the others round to frames or to their clock."""
 
 _SLACK_S = 0.1
 
+_WITH_TIMESTAMPS = frozenset({"matroska", "mov", "ogg", "mpegts", "flac"})
+"""Formats that say when sound belongs; for others, FFmpeg counts what it has read."""
+
 _GATHERED = 4096
-"""Samples that are converted and checked at once: codecs give 20 ms or so, and to do it for each costs as much as to
-decode them. At 48 kHz it is a twelfth of a second, which is what a live stream waits for it."""
+"""Samples that are converted and checked at once: codecs return 20 ms or so, and to do it for each costs as much as to
+decode them. At 48 kHz it is a twelfth of a second, which a live stream waits for it."""
 
-_WAV_OPTIONS = {"max_size": "65536", "probesize": "4096"}
-"""FFmpeg searches the samples of a WAV for other codecs; in as much as it wants, that costs more than judging them."""
-
-_LENIENT_NAMES: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
-"""Titles and artists in unknown encodings are no reason to refuse a recording; PyAV 19 reads them so by itself."""
+_SILENCE_AT_ONCE_S = 1.0
+"""Length of a block of silence: a limit on decoded seconds is checked block by block."""
 
 
 class AudioTruncatedWarning(UserWarning):
     """Less could be read than the recording declares, or parts of it are damaged; the rest is used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """An opened recording; `cut_in` names the part of it that its end cuts, where that shows."""
-
-    label: str
-    cut_in: str | None
-    info: AudioInfo
-    container: InputContainer
-    stream: AudioStream
-
-
-@contextmanager
-def open_recording(source: AudioSource) -> Iterator[Recording]:
-    """Open a source and choose its audio stream; FFmpeg gets one demuxer and no way to anything but these bytes.
-
-    Raises:
-        NotAudioError: no allowed format, or damaged beyond reading.
-        NoAudioStreamError: no sound in it.
-        SampleRateError: a rate outside 4 kHz to 192 kHz.
-        AudioError: any other reason why it cannot be opened.
-    """
-    with open_source(source) as file:
-        demuxer = demuxer_of(file)
-
-        def refuse(url: str, flags: int, options: dict[str, str]) -> NoReturn:
-            raise NotAudioError(f"{file.label}: asks for another file, {url!r}; recordings must be whole in themselves")
-
-        try:
-            container = av.open(
-                file,
-                mode="r",
-                format=demuxer,
-                container_options={"protocol_whitelist": "none"} | (_WAV_OPTIONS if demuxer == "wav" else {}),
-                io_open=refuse,
-                **_LENIENT_NAMES,
-            )
-        except AudioError:
-            raise
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise _unreadable(file, demuxer, error) from error
-        with container:
-            stream = _audio_stream(container, file.label)
-            yield Recording(
-                file.label,
-                cut_in(file) if demuxer == "ogg" else None,
-                info_of(file, demuxer, container, stream),
-                container,
-                stream,
-            )
-
-
-def _unreadable(file: SourceFile, demuxer: str, error: Exception) -> AudioError:
-    part = cut_in(file) if demuxer in ("mov", "ogg") else None
-    if part:
-        return AudioTruncatedError(
-            f"{file.label} is truncated: it ends within {part}, and nothing can be read; get a whole copy"
-        )
-    message = f"{file.label}: looks like {demuxer} but cannot be read as such: {_reason(error)}"
-    if not file.seekable():
-        message += "; the source cannot seek, which this file may need: save it to a file first"
-    return NotAudioError(message)
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def _audio_stream(container: InputContainer, label: str) -> AudioStream:
-    stream = container.streams.best("audio")
-    if not isinstance(stream, AudioStream):
-        kinds = sorted({stream.type for stream in container.streams})
-        if "audio" in kinds:
-            raise NotAudioError(f"{label}: its audio stream has no channels, no rate or no decoder; it may be damaged")
-        raise NoAudioStreamError(f"{label}: holds no sound (only {', '.join(kinds) or 'no streams at all'})")
-    context = stream.codec_context
-    if context is None:
-        raise NotAudioError(f"{label}: its audio codec is unknown")
-    if not context.sample_rate or not context.channels:
-        raise NotAudioError(f"{label}: its {context.name} stream has no sample rate or no channels; it may be damaged")
-    check_sample_rate(context.sample_rate, label)
-    context.thread_count = 1
-    if context.name == "flac":
-        # Without this, FFmpeg hands out frames whose checksum is wrong.
-        context.options = {"err_detect": "crccheck+explode"}
-    return stream
-
-
 @dataclass(slots=True)
 class _Tally:
-    """What became of a recording: `read` samples at its declared rate, `damaged` packets, the first at `damage_s`."""
+    """What became of a recording.
+
+    Attributes:
+        read: decoded samples, at the declared rate.
+        position_s: the end of what was decoded, silence in gaps included.
+        damaged: packets that cannot be decoded, the first of them at `damage_s`.
+    """
 
     read: float = 0.0
+    position_s: float = 0.0
     damaged: int = 0
     damage_s: float = 0.0
 
-    def note_damage(self, rate: int) -> None:
+    def note_damage(self) -> None:
         if not self.damaged:
-            self.damage_s = self.read / rate
+            self.damage_s = self.position_s
         self.damaged += 1
 
 
@@ -159,91 +76,178 @@ def native_blocks(
     """
     label, info = recording.label, recording.info
     tally = _Tally()
-    for start_s, frames in _like_frames(recording, tally):
-        rate = frames[0].sample_rate
+    start_s, rate = 0.0, info.sample_rate
+    for run in _runs(recording, tally):
+        if isinstance(run, float):
+            for silence in _silence(run, rate, 1 if channels == "mix" else info.n_channels):
+                start_s += silence.shape[1] / rate
+                if decoded is not None:
+                    decoded(start_s)
+                yield rate, silence
+            continue
+        rate = run[0].sample_rate
         check_sample_rate(rate, f"{label}: from {start_s:.3f} s on, it")
-        n_channels = len(frames[0].layout.channels) or info.n_channels
-        samples = samples_of(frames, n_channels, mix=channels == "mix", label=label)
+        n_channels = len(run[0].layout.channels) or info.n_channels
+        samples = samples_of(run, n_channels, mix=channels == "mix", label=label)
         if channels == "split" and len(samples) != info.n_channels:
             raise AudioError(
                 f"{label}: {info.n_channels} channels become {n_channels} at {start_s:.3f} s; "
                 "mix them to one (channels='mix')"
             )
-        check_samples(samples, start_s, info.sample_rate, label)
+        check_samples(samples, start_s, rate, label)
+        start_s += samples.shape[1] / rate
         if decoded is not None:
-            decoded(start_s + samples.shape[1] / rate)
+            decoded(start_s)
         yield rate, samples
-    _judge(recording, tally, truncated)
+    _report(recording, tally, truncated)
 
 
-def _like_frames(recording: Recording, tally: _Tally) -> Iterator[tuple[float, list[av.AudioFrame]]]:
-    """Frames of one kind in a row, `_GATHERED` samples or so at once, and where they begin in seconds."""
+def _silence(duration_s: float, rate: int, n_channels: int) -> Iterator[NDArray[np.float32]]:
+    n_samples = round(duration_s * rate)
+    at_once = round(_SILENCE_AT_ONCE_S * rate)
+    for start in range(0, n_samples, at_once):
+        yield np.zeros((n_channels, min(at_once, n_samples - start)), np.float32)
+
+
+def _runs(recording: Recording, tally: _Tally) -> Iterator[list[av.AudioFrame] | float]:
+    """Frames of one kind in a row, `_GATHERED` samples or so at once, and seconds of silence between them."""
     waiting: list[av.AudioFrame] = []
     kind: tuple[str, int, int] | None = None
-    start_s, n_samples = 0.0, 0
-    frames = _frames(recording, tally)
+    n_samples = 0
     try:
-        for at_s, frame in frames:
-            own = frame.format.name, frame.sample_rate, len(frame.layout.channels)
+        for piece in _pieces(recording, tally):
+            own = None if isinstance(piece, float) else _kind(piece)
             if waiting and (own != kind or n_samples >= _GATHERED):
-                yield start_s, waiting
+                yield waiting
                 waiting, n_samples = [], 0
-            if not waiting:
-                start_s, kind = at_s, own
-            waiting.append(frame)
-            n_samples += frame.samples
+            if isinstance(piece, float):
+                yield piece
+                continue
+            kind = own
+            waiting.append(piece)
+            n_samples += piece.samples
     except AudioError:
-        # What came before the error is heard before it.
+        # What came before the error is yielded before it.
         if waiting:
-            yield start_s, waiting
+            yield waiting
         raise
     if waiting:
-        yield start_s, waiting
+        yield waiting
 
 
-def _frames(recording: Recording, tally: _Tally) -> Iterator[tuple[float, av.AudioFrame]]:
-    """All frames and where they begin in seconds; packets that cannot be decoded are skipped and counted."""
-    stream, rate = recording.stream, recording.info.sample_rate
-    packets = recording.container.demux(stream)
+def _kind(frame: av.AudioFrame) -> tuple[str, int, int]:
+    return frame.format.name, frame.sample_rate, len(frame.layout.channels)
+
+
+def _pieces(recording: Recording, tally: _Tally) -> Iterator[av.AudioFrame | float]:
+    """All frames, and seconds of silence where the container's clock leaves a gap."""
+    containers = recording.containers()
+    while True:
+        try:
+            opened = next(containers, None)
+        except AudioError:
+            # A joined recording that cannot be read; those after it may be whole.
+            tally.note_damage()
+            return
+        if opened is None:
+            return
+        clock = Clock(
+            tally.position_s,
+            has_timestamps=opened.demuxer in _WITH_TIMESTAMPS,
+            origin_s=origin_of(opened.demuxer, opened.container),
+        )
+        frames = _frames(recording, opened, clock, tally)
+        # Ogg says when a page ends; FFmpeg notices one page late that packets are missing before it. A recording that
+        # arrives live has no lost pages, and must not wait.
+        late = opened.demuxer == "ogg" and recording.file.size is not None
+        yield from _page_by_page(frames, recording, clock, tally) if late else _in_order(frames)
+
+
+_Placed = tuple[float, av.AudioFrame, int | None]
+"""Seconds of silence before a frame, the frame, and where its packet is in the file."""
+
+
+def _in_order(frames: Iterator[_Placed]) -> Iterator[av.AudioFrame | float]:
+    for silence_s, frame, _ in frames:
+        if silence_s:
+            yield silence_s
+        yield frame
+
+
+def _page_by_page(
+    frames: Iterator[_Placed], recording: Recording, clock: Clock, tally: _Tally
+) -> Iterator[av.AudioFrame | float]:
+    """The same with silence one page earlier."""
+    page: list[av.AudioFrame] = []
+    page_at: int | None = None
+    for silence_s, frame, at in frames:
+        if silence_s:
+            yield silence_s
+        if at != page_at:
+            yield from page
+            page, page_at = [], at
+        page.append(frame)
+    declared = recording.info.declared_samples
+    if declared is not None and page:
+        end_s = declared / recording.info.sample_rate
+        silence_s = clock.skip(end_s - clock.position_s)
+        tally.position_s = clock.position_s
+        if silence_s:
+            yield silence_s
+    yield from page
+
+
+def _frames(recording: Recording, opened: OpenedFile, clock: Clock, tally: _Tally) -> Iterator[_Placed]:
+    """All frames of one container; packets that cannot be decoded are skipped and counted."""
+    rate = recording.info.sample_rate
+    tick_s = float(opened.stream.time_base or 0)
+    packets = opened.container.demux(opened.stream)
     while True:
         try:
             packet = next(packets, None)
         except AudioError:
             raise
         except av.FFmpegError:
-            tally.note_damage(rate)
+            tally.note_damage()
             packet = None
         except OSError as error:
             raise AudioError(f"{recording.label}: cannot be read on: {error}") from error
         try:
-            frames = stream.codec_context.decode(packet)
+            frames = opened.decoder.decode(packet)
         except (EOFError, av.FFmpegError) as error:
             if packet is None or isinstance(error, EOFError):
                 return
-            if not _is_partial_sample(packet, recording):
-                tally.note_damage(rate)
+            clock.lose((packet.duration or 0) * tick_s)
+            if not _holds_no_sound(packet, recording):
+                tally.note_damage()
             continue
         for frame in frames:
-            if frame.samples:
-                at_s = tally.read / rate
-                tally.read += frame.samples * rate / max(1, frame.sample_rate)
-                yield at_s, frame
+            if not frame.samples:
+                continue
+            duration_s = frame.samples / max(1, frame.sample_rate)
+            silence_s = clock.place(None if frame.pts is None else frame.pts * tick_s, duration_s)
+            tally.read += frame.samples * rate / max(1, frame.sample_rate)
+            tally.position_s = clock.position_s
+            yield silence_s, frame, None if packet is None else packet.pos
         if packet is None:
             return
 
 
-def _is_partial_sample(packet: Packet[AudioStream], recording: Recording) -> bool:
-    """A few bytes after the last whole sample of PCM lose nothing that a declared length would not tell of."""
-    return recording.info.codec.startswith("pcm_") and packet.size < 8 * recording.info.n_channels
+def _holds_no_sound(packet: Packet, recording: Recording) -> bool:
+    """A few bytes after the last whole sample of PCM, or the header of an MP3 that is joined to another."""
+    if recording.info.codec.startswith("pcm_"):
+        return packet.size < 8 * recording.info.n_channels
+    return recording.info.container == "mp3" and is_xing_frame(bytes(packet))
 
 
-def _judge(recording: Recording, tally: _Tally, truncated: Literal["warn", "error"]) -> None:
-    """Say whether all that was declared was read."""
+def _report(recording: Recording, tally: _Tally, truncated: Literal["warn", "error"]) -> None:
+    """Warn, or raise, if not all that was declared was read."""
     label, info = recording.label, recording.info
-    read_s = tally.read / info.sample_rate
-    slack = 0.0 if info.container in _EXACT else _SLACK_S * info.sample_rate
+    exact = info.container in _EXACT
+    read = tally.read if exact else tally.position_s * info.sample_rate
+    slack = 0.0 if exact else _SLACK_S * info.sample_rate
     problems = []
-    if info.declared_samples is not None and round(tally.read) < info.declared_samples - slack:
+    if info.declared_samples is not None and round(read) < info.declared_samples - slack:
         problems.append(f"truncated: it declares {info.declared_samples / info.sample_rate:.3f} s")
     if recording.cut_in:
         problems.append(f"truncated: it ends within {recording.cut_in}")
@@ -252,7 +256,7 @@ def _judge(recording: Recording, tally: _Tally, truncated: Literal["warn", "erro
         problems.append(f"damaged: {tally.damaged} packets cannot be decoded, the first at {tally.damage_s:.3f} s")
     if not problems:
         return
-    message = f"{label} is {' and '.join(problems)}; {read_s:.3f} s could be read"
+    message = f"{label} is {' and '.join(problems)}; {read / info.sample_rate:.3f} s could be read"
     if truncated == "error" or not tally.read:
         raise AudioTruncatedError(f"{message}; get a whole copy")
     warnings.warn(message, AudioTruncatedWarning, stacklevel=4)

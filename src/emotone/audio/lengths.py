@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import struct
 
-from emotone.audio.signatures import id3_length, mpeg_frame_length
+from emotone.audio.mpeg_frames import id3_length, xing_samples
 from emotone.audio.source import SourceFile
 
 _PCM_TAGS = frozenset({0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE})
 """PCM, float, A-law, mu-law and `extensible`: one block is one sample of every channel."""
 
 _MAX_CHUNKS = 4096
+
+_OGG_PAGE = 65_307
+"""The largest page: 27 + 255 + 255 * 255 bytes, so that the last one starts in the last 65,307."""
 
 
 def wav_samples(file: SourceFile) -> int | None:
@@ -49,8 +52,8 @@ def wav_samples(file: SourceFile) -> int | None:
 
 
 def _is_placeholder(size: int) -> bool:
-    """Sizes that FFmpeg, SoX, arecord and eSpeak write when they cannot know: 0, or next to 2 or 4 GiB."""
-    return size == 0 or 0x7FFFF000 <= size <= 0x80000000 or size >= 0xFFFFF000
+    """Sizes that programs write when they cannot know: 0, next to 2 or 4 GiB, or a round number of 100 MB and more."""
+    return size == 0 or 0x7FFFF000 <= size <= 0x80001000 or size >= 0xFFFFF000 or size % 100_000_000 == 0
 
 
 def flac_samples(file: SourceFile) -> int | None:
@@ -81,21 +84,63 @@ def caf_samples(file: SourceFile) -> int | None:
     return None
 
 
-def mp3_declares_length(file: SourceFile) -> bool:
-    """Whether an MP3 has a Xing, Info or VBRI header with the number of its frames."""
-    start = id3_length(file)
-    frame = file.at(start, 200)
-    if not mpeg_frame_length(frame[:4]):
-        return False
-    if frame[36:40] == b"VBRI":
-        return True
-    mpeg1, mono = frame[1] >> 3 & 3 == 3, frame[3] >> 6 == 3
-    offset = 4 + ((17 if mono else 32) if mpeg1 else (9 if mono else 17))
-    return frame[offset : offset + 4] in (b"Xing", b"Info") and bool(frame[offset + 7] & 1)
+def mp3_samples(file: SourceFile) -> int | None:
+    """Samples per channel that an MP3 declares in a Xing, Info or VBRI header; None if it has none."""
+    return xing_samples(file.at(id3_length(file), 200))
+
+
+def ogg_samples(file: SourceFile) -> int | None:
+    """Samples per channel of an Ogg file, by the position on its last page; None if it cannot be known.
+
+    Opus counts at 48 kHz. In a file of several joined recordings this is the length of the last one, and is given only
+    if that has the stream number of the first.
+    """
+    stream = _ogg_stream(file.head)
+    if stream is None or file.size is None:
+        return None
+    serial, skipped = stream
+    tail = file.at(max(0, file.size - _OGG_PAGE), _OGG_PAGE)
+    page = tail.rfind(b"OggS\0")
+    while page >= 0:
+        granule = int.from_bytes(tail[page + 6 : page + 14], "little", signed=True)
+        if tail[page + 14 : page + 18] == serial and granule > skipped and _is_whole_page(tail, page):
+            return granule - skipped
+        page = tail.rfind(b"OggS\0", 0, page)
+    return None
+
+
+def _ogg_stream(head: bytes) -> tuple[bytes, int] | None:
+    """The number of the only audio stream, and the samples that its decoder drops at the start."""
+    found = []
+    page = 0
+    while head[page : page + 6] == b"OggS\0\2" and len(head) >= page + 28:
+        n_segments = head[page + 26]
+        start = page + 27 + n_segments
+        packet = head[start : start + 12]
+        if packet.startswith(b"OpusHead"):
+            found.append((head[page + 14 : page + 18], int.from_bytes(packet[10:12], "little")))
+        elif packet.startswith((b"\x01vorbis", b"\x7fFLAC", b"Speex   ")):
+            found.append((head[page + 14 : page + 18], 0))
+        page = start + sum(head[page + 27 : start])
+    return found[0] if len(found) == 1 else None
+
+
+def index_at_end(file: SourceFile) -> bool:
+    """Whether the index of an MP4 comes behind its samples, as far as its start shows."""
+    offset = 0
+    for _ in range(_MAX_CHUNKS):
+        header = file.at(offset, 16)
+        if len(header) < 8 or header[4:8] == b"moov":
+            return False
+        if header[4:8] == b"mdat":
+            return True
+        size = int.from_bytes(header[:4], "big")
+        offset += int.from_bytes(header[8:16], "big") if size == 1 else max(8, size)
+    return False
 
 
 def cut_in(file: SourceFile) -> str | None:
-    """The part of an MP4 or Ogg file that reaches beyond its end; None where there is none, or it cannot be known."""
+    """The part of an MP4 or Ogg file that reaches beyond its end; None if there is none, or it cannot be known."""
     if file.size is None:
         return None
     if file.head[:4] == b"OggS":
@@ -121,13 +166,15 @@ def _cut_mp4_atom(file: SourceFile, file_size: int) -> str | None:
 
 
 def _cut_ogg_page(file: SourceFile, file_size: int) -> str | None:
-    """Pages have at most 27 + 255 + 255 * 255 bytes, so that the last one starts in the last 65,307."""
-    tail_start = max(0, file_size - 65_307)
-    tail = file.at(tail_start, 65_307)
+    tail = file.at(max(0, file_size - _OGG_PAGE), _OGG_PAGE)
     page = tail.rfind(b"OggS\0")
     if page < 0:
         return None
-    n_segments = tail[page + 26 : page + 27]
-    segments = tail[page + 27 : page + 27 + (n_segments[0] if n_segments else 0)]
-    whole = n_segments and len(segments) == n_segments[0] and page + 27 + len(segments) + sum(segments) <= len(tail)
-    return None if whole else "its last page"
+    return None if _is_whole_page(tail, page) else "its last page"
+
+
+def _is_whole_page(data: bytes, page: int) -> bool:
+    n_segments = data[page + 26 : page + 27]
+    segments = data[page + 27 : page + 27 + (n_segments[0] if n_segments else 0)]
+    is_whole = n_segments and len(segments) == n_segments[0]
+    return bool(is_whole and page + 27 + len(segments) + sum(segments) <= len(data))

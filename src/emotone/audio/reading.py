@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from emotone.audio.decoding import Recording, native_blocks, open_recording
+from emotone.audio.decoding import native_blocks
 from emotone.audio.information import AudioInfo
+from emotone.audio.opening import Recording, open_recording
 from emotone.audio.resampling import Resampler, check_sample_rate
 from emotone.audio.source import AudioSource
 from emotone.errors import AudioTooShortError
