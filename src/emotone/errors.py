@@ -19,6 +19,7 @@ EmotoneError
 ├── TrainingError
 │   ├── StoreError                the waveform store cannot be used
 │   └── CheckpointError           a checkpoint that belongs to another run, or is damaged
+├── BaselineError (ValueError)    a baseline that the model, or any model, cannot use
 ├── ModelFileError (ValueError)   a model file that is not one of ours, or of a newer schema
 ├── EvaluationError (ValueError)  scores asked of arrays that do not belong together
 ├── OutputError                   a result that could not be written
@@ -104,6 +105,10 @@ class StoreError(TrainingError):
 
 class CheckpointError(TrainingError):
     """A checkpoint that is damaged or belongs to another run."""
+
+
+class BaselineError(EmotoneError, ValueError):
+    """A speaker's baseline that cannot be used, or a model without baselines."""
 
 
 class ModelFileError(EmotoneError, ValueError):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from emotone.errors import AudioTooShortError
+from emotone.listening.certainty import UnsureRule
 from emotone.listening.options import TimelineOptions
 from emotone.listening.recognizer import Recognizer, load
 from emotone.listening.segments import Segment, SegmentJoiner
@@ -116,7 +117,7 @@ def test_a_clip_is_judged_once_as_by_the_model_alone(
 ) -> None:
     waveform = noise(n_samples)
     segments, _, timeline = run(tiny_recognizer, cut(waveform, 1), stretches=stretches)
-    expected, embedding = tiny_recognizer.judge([waveform])
+    expected, embedding, _ = tiny_recognizer.judge([waveform])
     assert len(segments) == 1
     assert (segments[0].start_s, segments[0].end_s, segments[0].speech) == (0.0, n_samples / RATE, True)
     np.testing.assert_array_equal(list(segments[0].probabilities.values()), expected[0])
@@ -216,7 +217,7 @@ def cells(*shares: float | None) -> list[tuple[int, np.ndarray | None]]:
 
 
 def join(speech: list[tuple[int, bool]], *shares: float | None) -> list[tuple[float, float, str | None]]:
-    joiner = SegmentJoiner(("neutral", "anger"), 100, unsure_threshold=0.0, min_segment=50, channel=None)
+    joiner = SegmentJoiner(("neutral", "anger"), 100, rule=UnsureRule(), min_segment=50, channel=None)
     for end, spoken in speech:
         joiner.add_speech(end, spoken)
     for end, probabilities in cells(*shares):

@@ -7,7 +7,7 @@
 | 2 | the command line was not understood |
 | 3 | a recording cannot be used |
 | 4 | a corpus, a manifest, a label, a split or a file of turns cannot be used |
-| 5 | a model file cannot be used |
+| 5 | a model file cannot be used, or not with a baseline |
 | 6 | a recipe is wrong, or training cannot go on |
 | 7 | an option needs an extra that is not installed |
 | 8 | a result cannot be written |
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from emotone.errors import (
     AudioError,
+    BaselineError,
     CorpusError,
     EmotoneError,
     MissingExtraError,
@@ -39,6 +40,7 @@ _STATUSES: tuple[tuple[type[EmotoneError], int], ...] = (
     (CorpusError, 4),
     (TurnsError, 4),
     (ModelFileError, 5),
+    (BaselineError, 5),
     (RecipeError, 6),
     (TrainingError, 6),
     (MissingExtraError, 7),

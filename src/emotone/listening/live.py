@@ -12,10 +12,12 @@ import numpy.typing as npt
 
 from emotone.audio import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Resampler
 from emotone.errors import NotAudioError, SampleRateError
+from emotone.listening.certainty import known
 from emotone.listening.options import TimelineOptions
-from emotone.listening.segments import Segment, as_shares
+from emotone.listening.predictions import Classifier
+from emotone.listening.segments import Segment, as_shares, classified
 from emotone.listening.sources import Waveform, as_block
-from emotone.listening.timeline import Judge, StreamingTimeline, Window
+from emotone.listening.timeline import StreamingTimeline, Window
 
 
 class LiveRecognizer:
@@ -39,7 +41,7 @@ class LiveRecognizer:
 
     def __init__(
         self,
-        recognizer: Judge,
+        recognizer: Classifier,
         sample_rate: int = 16_000,
         *,
         channels: Literal["mix", "split"] = "mix",
@@ -80,7 +82,7 @@ class LiveRecognizer:
         if not heard:
             return {}
         mean = np.average([one.probabilities for one in heard], axis=0, weights=[one.weight for one in heard])
-        return as_shares(self._recognizer.metadata.labels, mean)
+        return as_shares(self._recognizer.labels, mean)
 
     def feed(self, block: npt.NDArray[Any]) -> list[Segment]:
         """Hear a block.
@@ -125,7 +127,7 @@ class _Side:
     """One channel, or the mix of all."""
 
     def __init__(
-        self, recognizer: Judge, sample_rate: int, options: TimelineOptions | None, channel: int | None
+        self, recognizer: Classifier, sample_rate: int, options: TimelineOptions | None, channel: int | None
     ) -> None:
         self._recognizer, self._rate, self._channel = recognizer, recognizer.metadata.sample_rate, channel
         self._resampler = Resampler(sample_rate, self._rate) if sample_rate != self._rate else None
@@ -152,7 +154,11 @@ class _Side:
         if window.probabilities is None:
             self.current = Segment(start_s, end_s, None, speech=False, channel=self._channel)
             return
-        shares = as_shares(self._recognizer.metadata.labels, np.asarray(window.probabilities))
-        emotion = max(shares, key=shares.__getitem__)
-        unsure = shares[emotion] < self._recognizer.unsure_threshold
-        self.current = Segment(start_s, end_s, emotion, shares, unsure, channel=self._channel)
+        self.current = classified(
+            (start_s, end_s),
+            as_shares(self._recognizer.labels, np.asarray(window.probabilities)),
+            known(window.unfamiliar),
+            rule=self._recognizer.unsure_rule,
+            channel=self._channel,
+            baseline=self._recognizer.baseline_name,
+        )

@@ -13,13 +13,12 @@ from emotone.errors import AudioError, AudioTooShortError
 from emotone.listening.bandwidth import BandMeter, narrow_band_note
 from emotone.listening.inputs import as_source
 from emotone.listening.options import TimelineOptions
+from emotone.listening.predictions import Classifier, Prediction
 from emotone.listening.recognition import Recognition, Timeline
 from emotone.listening.segments import Segment, as_shares
 from emotone.listening.sources import MOST_CHANNELS, Source, Waveform, name_of, source_blocks
-from emotone.listening.timeline import Judge, StreamingTimeline, Window
+from emotone.listening.timeline import StreamingTimeline, Window
 from emotone.listening.voice_activity import STRETCHES_AT_ONCE
-
-Judged = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 
 class Reading:
@@ -38,7 +37,7 @@ class Reading:
 
     def __init__(
         self,
-        recognizer: Judge,
+        recognizer: Classifier,
         source: Source,
         sample_rate: int | None = None,
         *,
@@ -94,14 +93,14 @@ class Reading:
         """What still waits to be judged: the sound of each channel of a clip, none for a longer recording."""
         return [side.clip for side in self._sides if side.clip is not None]
 
-    def recognition(self, judged: Sequence[Judged] | None = None) -> Recognition:
+    def recognition(self, judged: Sequence[Prediction] | None = None) -> Recognition:
         """What is recognised.
 
         Args:
-            judged: probabilities and embedding of each of `clips`; None to have them judged now.
+            judged: the prediction for each of `clips`; None to have them judged now.
         """
         if judged is None:
-            judged = [] if not self.clips else list(zip(*self._recognizer.judge(self.clips), strict=True))
+            judged = self._recognizer.judge(self.clips).rows() if self.clips else []
         for side, one in zip(self._sides, judged, strict=False):
             side.end_clip(one)
         note = narrow_band_note(self._info, self._stated_rate, self._meter)
@@ -109,22 +108,25 @@ class Reading:
         return self._recognition(self._sides, note, channels)
 
     def _recognition(self, sides: Sequence[_Side], note: str, channels: tuple[Recognition, ...] = ()) -> Recognition:
-        labels = self._recognizer.metadata.labels
+        labels, rule = self._recognizer.labels, self._recognizer.unsure_rule
         weights = np.array([side.timeline.weight for side in sides])
         spoken = [side.timeline for side in sides if side.timeline.weight]
         shares: dict[str, float] = {}
+        unfamiliar: float | None = None
         embedding = np.zeros(self._recognizer.metadata.embedding_dim, dtype=np.float32)
         if spoken:
             weights = weights[weights > 0.0]
             shares = as_shares(labels, np.average([one.probabilities for one in spoken], axis=0, weights=weights))
             embedding = np.average([one.embedding for one in spoken], axis=0, weights=weights).astype(np.float32)
+            if all(one.unfamiliar is not None for one in spoken):
+                unfamiliar = float(np.average([one.unfamiliar for one in spoken], weights=weights))
         emotion = max(shares, key=shares.__getitem__) if shares else None
         segments = [segment for side in sides for segment in side.segments]
         return Recognition(
             source=self.name,
             emotion=emotion,
             probabilities=shares,
-            unsure=emotion is None or shares[emotion] < self._recognizer.unsure_threshold,
+            unsure=bool(rule.reason(shares, unfamiliar)),
             duration_s=sides[0].timeline.duration_s,
             embedding=embedding,
             segments=tuple(sorted(segments, key=lambda one: (one.start_s, one.channel or 0))),
@@ -133,6 +135,9 @@ class Reading:
             labels=labels,
             narrow_band=bool(note),
             note=note,
+            unfamiliar=unfamiliar,
+            reason=rule.reason(shares, unfamiliar),
+            baseline=self._recognizer.baseline_name,
         )
 
 
@@ -140,9 +145,10 @@ class _Side:
     """One channel: its timeline and what came of it."""
 
     def __init__(
-        self, recognizer: Judge, options: TimelineOptions | None, channel: int | None, *, n_sides: int
+        self, recognizer: Classifier, options: TimelineOptions | None, channel: int | None, *, n_sides: int
     ) -> None:
         self._metadata, self._channel = recognizer.metadata, channel
+        self._n_classes = len(recognizer.labels)
         self._windows: list[tuple[int, int, float, npt.NDArray[np.float32] | None]] = []
         self.segments: list[Segment] = []
         self.n_samples = 0
@@ -165,13 +171,13 @@ class _Side:
         if self.clip is None:
             self.segments += self.timeline.finish()
 
-    def end_clip(self, judged: Judged) -> None:
+    def end_clip(self, judged: Prediction) -> None:
         self.segments += self.timeline.finish(judged)
         self.clip = None
 
     def rows(self) -> Timeline:
         rate, n_windows = self._metadata.sample_rate, len(self._windows)
-        probabilities = np.full((n_windows, len(self._metadata.labels)), np.nan, dtype=np.float32)
+        probabilities = np.full((n_windows, self._n_classes), np.nan, dtype=np.float32)
         for row, (_, _, _, shares) in zip(probabilities, self._windows, strict=True):
             if shares is not None:
                 row[:] = shares

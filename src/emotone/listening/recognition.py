@@ -60,7 +60,7 @@ class Recognition:
         emotion: the most probable label; None where nobody speaks in the whole recording.
         probabilities: of each label, in the order of the model's outputs; for a recording longer than the model judges
             at once, the mean over its windows by their share of speech; empty where nobody speaks.
-        unsure: True where the highest probability is under the threshold, and where nobody speaks.
+        unsure: True where the answer is in doubt (see `certainty.UnsureRule`), and where nobody speaks.
         duration_s: of the sound, at the model's sample rate.
         embedding: shape (d,), what the model made of the sound before it decided; kept out of comparisons.
         segments: in the order of their times; those of all channels where channels were split.
@@ -69,6 +69,10 @@ class Recognition:
         labels: of the model, in the order of its outputs.
         narrow_band: True where the recording has the band of a telephone or less.
         note: what a reader should know besides, such as why it is narrow-band.
+        unfamiliar: how far the speech is from all that the model learnt from, as a quantile over corpora it has not
+            seen, in [0, 1]; None if the model does not tell.
+        reason: why it is unsure, such as "low confidence"; empty if it is sure.
+        baseline: names of the baselines that the answer is relative to; None for none.
     """
 
     source: str
@@ -83,12 +87,25 @@ class Recognition:
     labels: tuple[str, ...] = ()
     narrow_band: bool = False
     note: str = ""
+    unfamiliar: float | None = None
+    reason: str = ""
+    baseline: str | None = None
 
     def __post_init__(self) -> None:
         # Judged at once and said so by nobody: then the whole is its one segment.
         if not self.segments:
             shares, spoken = dict(self.probabilities), self.emotion is not None
-            whole = Segment(0.0, self.duration_s, self.emotion, shares, self.unsure and spoken, speech=spoken)
+            whole = Segment(
+                0.0,
+                self.duration_s,
+                self.emotion,
+                shares,
+                self.unsure and spoken,
+                speech=spoken,
+                unfamiliar=self.unfamiliar,
+                reason=self.reason,
+                baseline=self.baseline,
+            )
             object.__setattr__(self, "segments", (whole,))
         if not self.labels:
             object.__setattr__(self, "labels", tuple(self.probabilities))

@@ -7,6 +7,7 @@ Conventions: `waveform (n_samples,)` mono float32 in [-1, 1] at the model's samp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from importlib import resources
 from os import PathLike
 from typing import Any, Literal, Self, overload
@@ -14,14 +15,29 @@ from typing import Any, Literal, Self, overload
 import numpy as np
 import numpy.typing as npt
 
-from emotone.errors import AudioError, AudioTooShortError, ModelFileError, NotAudioError
+from emotone.errors import AudioError, AudioTooShortError, BaselineError, ModelFileError, NotAudioError, TurnsError
+from emotone.listening.baseline import Baseline, is_speaker_mapping, measure_baseline
+from emotone.listening.certainty import UnsureRule
+from emotone.listening.classes import choose, over_subset
 from emotone.listening.inputs import as_source
 from emotone.listening.options import TimelineOptions
+from emotone.listening.predictions import Predictions
 from emotone.listening.reading import Reading
 from emotone.listening.recognition import Recognition
-from emotone.listening.sources import Source, Waveform
+from emotone.listening.sources import Source, Waveform, name_of
+from emotone.listening.turn_files import Turns, as_turns
+from emotone.listening.turn_pass import recognise_turns
+from emotone.listening.turns import Turn
 from emotone.model_files.hub import local_model
-from emotone.model_files.model_file import BASELINE, INPUTS, OUTPUTS, ModelMetadata, read_metadata, read_model_file
+from emotone.model_files.model_file import (
+    BASELINE,
+    INPUTS,
+    OUTPUTS,
+    UNFAMILIAR,
+    ModelMetadata,
+    read_metadata,
+    read_model_file,
+)
 
 # Enough to fill the vector units; more only costs memory.
 _BATCH = 16
@@ -75,9 +91,13 @@ class Recognizer:
         self.metadata = metadata
         self.unsure_threshold = metadata.unsure_threshold if unsure_threshold is None else unsure_threshold
         self._content, self._threads = content, threads
+        self._chosen: tuple[int, ...] | None = None
+        self._sharpness = 1.0
+        self._baseline: Baseline | None = None
         self._session = _session(content, threads)
         inputs = {one.name for one in self._session.get_inputs()}
         outputs = {one.name for one in self._session.get_outputs()}
+        self._tells_unfamiliar = UNFAMILIAR in outputs
         expected = {*INPUTS, BASELINE} if metadata.baseline else {*INPUTS}
         if inputs != expected or not outputs >= set(OUTPUTS):
             raise ModelFileError(
@@ -108,8 +128,69 @@ class Recognizer:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The emotions it tells apart, in the order of its probabilities."""
-        return self.metadata.labels
+        """The classes, in the order of the probabilities: the model's, or the subset that was asked for."""
+        return self.metadata.labels if self._chosen is None else tuple(self.metadata.labels[i] for i in self._chosen)
+
+    @property
+    def unsure_rule(self) -> UnsureRule:
+        """When an answer is unsure."""
+        return UnsureRule(self.unsure_threshold, self.metadata.unsure_margin, self.metadata.unsure_unfamiliar)
+
+    @property
+    def takes_baseline(self) -> bool:
+        """Whether the model can be told how a speaker usually sounds."""
+        return self.metadata.baseline
+
+    @property
+    def baseline_name(self) -> str | None:
+        """The baseline that answers are relative to; None for none."""
+        return self._baseline.name if self._baseline else None
+
+    def with_classes(self, classes: Iterable[str] | None) -> Self:
+        """A recognizer for some of the model's classes; both share one session.
+
+        Probabilities are renormalised over the subset, with the temperature that was fitted for it where the model has
+        one.
+
+        Args:
+            classes: at least two of the model's, in any order, synonyms such as "happy" included; None for all.
+        Raises:
+            UnknownEmotionError: a name that the model does not have, or fewer than two classes.
+        """
+        other = copy(self)
+        other._chosen, other._sharpness = (None, 1.0) if classes is None else choose(self.metadata, classes)
+        return other
+
+    def measure_baseline(self, recordings: Any, *, name: str | None = None) -> Baseline:
+        """A speaker's baseline, to be used for many recordings.
+
+        Args:
+            recordings: one or more neutral recordings of the speaker, a few seconds each; or an embedding, shape (d,).
+            name: to show in answers; None for the names of the recordings.
+        Raises:
+            AudioError: a recording cannot be used.
+            BaselineError: the model takes no baseline, nobody speaks in a recording, or the embedding is another
+                model's.
+        """
+        if not self.takes_baseline:
+            raise BaselineError(
+                f"the model {self.metadata.name!r} takes no baseline; use a model that does, or leave the baseline out"
+            )
+        return measure_baseline(self.with_baseline(None), self.metadata.embedding_dim, recordings, name=name)
+
+    def with_baseline(self, baseline: Any) -> Self:
+        """A recognizer whose answers are relative to a speaker's baseline; both share one session.
+
+        Args:
+            baseline: a `Baseline`, or what `measure_baseline` takes; None for none.
+        Raises:
+            AudioError: a recording cannot be used.
+            BaselineError: as `measure_baseline`.
+        """
+        measured = None if baseline is None else self.measure_baseline(baseline)
+        other = copy(self)
+        other._baseline = measured
+        return other
 
     @property
     def sample_rate(self) -> int:
@@ -124,6 +205,8 @@ class Recognizer:
         *,
         channels: Literal["mix", "split"] = "mix",
         options: TimelineOptions | None = None,
+        classes: Iterable[str] | None = None,
+        baseline: Any = None,
     ) -> list[Recognition]: ...
 
     @overload
@@ -134,6 +217,9 @@ class Recognizer:
         *,
         channels: Literal["mix", "split"] = "mix",
         options: TimelineOptions | None = None,
+        classes: Iterable[str] | None = None,
+        baseline: Any = None,
+        turns: Turns | None = None,
     ) -> Recognition: ...
 
     def __call__(
@@ -143,6 +229,9 @@ class Recognizer:
         *,
         channels: Literal["mix", "split"] = "mix",
         options: TimelineOptions | None = None,
+        classes: Iterable[str] | None = None,
+        baseline: Any = None,
+        turns: Turns | None = None,
     ) -> Recognition | list[Recognition]:
         """Judge one recording of any length, as a whole and over time.
 
@@ -156,16 +245,72 @@ class Recognizer:
             sample_rate: of a bare waveform, in Hz.
             channels: "mix" averages them; "split" judges each on its own, as the two sides of a call.
             options: how to cut and join; None for the defaults.
+            classes: some of the model's, renormalised; None for all. See `with_classes`.
+            baseline: one or more neutral recordings of the speaker, or an embedding; with turns also a mapping of
+                speaker to these. See `measure_baseline`.
+            turns: who speaks when: a file for `read_turns`, or a list of (start, end[, speaker[, text]]) in seconds.
+                Then there is one segment per turn, in their order.
         Raises:
             AudioError: the source is no sound, too short, or damaged.
+            TurnsError: the turns cannot be used.
+            BaselineError: the model takes no baseline, or not this one.
+            UnknownEmotionError: a class that the model does not have.
             ValueError: an impossible option, or one that does not fit the model.
         """
+        view = self if classes is None else self.with_classes(classes)
+        if turns is not None:
+            return view._with_turns(source, sample_rate, turns, channels, options, baseline)
+        if is_speaker_mapping(baseline):
+            raise BaselineError("baselines by speaker go with turns; give recordings of the one speaker")
+        if baseline is not None:
+            view = view.with_baseline(baseline)
         if isinstance(source, list):
             if source and isinstance(source[0], int | float):
                 raise NotAudioError("a list of numbers; expected recordings, or one waveform: numpy.array(samples)")
             sources = (one if sample_rate is None else as_source(one, sample_rate) for one in source)
-            return list(self.batch(sources, channels=channels, options=options))
-        return Reading(self, source, sample_rate, channels=channels, options=options).recognition()
+            return list(view.batch(sources, channels=channels, options=options))
+        return Reading(view, source, sample_rate, channels=channels, options=options).recognition()
+
+    def _with_turns(
+        self,
+        source: Source,
+        sample_rate: int | None,
+        turns: Turns,
+        channels: str,
+        options: TimelineOptions | None,
+        baseline: Any,
+    ) -> Recognition:
+        if isinstance(source, list):
+            raise TurnsError("turns belong to one recording; got a list of recordings")
+        if channels != "mix":
+            raise TurnsError("turns are classified in the mix of all channels; leave channels='split' out")
+        found = as_turns(turns, recording=name_of(source))
+        return recognise_turns(
+            self, source, sample_rate, found, options=options, classifier_of=self.for_speakers(found, baseline)
+        )
+
+    def for_speakers(self, turns: Sequence[Turn], baseline: Any) -> Callable[[str], Recognizer]:
+        """The recognizer for each speaker of some turns, with that speaker's baseline.
+
+        Args:
+            turns: whose speakers may have baselines.
+            baseline: for all speakers; or a mapping of speaker to baseline, each as for `with_baseline`.
+        Raises:
+            BaselineError: a speaker who has no turn, or as `with_baseline`.
+        """
+        if not is_speaker_mapping(baseline):
+            view = self if baseline is None else self.with_baseline(baseline)
+            return lambda speaker: view
+        speakers = dict.fromkeys(one.speaker for one in turns)
+        for name in baseline:
+            if name not in speakers:
+                known = ", ".join(filter(None, speakers)) or "none"
+                raise BaselineError(f"a baseline for {name!r}, who has no turn; speakers of the turns: {known}")
+        views = {
+            name: self.with_baseline(one if isinstance(one, Baseline) else self.measure_baseline(one).of(name))
+            for name, one in baseline.items()
+        }
+        return lambda speaker: views.get(speaker, self)
 
     def batch(
         self,
@@ -203,7 +348,7 @@ class Recognizer:
 
     def _judged(self, readings: Sequence[Reading]) -> Iterator[Recognition]:
         clips = [clip for one in readings for clip in one.clips]
-        judged = iter(zip(*self.judge(clips), strict=True))
+        judged = iter(self.judge(clips).rows())
         for one in readings:
             yield one.recognition([next(judged) for _ in one.clips])
 
@@ -234,13 +379,13 @@ class Recognizer:
         recognition: Recognition = self(source, sample_rate)
         return recognition.embedding
 
-    def judge(self, waveforms: Sequence[Waveform]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def judge(self, waveforms: Sequence[Waveform]) -> Predictions:
         """What the model says of whole waveforms, in batches; of one longer than its window, the mean over windows.
 
         Args:
             waveforms: as for `probabilities`.
         Returns:
-            probabilities, shape (len(waveforms), n_classes), and embeddings, shape (len(waveforms), d).
+            probabilities, embeddings, and how unfamiliar each waveform is.
         Raises:
             AudioTooShortError: one is shorter than the model can judge; the message says which.
         """
@@ -255,40 +400,49 @@ class Recognizer:
             cut = windows_of(waveform, self.metadata.window_samples)
             windows += cut
             owners += [index] * len(cut)
-        n_classes, embedding_dim = len(self.labels), self.metadata.embedding_dim
-        probabilities = np.zeros((len(waveforms), n_classes), dtype=np.float32)
-        embeddings = np.zeros((len(waveforms), embedding_dim), dtype=np.float32)
-        of_windows = (
-            np.zeros((len(windows), n_classes), dtype=np.float32),
-            np.zeros((len(windows), embedding_dim), dtype=np.float32),
-        )
+        of_windows, of_waveforms = (self._empty(len(one)) for one in (windows, waveforms))
         # Windows of like length share a batch, so that little of it is padding.
         order = sorted(range(len(windows)), key=lambda position: len(windows[position]))
         for start in range(0, len(order), _BATCH):
             chosen = order[start : start + _BATCH]
-            of_windows[0][chosen], of_windows[1][chosen] = self._run([windows[position] for position in chosen])
-        np.add.at(probabilities, owners, of_windows[0])
-        np.add.at(embeddings, owners, of_windows[1])
-        counts = np.bincount(owners, minlength=len(waveforms)).astype(np.float32)[:, None]
-        return probabilities / counts, embeddings / counts
+            for whole, part in zip(of_windows, self._run([windows[position] for position in chosen]), strict=True):
+                whole[chosen] = part
+        counts = np.bincount(owners, minlength=len(waveforms)).astype(np.float32)
+        for mean, part in zip(of_waveforms, of_windows, strict=True):
+            np.add.at(mean, owners, part)
+            mean /= counts if mean.ndim == 1 else counts[:, None]
+        return of_waveforms
 
-    def _run(self, windows: Sequence[Waveform]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def _empty(self, n_rows: int) -> Predictions:
+        return Predictions(
+            np.zeros((n_rows, len(self.labels)), dtype=np.float32),
+            np.zeros((n_rows, self.metadata.embedding_dim), dtype=np.float32),
+            np.zeros(n_rows, dtype=np.float32),
+        )
+
+    def _run(self, windows: Sequence[Waveform]) -> Predictions:
         lengths = np.array([len(window) for window in windows], dtype=np.int64)
         batch = np.zeros((len(windows), int(lengths.max())), dtype=np.float32)
         for row, window in zip(batch, windows, strict=True):
             row[: len(window)] = window
-        given = {"waveform": batch, "lengths": lengths}
+        given: dict[str, npt.NDArray[Any]] = {"waveform": batch, "lengths": lengths}
         if self.metadata.baseline:
             given[BASELINE] = np.zeros((len(windows), self.metadata.embedding_dim), dtype=np.float32)
-        probabilities, embeddings = self._session.run(list(OUTPUTS), given)
-        expected = (len(windows), len(self.labels)), (len(windows), self.metadata.embedding_dim)
+            if self._baseline is not None:
+                given[BASELINE][:] = self._baseline.embedding
+        wanted = [*OUTPUTS, UNFAMILIAR] if self._tells_unfamiliar else [*OUTPUTS]
+        probabilities, embeddings, *rest = self._session.run(wanted, given)
+        unfamiliar = rest[0].reshape(-1) if rest else np.full(len(windows), np.nan, dtype=np.float32)
+        expected = (len(windows), len(self.metadata.labels)), (len(windows), self.metadata.embedding_dim)
         if (probabilities.shape, embeddings.shape) != expected or not np.isfinite(probabilities).all():
             raise ModelFileError(
                 f"the graph gave {probabilities.shape} and {embeddings.shape}; "
                 f"expected {expected[0]} and {expected[1]}, all finite: "
                 "the file's metadata and graph do not belong together"
             )
-        return probabilities, embeddings
+        if self._chosen is not None:
+            probabilities = over_subset(probabilities, self._chosen, self._sharpness)
+        return Predictions(probabilities, embeddings, unfamiliar)
 
 
 def windows_of(waveform: Waveform, window_samples: int) -> list[Waveform]:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from emotone.listening.certainty import TOO_SHORT, UnsureRule, known
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -25,9 +27,17 @@ class Segment:
         end_s: its end.
         emotion: the most probable label; None where nobody speaks.
         probabilities: of each label, the mean over the segment; empty where nobody speaks.
-        unsure: True where the highest probability is under the threshold.
+        unsure: True where the answer is in doubt; see `certainty.UnsureRule`.
         speech: whether somebody speaks.
         channel: of the recording, from 0; None where channels were mixed.
+        unfamiliar: how far the speech is from all that the model learnt from, as a quantile over corpora it has not
+            seen, in [0, 1]; None if the model does not tell.
+        reason: why it is unsure, such as "low confidence", or why a turn has no emotion; else empty.
+        speaker: of the turn; None if unknown.
+        text: what is said in the turn; None if unknown.
+        turn: position among the turns that were given; None where none were.
+        baseline: name of the baseline that the answer is relative to; None for none.
+        note: what to know besides, such as that the turn overlaps another.
     """
 
     start_s: float
@@ -37,6 +47,13 @@ class Segment:
     unsure: bool = False
     speech: bool = True
     channel: int | None = None
+    unfamiliar: float | None = None
+    reason: str = ""
+    speaker: str | None = None
+    text: str | None = None
+    turn: int | None = None
+    baseline: str | None = None
+    note: str = ""
 
     @property
     def duration_s(self) -> float:
@@ -51,19 +68,24 @@ class Segment:
 
 @dataclass(slots=True)
 class _Piece:
-    """Samples [start, end) of speech; `mass` is probabilities times `weight`, None where no window says anything."""
+    """Samples [start, end) of speech.
+
+    `mass` is probabilities times `weight`, None where no window says anything; `unfamiliar` is times `weight` too.
+    """
 
     start: int
     end: int
     mass: npt.NDArray[np.float64] | None
     weight: float
+    unfamiliar: float = 0.0
 
     def joined(self, other: _Piece) -> _Piece:
         """Both as one."""
         parts = [one.mass for one in (self, other) if one.mass is not None]
         weight = sum(one.weight for one in (self, other) if one.mass is not None)
         mass = np.sum(parts, axis=0) if parts else None
-        return _Piece(min(self.start, other.start), max(self.end, other.end), mass, weight)
+        unfamiliar = sum(one.unfamiliar for one in (self, other) if one.mass is not None)
+        return _Piece(min(self.start, other.start), max(self.end, other.end), mass, weight, unfamiliar)
 
     def best(self) -> int | None:
         """The most probable class."""
@@ -76,9 +98,10 @@ class SegmentJoiner:
     Args:
         labels: of the probabilities.
         sample_rate: in Hz.
-        unsure_threshold: a highest probability below this is called unsure.
+        rule: when a segment is unsure.
         min_segment: samples; a piece at the edge of speech that is shorter goes with its neighbour.
         channel: to write into the segments.
+        baseline: likewise.
     """
 
     def __init__(
@@ -86,13 +109,14 @@ class SegmentJoiner:
         labels: tuple[str, ...],
         sample_rate: int,
         *,
-        unsure_threshold: float,
+        rule: UnsureRule,
         min_segment: int,
         channel: int | None,
+        baseline: str | None = None,
     ) -> None:
         self._labels, self._sample_rate = labels, sample_rate
-        self._unsure_threshold, self._min_segment, self._channel = unsure_threshold, min_segment, channel
-        self._cells: deque[tuple[int, npt.NDArray[np.float64] | None]] = deque()
+        self._rule, self._min_segment, self._channel, self._baseline = rule, min_segment, channel, baseline
+        self._cells: deque[tuple[int, npt.NDArray[np.float64] | None, float]] = deque()
         self._stretches: deque[tuple[int, bool]] = deque()
         self._at = 0
         self._silence_from: int | None = None
@@ -100,9 +124,11 @@ class SegmentJoiner:
         self._held: _Piece | None = None
         self._run: _Piece | None = None
 
-    def add_cell(self, end: int, probabilities: npt.NDArray[np.float64] | None) -> None:
+    def add_cell(
+        self, end: int, probabilities: npt.NDArray[np.float64] | None, unfamiliar: float = float("nan")
+    ) -> None:
         """The next cell, up to sample `end`; None where no window heard speech in it."""
-        self._cells.append((end, probabilities))
+        self._cells.append((end, probabilities, unfamiliar))
 
     def add_speech(self, end: int, speech: bool) -> None:
         """Up to sample `end` there is speech, or none."""
@@ -115,15 +141,15 @@ class SegmentJoiner:
         """The segments that are final now; with `last`, all the rest."""
         final: list[Segment] = []
         while self._cells and self._stretches:
-            (cell_end, probabilities), (known, speech) = self._cells[0], self._stretches[0]
+            (cell_end, probabilities, unfamiliar), (known_end, speech) = self._cells[0], self._stretches[0]
             # The end of the last stretch is only how far we know, unless the recording ends there.
-            if known < cell_end and len(self._stretches) == 1 and not last:
+            if known_end < cell_end and len(self._stretches) == 1 and not last:
                 break
-            end = min(cell_end, known)
+            end = min(cell_end, known_end)
             if end > self._at:
-                self._take(self._at, end, speech, probabilities, final)
+                self._take(self._at, end, speech, probabilities, unfamiliar, final)
                 self._at = end
-            if known <= end:
+            if known_end <= end:
                 self._stretches.popleft()
             if cell_end <= end:
                 self._cells.popleft()
@@ -133,7 +159,13 @@ class SegmentJoiner:
         return final
 
     def _take(
-        self, start: int, end: int, speech: bool, probabilities: npt.NDArray[np.float64] | None, final: list[Segment]
+        self,
+        start: int,
+        end: int,
+        speech: bool,
+        probabilities: npt.NDArray[np.float64] | None,
+        unfamiliar: float,
+        final: list[Segment],
     ) -> None:
         if not speech:
             self._end_speech(final)
@@ -141,7 +173,8 @@ class SegmentJoiner:
             return
         self._end_silence(start, final)
         weight = float(end - start)
-        piece = _Piece(start, end, None if probabilities is None else probabilities * weight, weight)
+        mass = None if probabilities is None else probabilities * weight
+        piece = _Piece(start, end, mass, weight, unfamiliar * weight)
         if piece.mass is None or end - start < self._min_segment:
             if self._held is not None:
                 self._held = self._held.joined(piece)
@@ -174,16 +207,55 @@ class SegmentJoiner:
     def _end_silence(self, end: int, final: list[Segment]) -> None:
         if self._silence_from is not None:
             start_s, end_s = self._silence_from / self._sample_rate, end / self._sample_rate
-            final.append(Segment(start_s, end_s, None, speech=False, channel=self._channel))
+            silence = Segment(start_s, end_s, None, speech=False, channel=self._channel)
+            final.append(silence)
             self._silence_from = None
 
     def _segment(self, piece: _Piece) -> Segment:
         start_s, end_s = piece.start / self._sample_rate, piece.end / self._sample_rate
         if piece.mass is None:
-            return Segment(start_s, end_s, None, unsure=True, channel=self._channel)
-        shares = as_shares(self._labels, piece.mass / piece.weight)
-        emotion = max(shares, key=shares.__getitem__)
-        return Segment(start_s, end_s, emotion, shares, shares[emotion] < self._unsure_threshold, channel=self._channel)
+            return Segment(start_s, end_s, None, unsure=True, channel=self._channel, reason=TOO_SHORT)
+        return classified(
+            (start_s, end_s),
+            as_shares(self._labels, piece.mass / piece.weight),
+            known(piece.unfamiliar / piece.weight),
+            rule=self._rule,
+            channel=self._channel,
+            baseline=self._baseline,
+        )
+
+
+def classified(
+    span_s: tuple[float, float],
+    probabilities: dict[str, float],
+    unfamiliar: float | None,
+    *,
+    rule: UnsureRule,
+    channel: int | None = None,
+    baseline: str | None = None,
+) -> Segment:
+    """A segment of speech with its most probable emotion.
+
+    Args:
+        span_s: start and end.
+        probabilities: of each class.
+        unfamiliar: in [0, 1]; None if the model does not tell.
+        rule: when it is unsure.
+        channel: of the recording.
+        baseline: that the answer is relative to.
+    """
+    emotion = max(probabilities, key=probabilities.__getitem__)
+    reason = rule.reason(probabilities, unfamiliar)
+    return Segment(
+        *span_s,
+        emotion,
+        probabilities,
+        bool(reason),
+        channel=channel,
+        unfamiliar=unfamiliar,
+        reason=reason,
+        baseline=baseline,
+    )
 
 
 def as_shares(labels: tuple[str, ...], probabilities: npt.NDArray[np.floating]) -> dict[str, float]:

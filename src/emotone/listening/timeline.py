@@ -9,40 +9,24 @@ judged once, as a whole, as by the model alone.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from emotone.errors import AudioTooShortError
+from emotone.listening.certainty import known
 from emotone.listening.kept_sound import KeptSound
 from emotone.listening.options import TimelineOptions
-from emotone.listening.segments import Segment, SegmentJoiner, as_shares
+from emotone.listening.predictions import Classifier, Prediction
+from emotone.listening.segments import Segment, SegmentJoiner, as_shares, classified
 from emotone.listening.sources import Waveform
 from emotone.listening.speech import Hearing, is_silent
 from emotone.listening.voice_activity import STRETCHES_AT_ONCE
-from emotone.model_files.model_file import ModelMetadata
 
 # Windows without speech wait for their turn behind those that wait for a batch; there is no end to them in silence.
 _MOST_WAITING = 256
-
-
-class Judge(Protocol):
-    """What a timeline asks of a recognizer.
-
-    Attributes:
-        metadata: of its model.
-        unsure_threshold: a highest probability below this is called unsure.
-    """
-
-    metadata: ModelMetadata
-    unsure_threshold: float
-
-    def judge(self, waveforms: Sequence[Waveform]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Probabilities (n, n_classes) and embeddings (n, d)."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +39,7 @@ class Window:
         speech: share of the window with speech, in [0, 1].
         probabilities: shape (n_classes,); None where nobody speaks.
         embedding: shape (d,); None where nobody speaks.
+        unfamiliar: in [0, 1]; NaN where nobody speaks or the model does not tell.
     """
 
     start: int
@@ -62,6 +47,7 @@ class Window:
     speech: float
     probabilities: npt.NDArray[np.float32] | None
     embedding: npt.NDArray[np.float32] | None
+    unfamiliar: float = float("nan")
 
 
 class StreamingTimeline:
@@ -81,7 +67,7 @@ class StreamingTimeline:
 
     def __init__(
         self,
-        recognizer: Judge,
+        recognizer: Classifier,
         options: TimelineOptions | None = None,
         *,
         channel: int | None = None,
@@ -107,11 +93,12 @@ class StreamingTimeline:
         self._covering: deque[Window] = deque()
         self._next_cell = 0
         self._joiner = SegmentJoiner(
-            metadata.labels,
+            recognizer.labels,
             metadata.sample_rate,
-            unsure_threshold=recognizer.unsure_threshold,
+            rule=recognizer.unsure_rule,
             min_segment=min(round(options.min_segment_s * metadata.sample_rate), self._hop),
             channel=channel,
+            baseline=recognizer.baseline_name,
         )
         self._reset_sums()
 
@@ -134,6 +121,11 @@ class StreamingTimeline:
     def embedding(self) -> npt.NDArray[np.float32] | None:
         """Likewise, shape (d,)."""
         return (self._embeddings / self._weight).astype(np.float32) if self._weight else None
+
+    @property
+    def unfamiliar(self) -> float | None:
+        """Likewise, in [0, 1]; None also if the model does not tell."""
+        return known(self._unfamiliar / self._weight) if self._weight else None
 
     def push(self, block: Waveform) -> list[Segment]:
         """The segments that became final with this block.
@@ -161,11 +153,11 @@ class StreamingTimeline:
         """All that was pushed, shape (n_samples,), as long as it is no more than a clip; None once it is more."""
         return self._sound.read(0, self._sound.n_samples) if self._is_clip and self._sound.n_samples else None
 
-    def finish(self, judged: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None = None) -> list[Segment]:
+    def finish(self, judged: Prediction | None = None) -> list[Segment]:
         """The rest.
 
         Args:
-            judged: probabilities and embedding of `clip`, where a caller judged many clips at once.
+            judged: the prediction for `clip`, where a caller judged many clips at once.
         Raises:
             AudioTooShortError: the whole stream is shorter than the model can judge.
         """
@@ -225,10 +217,10 @@ class StreamingTimeline:
 
     def _judge_waiting(self) -> None:
         sounds = [sound for *_, sound in self._waiting if sound is not None]
-        judged = iter(zip(*self._recognizer.judge(sounds), strict=True)) if sounds else iter(())
+        judged = iter(self._recognizer.judge(sounds).rows() if sounds else ())
         for start, end, speech, sound in self._waiting:
-            probabilities, embedding = next(judged) if sound is not None else (None, None)
-            self._add_window(Window(start, end, speech, probabilities, embedding))
+            prediction = next(judged) if sound is not None else (None, None)
+            self._add_window(Window(start, end, speech, *prediction))
         self._waiting, self._n_to_judge = [], 0
 
     def _add_window(self, window: Window) -> None:
@@ -237,6 +229,7 @@ class StreamingTimeline:
             self._weight += weight
             self._sum += weight * window.probabilities
             self._embeddings += weight * window.embedding
+            self._unfamiliar += weight * window.unfamiliar
         self._covering.append(window)
         # No later window on the grid reaches back into the cell that this one begins (segments.py on the last one).
         self._end_cell()
@@ -248,21 +241,22 @@ class StreamingTimeline:
         end = start + self._hop
         while self._covering and self._covering[0].end <= start:
             self._covering.popleft()
-        mass = np.zeros(len(self._metadata.labels))
-        total = 0.0
+        mass = np.zeros(len(self._recognizer.labels))
+        total = unfamiliar = 0.0
         for window in self._covering:
             overlap = min(end, window.end) - max(start, window.start)
             if window.probabilities is not None and overlap > 0:
                 mass += overlap * window.speech * window.probabilities
+                unfamiliar += overlap * window.speech * window.unfamiliar
                 total += overlap * window.speech
-        self._joiner.add_cell(end, mass / total if total else None)
+        self._joiner.add_cell(end, mass / total if total else None, unfamiliar / total if total else float("nan"))
         self._next_cell += 1
 
     def _end_cells(self) -> None:
         while self._next_cell * self._hop < self._sound.n_samples:
             self._end_cell()
 
-    def _judge_clip(self, judged: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None) -> list[Segment]:
+    def _judge_clip(self, judged: Prediction | None) -> list[Segment]:
         n_samples, least = self._sound.n_samples, self._metadata.min_samples
         if n_samples < least:
             raise AudioTooShortError(
@@ -276,25 +270,31 @@ class StreamingTimeline:
                 self._on_window(Window(0, n_samples, 0.0, None, None))
             return [Segment(0.0, self.duration_s, None, speech=False, channel=self._channel)]
         if judged is None:
-            of_batch, embeddings = self._recognizer.judge([sound])
-            judged = of_batch[0], embeddings[0]
-        probabilities, embedding = judged
+            judged = self._recognizer.judge([sound]).rows()[0]
+        probabilities, embedding, unfamiliar = judged
         # A live stream has judged windows by now; the clip as a whole knows better.
         self._reset_sums()
         # Weight 1, so that the mean is the model's answer to the bit.
         self._weight = 1.0
         self._sum += probabilities
         self._embeddings += embedding
+        self._unfamiliar += float(unfamiliar)
         if self._on_window:
-            self._on_window(Window(0, n_samples, 1.0, probabilities, embedding))
-        shares = as_shares(self._metadata.labels, probabilities)
-        emotion = max(shares, key=shares.__getitem__)
-        unsure = shares[emotion] < self._recognizer.unsure_threshold
-        return [Segment(0.0, self.duration_s, emotion, shares, unsure, channel=self._channel)]
+            self._on_window(Window(0, n_samples, 1.0, probabilities, embedding, float(unfamiliar)))
+        return [
+            classified(
+                (0.0, self.duration_s),
+                as_shares(self._recognizer.labels, probabilities),
+                known(float(unfamiliar)),
+                rule=self._recognizer.unsure_rule,
+                channel=self._channel,
+                baseline=self._recognizer.baseline_name,
+            )
+        ]
 
     def _reset_sums(self) -> None:
-        self._weight = 0.0
-        self._sum = np.zeros(len(self._metadata.labels))
+        self._weight = self._unfamiliar = 0.0
+        self._sum = np.zeros(len(self._recognizer.labels))
         self._embeddings = np.zeros(self._metadata.embedding_dim)
 
     def _forget(self) -> None:

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, BinaryIO, Literal, cast
 
-import numpy as np
-import numpy.typing as npt
-
 from emotone.audio import AudioInfo, AudioTruncatedWarning
 from emotone.listening.options import TimelineOptions
+from emotone.listening.predictions import Predictions
 from emotone.listening.reading import Reading
 from emotone.listening.recognizer import Recognizer
 from emotone.listening.sources import Waveform
@@ -105,7 +103,7 @@ class ServiceContext:
         _check_length(recognition.duration_s, max_duration_s)
         self.metrics.judging_seconds.observe(monotonic() - begun)
         self.metrics.audio_seconds.inc(recognition.duration_s)
-        return reply_of(recognition, self.recognizer.metadata, judge.unsure_threshold, notices)
+        return reply_of(recognition, self.recognizer.metadata, judge.unsure_rule.confidence, notices)
 
     def recognizer_with(self, threshold: float | None) -> Recognizer:
         """The recognizer with a threshold of its own; the network is shared."""
@@ -132,11 +130,13 @@ class _CancellableRecognizer:
 
     def __init__(self, recognizer: Recognizer, deadline: Deadline) -> None:
         self.metadata = recognizer.metadata
-        self.unsure_threshold = recognizer.unsure_threshold
+        self.labels = recognizer.labels
+        self.unsure_rule = recognizer.unsure_rule
+        self.baseline_name = recognizer.baseline_name
         self._recognizer = recognizer
         self._watch = deadline
 
-    def judge(self, waveforms: Sequence[Waveform]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def judge(self, waveforms: Sequence[Waveform]) -> Predictions:
         self._watch.check()
         return self._recognizer.judge(waveforms)
 
