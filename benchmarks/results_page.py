@@ -15,6 +15,7 @@ from pathlib import Path
 
 from emotone.evaluation import markdown
 from emotone.evaluation.results import Results
+from emotone.evaluation.run_folder import RunFolder
 from emotone.experiments.paper_tables.comparison import compare, signed
 from emotone.experiments.paper_tables.record import read_record, write_record
 from emotone.experiments.paper_tables.report import sections
@@ -208,7 +209,7 @@ def main(runs: list[str]) -> None:
             take_record(Path(record))
         runs = []
     for run in map(Path, runs):
-        results = Results.read(run / "results.json")
+        results = Results.read(RunFolder(run).results)
         results.model_copy(update={"command": public_command(results.command)}).write(RESULTS / f"{run.name}.json")
     PAGE.write_text(page(), encoding="utf-8")
     README.write_text(readme(), encoding="utf-8")

@@ -29,7 +29,7 @@ class Row:
             with_interval(r.pooled, "uar"),
             str(r.n),
             str(r.n_speakers),
-            f"{r.calibration.after.ece:.3f} (was {r.calibration.before.ece:.3f})",
+            f"{r.calibration.after.ece:.3f} (was {r.calibration.before.ece:.3f})" if r.calibration else "–",
             f"`{r.fold_hash}`",
             "–" if r.tests_looked_at is None else str(r.tests_looked_at),
         ]

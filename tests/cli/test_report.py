@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from emotone.cli.report import report
 from emotone.errors import EvaluationError
 from emotone.evaluation.predictions import Predictions
+from emotone.evaluation.provenance import Provenance
 from emotone.evaluation.summary import summarise
 
 
@@ -46,10 +47,11 @@ def run(tmp_path: Path) -> Path:
                 "epochs_run": 2, "temperature": 1.5, "seconds": 3.0, "n_parameters": 10, "validation_uar": 0.5,
             }
         )  # fmt: skip
-    summarise(
-        {0: table}, fold_info=infos, corpus="tiny", protocol="2 folds", fold_hash="00ff", speaker_independent=True,
-        sentences_shared=False, recipe_name="r", recipe={}, command="c", device="cpu",
-    ).write(tmp_path / "run" / "results.json")  # fmt: skip
+    provenance = Provenance(
+        corpus="tiny", protocol="2 folds", fold_hash="00ff", speaker_independent=True, sentences_shared=False,
+        recipe_name="r", recipe={}, command="c", device="cpu",
+    )  # fmt: skip
+    summarise({0: table}, infos, provenance).write(tmp_path / "run" / "results.json")
     return tmp_path / "run"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from emotone.evaluation.predictions import Predictions
+from emotone.evaluation.provenance import Provenance
 from emotone.evaluation.summary import summarise
 
 LABELS = ("anger", "boredom", "neutral")
@@ -106,12 +107,11 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
                     "clips_per_second\n1,1.1,1.2,0.5,0.45,0.001,9.5,140\n2,0.8,0.9,0.7,0.65,0.001,9.5,141\n"
                     "3,0.6,1.0,0.68,0.6,0.0005,9.4,142\n"
                 )
-        (run / "recipe.toml").write_text('name = "default"\n')
         summarise(
             {seed: _predictions(seed) for seed in seeds},
-            fold_info=[info for seed in seeds for info in _fold_info(seed)],
+            [info for seed in seeds for info in _fold_info(seed)],
+            Provenance(**{**_METADATA, **metadata}),
             n_resamples=200,
-            **{**_METADATA, **metadata},
         ).write(run / "results.json")
         return run
 

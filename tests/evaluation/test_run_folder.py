@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from emotone.errors import EvaluationError
-from emotone.evaluation.run_folder import read_history, read_run
+from emotone.errors import EvaluationError, TrainingError
+from emotone.evaluation.predictions import Predictions, concatenate
+from emotone.evaluation.results import Results
+from emotone.evaluation.run_folder import FoldFolder, RunFolder, read_history, read_run
+from emotone.evaluation.summary import summarise
 
 
 @pytest.mark.parametrize("seeds", [(0,), (3, 5)])
@@ -19,20 +23,38 @@ def test_a_finished_run_reads_whole(make_run: Callable[..., Path], seeds: tuple[
     assert tuple(run.predictions) == seeds
     assert [len(table) for table in run.predictions.values()] == [120] * len(seeds)
     assert set(run.histories) == {(seed, fold) for seed in seeds for fold in range(4)}
-    assert run.recipe_text == 'name = "default"\n'
 
 
 def test_one_seed_may_have_its_own_folder(make_run: Callable[..., Path]) -> None:
     assert len(read_run(make_run((4,), nested=True)).predictions[4]) == 120
 
 
-def test_histories_and_the_recipe_s_file_may_be_missing(make_run: Callable[..., Path]) -> None:
+def test_histories_may_be_missing(make_run: Callable[..., Path]) -> None:
     folder = make_run()
-    (folder / "recipe.toml").unlink()
     (folder / "fold-02" / "history.csv").unlink()
     run = read_run(folder)
-    assert run.recipe_text is None
     assert (0, 2) not in run.histories
+
+
+def test_a_run_without_training_has_its_predictions_in_the_run_folder(make_run: Callable[..., Path]) -> None:
+    folder = make_run()
+    results = Results.read(folder / "results.json")
+    tables = [Predictions.read(path) for path in sorted(folder.glob("fold-*/predictions.csv"))]
+    whole = replace(concatenate(tables), folds=np.zeros(120, dtype=np.int64))
+    info = {"fold": 0, "test_speakers": list(results.per_speaker), "validation_speakers": []}
+    alone = folder.parent / "alone"
+    FoldFolder(alone).finish(whole, info)
+    summarise({0: whole}, [info], results.provenance(), n_resamples=50).write(alone / "results.json")
+    assert len(read_run(alone).predictions[0]) == 120
+    assert read_run(alone).histories == {}
+
+
+def test_settings_of_another_run_are_refused_by_name(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.claim({"recipe": {"gamma": 2.0}, "corpus": "emodb"})
+    folder.claim({"recipe": {"gamma": 2.0}, "corpus": "emodb"})
+    with pytest.raises(TrainingError, match="other recipe; choose"):
+        folder.claim({"recipe": {"gamma": 0.0}, "corpus": "emodb"})
 
 
 def test_a_run_that_has_not_ended_is_refused(make_run: Callable[..., Path], tmp_path: Path) -> None:

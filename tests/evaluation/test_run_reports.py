@@ -68,7 +68,7 @@ def test_both_forms_carry_the_headline_and_every_fold(run: Path) -> None:
     assert results.headline() in "".join(_Page(page).text)
     assert results.headline() in markdown.replace("\\", "")
     for text in (markdown.replace("\\", ""), page):
-        for part in ("1a2b3c4d5e6f", "emotone crossval emodb DIR", "912,345", "2 of 3", "speaker 08", "name = "):
+        for part in ("1a2b3c4d5e6f", "emotone crossval emodb DIR", "912,345", "2 of 3", "speaker 08", '"gamma": 2.0'):
             assert part in text.replace("&quot;", '"')
 
 
@@ -94,8 +94,10 @@ def test_the_page_is_made_for_light_and_dark_and_for_screen_readers(run: Path) -
 
 
 def test_what_users_wrote_is_escaped(make_run: Callable[..., Path]) -> None:
-    run = make_run(corpus=HOSTILE, protocol=HOSTILE, recipe_name=HOSTILE, command=HOSTILE, device=HOSTILE)
-    (run / "recipe.toml").write_text(f"# ``` ```` {HOSTILE}\n")
+    recipe = {"summary": f"# ``` ```` {HOSTILE}"}
+    run = make_run(
+        corpus=HOSTILE, protocol=HOSTILE, recipe_name=HOSTILE, recipe=recipe, command=HOSTILE, device=HOSTILE
+    )
     markdown, page = (path.read_text() for path in write_report(run)[:2])
     assert "script" not in _Page(page).tags
     assert HOSTILE in "".join(_Page(page).text)

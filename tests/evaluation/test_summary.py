@@ -13,6 +13,7 @@ import pytest
 from emotone.errors import EvaluationError
 from emotone.evaluation import calibration, metrics
 from emotone.evaluation.predictions import Predictions
+from emotone.evaluation.provenance import Provenance
 from emotone.evaluation.results import Results
 from emotone.evaluation.summary import summarise
 
@@ -27,7 +28,8 @@ def summary(
     def make(seeds: tuple[int, ...] = (0,), **changes: Any) -> Results:
         infos = [info for seed in seeds for info in make_fold_info(seed)]
         by_seed = {seed: make_predictions(seed) for seed in seeds}
-        return summarise(by_seed, **{"fold_info": infos, "n_resamples": 200, **metadata, **changes})
+        folds = changes.pop("folds", infos)
+        return summarise(by_seed, folds, Provenance(**{**metadata, **changes}), n_resamples=200)
 
     return make
 
@@ -65,7 +67,7 @@ def test_a_class_absent_from_a_fold_is_named_there(
 ) -> None:
     table = make_predictions()
     table = table.take((table.folds != 1) | (table.truth != 0))
-    results = summarise({0: table}, fold_info=make_fold_info(), n_resamples=200, **metadata)
+    results = summarise({0: table}, make_fold_info(), Provenance(**metadata), n_resamples=200)
     assert results.per_fold[1].scores.absent_classes == ["anger"]
     assert results.per_speaker["08"].absent_classes == ["anger"]
     assert results.pooled.absent_classes == []
@@ -98,7 +100,7 @@ def test_the_order_of_utterances_does_not_matter(
 ) -> None:
     shuffled = make_predictions(1).take(np.random.default_rng(0).permutation(120))
     infos = [info for seed in (0, 1) for info in make_fold_info(seed)]
-    found = summarise({1: shuffled, 0: make_predictions(0)}, fold_info=infos, n_resamples=200, **metadata)
+    found = summarise({1: shuffled, 0: make_predictions(0)}, infos, Provenance(**metadata), n_resamples=200)
     assert found == summary((0, 1))
 
 
@@ -125,14 +127,14 @@ def test_unknown_sexes_make_no_group(
     make_predictions: MakePredictions, make_fold_info: MakeFoldInfo, metadata: dict[str, Any]
 ) -> None:
     table = replace(make_predictions(), sexes=("",) * 120)
-    assert summarise({0: table}, fold_info=make_fold_info(), n_resamples=200, **metadata).per_sex == {}
+    assert summarise({0: table}, make_fold_info(), Provenance(**metadata), n_resamples=200).per_sex == {}
 
 
 def test_the_headline_never_gives_a_score_alone(summary: Callable[..., Results]) -> None:
     line = summary().headline()
     for part in ("EmoDB, leave one speaker out (folds 1a2b3c4d5e6f), SI, n = 120, 4 speakers: UAR ", "] ", "ECE"):
         assert part.strip() in line
-    assert line.endswith("sentences shared, test folds looked at 1 time")
+    assert line.endswith("sentences shared, test evaluations so far: 1")
 
 
 def test_a_speaker_dependent_score_says_so(summary: Callable[..., Results]) -> None:
@@ -147,7 +149,7 @@ def test_one_speaker_has_no_interval_and_the_headline_says_so(
 ) -> None:
     table = make_predictions()
     table = table.take(table.folds == 0)
-    results = summarise({0: table}, fold_info=make_fold_info()[:1], **metadata)
+    results = summarise({0: table}, make_fold_info()[:1], Provenance(**metadata))
     assert results.pooled.uar_interval is None
     assert "no interval: fewer than two speakers" in results.headline()
 
@@ -179,16 +181,16 @@ def test_seeds_that_scored_different_utterances_are_refused(
     infos = make_fold_info(0) + make_fold_info(1)
     short = make_predictions(1).take(range(100))
     with pytest.raises(EvaluationError, match=r"seeds 0 \(120 utterances\) and 1 \(100\)"):
-        summarise({0: make_predictions(0), 1: short}, fold_info=infos, **metadata)
+        summarise({0: make_predictions(0), 1: short}, infos, Provenance(**metadata))
     with pytest.raises(EvaluationError, match="at least one seed"):
-        summarise({}, fold_info=infos, **metadata)
+        summarise({}, infos, Provenance(**metadata))
     with pytest.raises(EvaluationError, match="seed 0 has no predictions"):
-        summarise({0: make_predictions().take([])}, fold_info=infos, **metadata)
+        summarise({0: make_predictions().take([])}, infos, Provenance(**metadata))
 
 
 def test_a_fold_without_its_info_is_refused(summary: Callable[..., Results], make_fold_info: MakeFoldInfo) -> None:
     with pytest.raises(EvaluationError, match="expected one for each"):
-        summary(fold_info=make_fold_info()[:-1])
+        summary(folds=make_fold_info()[:-1])
 
 
 def test_predictions_of_a_speaker_the_fold_does_not_test_are_refused(
@@ -197,7 +199,7 @@ def test_predictions_of_a_speaker_the_fold_does_not_test_are_refused(
     infos = make_fold_info()
     infos[0]["test_speakers"] = ["99"]
     with pytest.raises(EvaluationError, match=r"predictions of \['03'\], but its test speakers are \['99'\]"):
-        summary(fold_info=infos)
+        summary(folds=infos)
 
 
 def test_a_split_that_chooses_on_its_test_speakers_is_never_called_independent(
@@ -206,14 +208,24 @@ def test_a_split_that_chooses_on_its_test_speakers_is_never_called_independent(
     infos = make_fold_info()
     infos[0]["validation_speakers"] = ["03"]
     with pytest.raises(EvaluationError, match="not speaker-independent"):
-        summary(fold_info=infos)
-    assert not summary(fold_info=infos, speaker_independent=False).speaker_independent
+        summary(folds=infos)
+    assert not summary(folds=infos, speaker_independent=False).speaker_independent
 
 
-def test_a_fold_info_that_lacks_a_key_is_refused_by_its_name(
+def test_facts_that_lack_a_fold_are_refused_by_their_name(
     summary: Callable[..., Results], make_fold_info: MakeFoldInfo
 ) -> None:
     infos = make_fold_info()
-    del infos[2]["best_epoch"]
-    with pytest.raises(EvaluationError, match="fold_info of fold 2: best_epoch: Field required"):
-        summary(fold_info=infos)
+    del infos[2]["test_speakers"]
+    with pytest.raises(EvaluationError, match="facts of fold 2: test_speakers: Field required"):
+        summary(folds=infos)
+
+
+def test_facts_that_were_not_measured_are_absent(
+    summary: Callable[..., Results], make_fold_info: MakeFoldInfo, tmp_path: Path
+) -> None:
+    kept = ("fold", "seed", "test_speakers", "validation_speakers")
+    results = summary(folds=[{key: info[key] for key in kept} for info in make_fold_info()])
+    results.write(tmp_path / "results.json")
+    info = Results.read(tmp_path / "results.json").per_fold[0].info
+    assert (info.best_epoch, info.n_parameters, info.validation_uar, info.seconds) == (None,) * 4

@@ -42,8 +42,8 @@ def evaluate(
     from emotone import load
     from emotone.corpora import read_corpus
     from emotone.emotions import parse_classes, require_present
-    from emotone.experiments.cross_validation import command_line
-    from emotone.experiments.untouched import evaluate_untouched
+    from emotone.evaluation.provenance import command_line
+    from emotone.experiments.cross_corpus import evaluate_model
 
     recognizer = load(model)
     labels = recognizer.metadata.labels
@@ -57,12 +57,12 @@ def evaluate(
         console.print(f"note: {note}", style="dim", markup=False, highlight=False)
     for reason, count in task.dropped.items():
         console.print(f"left out: {count} ({reason})", style="dim", highlight=False)
-    results = evaluate_untouched(
+    results = evaluate_model(
         recognizer,
         task,
         output or Path("runs") / f"{task.name}-{recognizer.metadata.name}",
         speakers=[] if speakers is None else [speaker.strip() for speaker in speakers.split(",")],
-        unheard=unseen,
+        unseen=unseen,
         command=command_line(),
         progress=lambda items: track(items, "recognising", console=console),
     )

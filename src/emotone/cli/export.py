@@ -49,9 +49,9 @@ def export(
     from emotone.cli.training_run import fold_weights
     from emotone.evaluation.predictions import Predictions
     from emotone.evaluation.results import Results
+    from emotone.evaluation.run_folder import FoldFolder
     from emotone.experiments.fold_score import score_of_fold
     from emotone.experiments.model_card import card, score_of, training_corpora, untouched_note
-    from emotone.experiments.plan import read_fold_info
     from emotone.files import check_replaceable, write_text
     from emotone.model_files.model_file import read_model_file
     from emotone.training.export import export_model, read_weights
@@ -63,9 +63,9 @@ def export(
             output.with_suffix(".md"), "a model card", lambda old: old.startswith(b"# Model card"), overwrite=overwrite
         )
     weights = read_weights(path)
-    fold = path.parent / "fold.json"
-    held_out = read_fold_info(path.parent)["test_speakers"] if fold.is_file() else []
-    own = score_of_fold(path.parent) if fold.is_file() else None
+    fold = FoldFolder(path.parent)
+    held_out = fold.read_info()["test_speakers"] if fold.is_done else []
+    own = score_of_fold(fold.path) if fold.is_done else None
     found = [(own, note)] if own is not None else []
     found += [(extra, untouched_note(extra)) for extra in map(Results.read, scores or [])]
     measured = [score_of(result, note=remark) for result, remark in found]
@@ -83,11 +83,10 @@ def export(
         precision=precision.value,
     )
     if with_card:
-        table = path.parent / "predictions.csv"
         text = card(
             read_model_file(output)[1],
             own,
-            Predictions.read(table) if table.is_file() else None,
+            Predictions.read(fold.predictions) if fold.predictions.is_file() else None,
         )
         write_text(output.with_suffix(".md"), text)
     size_mb = output.stat().st_size / 1e6

@@ -71,7 +71,7 @@ def tables(
     from emotone.cli.training_run import check_device, default_store
     from emotone.cores import available_cores
     from emotone.corpora import protocol_folds
-    from emotone.experiments.cross_validation import command_line
+    from emotone.evaluation.provenance import command_line
     from emotone.experiments.paper_tables.record import check_record
     from emotone.experiments.paper_tables.report import write_tables
     from emotone.experiments.paper_tables.run import TablePlan, quick_task, run_table, table_facts

@@ -17,7 +17,9 @@ from emotone.emotions import parse_classes, require_present
 from emotone.errors import CorpusError, MissingExtraError, RecipeError, TrainingError
 
 try:
-    from emotone.experiments.cross_validation import command_line, cross_validate
+    from emotone.evaluation.provenance import command_line
+    from emotone.evaluation.run_folder import RunFolder
+    from emotone.experiments.cross_validation import cross_validate
     from emotone.experiments.plan import Plan
     from emotone.experiments.recipe import load_recipe
     from emotone.experiments.tracking import Tracker, check_tracker, open_tracker
@@ -131,8 +133,7 @@ def fold_weights(run: Path) -> Path:
     Raises:
         TrainingError: no weights there, or several.
     """
-    patterns = ("model.safetensors", "seed-*/fold-*/model.safetensors")
-    found = [run] if run.is_file() else [path for pattern in patterns for path in run.glob(pattern)]
+    found = [run] if run.is_file() else RunFolder(run).weights()
     if len(found) != 1:
         raise TrainingError(f"got {run} with {len(found)} trained folds; expected one: name the fold's folder")
     return found[0]

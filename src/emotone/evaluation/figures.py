@@ -21,6 +21,7 @@ from emotone.evaluation import calibration
 from emotone.evaluation.predictions import Predictions
 from emotone.evaluation.results import Results, percent
 from emotone.evaluation.run_folder import History
+from emotone.evaluation.summary import N_BINS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,7 +93,7 @@ def reliability_figure(results: Results, predictions: Mapping[int, Predictions])
     """Accuracy against confidence before and after temperature scaling, and how many utterances each bin holds."""
     tables = list(predictions.values())
     truth = np.concatenate([table.truth for table in tables])
-    n_bins = results.calibration.n_bins
+    n_bins = results.calibration.n_bins if results.calibration else N_BINS
     before = calibration.reliability(np.concatenate([table.uncalibrated for table in tables]), truth, n_bins)
     after = calibration.reliability(np.concatenate([table.probabilities for table in tables]), truth, n_bins)
     figure = _figure((4.4, 5.0))

@@ -81,9 +81,10 @@ def as_html(results: Results, parts: Sequence[Section]) -> str:
     cards = [
         _card("UAR", percent(pooled.uar), _around(pooled.uar_interval)),
         _card("accuracy", percent(pooled.accuracy), _around(pooled.accuracy_interval)),
-        _card("calibration error", f"{calibration.after.ece:.3f}", f"was {calibration.before.ece:.3f}"),
         _card("test utterances", str(results.n), f"{results.n_speakers} speakers, {len(results.labels)} classes"),
     ]
+    if calibration is not None:
+        cards.insert(2, _card("calibration error", f"{calibration.after.ece:.3f}", f"was {calibration.before.ece:.3f}"))
     warning = ""
     if not results.speaker_independent:
         warning = (

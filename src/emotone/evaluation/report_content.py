@@ -1,6 +1,6 @@
-"""What a report says of a run: text, tables and figures in one order, for Markdown and for HTML alike.
+"""The content of a report: text, tables and figures in order, for Markdown and for HTML.
 
-Conventions: scores are shown in percent. Nothing here is escaped yet: that is for those who write it out.
+Conventions: scores are in percent. Nothing is escaped here; the writers do that.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emotone.evaluation.results import ConfidenceInterval, Results, percent
-from emotone.evaluation.run_folder import RunFolder
+from emotone.evaluation.run_folder import FinishedRun
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,7 +36,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure with the name of its file and words for those who do not see it."""
+    """A figure with its file name and a description for readers who cannot see it."""
 
     name: str
     description: str
@@ -45,7 +45,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Code:
-    """Text as it stands."""
+    """Preformatted text."""
 
     text: str
 
@@ -55,18 +55,18 @@ Part = Paragraph | Table | Picture | Code
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it."""
+    """A heading and its parts."""
 
     title: str
     parts: Sequence[Part]
 
 
 def title(results: Results) -> str:
-    """What the report is of."""
+    """The title of the report."""
     return f"{results.corpus}: {results.recipe_name}"
 
 
-def sections(run: RunFolder, *, figures: bool = True) -> list[Section]:
+def sections(run: FinishedRun, *, figures: bool = True) -> list[Section]:
     """The whole report of a run, in order."""
     results = run.results
     pictures = _pictures(run) if figures else {}
@@ -78,7 +78,7 @@ def sections(run: RunFolder, *, figures: bool = True) -> list[Section]:
         Section("Classes", [_class_table(results), *pictures.get("recall", [])]),
         Section("Confusion matrix", [*pictures.get("confusion", []), _confusion_table(results)]),
         Section("Folds", [_fold_table(results), *pictures.get("curves", [])]),
-        Section("Honesty of the probabilities", [_calibration_table(results), *pictures.get("reliability", [])]),
+        Section("Calibration", [*_calibration_table(results), *pictures.get("reliability", [])]),
         Section("Groups", [_group_table(results)]),
         Section("How to read this", [Paragraph(text) for text in _explanations(results)]),
         Section("How it was made", [_origin_table(results), Code(_recipe(run))]),
@@ -142,37 +142,41 @@ def _confusion_table(results: Results) -> Table:
 
 
 def _fold_table(results: Results) -> Table:
-    several = len(results.seeds) > 1
+    trained = any(one.info.epochs_run is not None for one in results.per_fold)
+    columns = (["seed"] if len(results.seeds) > 1 else []) + ["fold", "test speakers", "classes absent"]
+    n_text = len(columns)
+    columns += ["n", "UAR", "accuracy", *(["validation UAR", "epoch", "temperature"] if trained else []), "minutes"]
     rows = []
     for one in results.per_fold:
         info, scores = one.info, one.scores
-        rows.append(
-            ([str(info.seed)] if several else [])
-            + [str(info.fold), " ".join(info.test_speakers), ", ".join(scores.absent_classes) or "none"]
-            + [str(scores.n), percent(scores.uar), percent(scores.accuracy), percent(info.validation_uar)]
-            + [f"{info.best_epoch} of {info.epochs_run}", f"{info.temperature:.2f}", f"{info.seconds / 60:.1f}"]
-        )
-    columns = ["fold", "test speakers", "classes absent", "n", "UAR", "accuracy", "validation UAR", "epoch"]
+        row = [str(info.seed)] if len(results.seeds) > 1 else []
+        row += [str(info.fold), " ".join(info.test_speakers), ", ".join(scores.absent_classes) or "none"]
+        row += [str(scores.n), percent(scores.uar), percent(scores.accuracy)]
+        if trained:
+            row += [percent(info.validation_uar), f"{info.best_epoch or '–'} of {info.epochs_run or '–'}"]
+            row.append("–" if info.temperature is None else f"{info.temperature:.2f}")
+        rows.append([*row, "–" if info.seconds is None else f"{info.seconds / 60:.1f}"])
+    chosen = " The epoch and the temperature were chosen on validation speakers." if trained else ""
     return Table(
-        "Each fold alone; its UAR leaves out the classes absent from it. The epoch and the temperature were chosen on "
-        "validation speakers.",
-        (["seed"] if several else []) + [*columns, "temperature", "minutes"],
-        rows,
-        n_text=4 if several else 3,
+        f"Each fold alone; its UAR leaves out the classes absent from it.{chosen}", columns, rows, n_text=n_text
     )
 
 
-def _calibration_table(results: Results) -> Table:
+def _calibration_table(results: Results) -> list[Part]:
+    if results.calibration is None:
+        return [Paragraph("Not measured: only labels were kept.")]
     before, after = results.calibration.before, results.calibration.after
-    return Table(
-        f"Of all three, lower is better. ECE in {results.calibration.n_bins} bins of equal width.",
-        ["", "as trained", "calibrated"],
-        [
-            ["expected calibration error", f"{before.ece:.3f}", f"{after.ece:.3f}"],
-            ["negative log-likelihood", f"{before.nll:.3f}", f"{after.nll:.3f}"],
-            ["Brier score", f"{before.brier:.3f}", f"{after.brier:.3f}"],
-        ],
-    )
+    return [
+        Table(
+            f"Of all three, lower is better. ECE in {results.calibration.n_bins} bins of equal width.",
+            ["", "as trained", "calibrated"],
+            [
+                ["expected calibration error", f"{before.ece:.3f}", f"{after.ece:.3f}"],
+                ["negative log-likelihood", f"{before.nll:.3f}", f"{after.nll:.3f}"],
+                ["Brier score", f"{before.brier:.3f}", f"{after.brier:.3f}"],
+            ],
+        )
+    ]
 
 
 def _group_table(results: Results) -> Table:
@@ -191,11 +195,14 @@ def _group_table(results: Results) -> Table:
 
 
 def _explanations(results: Results) -> list[str]:
-    who = (
-        "SI, speaker-independent: no test speaker was heard in training or in validation."
-        if results.speaker_independent
-        else "SD: speakers are shared by training and test. Such a score is too high and says little of new speakers."
-    )
+    if results.speaker_independent:
+        who = "SI, speaker-independent: no test speaker was used in training or in validation."
+    elif results.kind in ("cross-corpus", "untouched"):
+        who = "It is not known whether the model was trained on some of these speakers."
+    else:
+        who = (
+            "SD: speakers are shared by training and test. Such a score is too high and says little about new speakers."
+        )
     text = (
         "Sentences shared: test speakers say sentences that training speakers said, which makes the task easier than "
         "free speech."
@@ -203,41 +210,47 @@ def _explanations(results: Results) -> list[str]:
         else "Test speakers do not say the sentences of the training speakers."
     )
     return [
-        "UAR, unweighted average recall, is the mean of the recalls of the classes, and counts a rare class as much as "
-        "a common one. Accuracy is the share of utterances that are right. Guessing gives a UAR of "
+        "UAR, unweighted average recall, is the mean of the recalls of the classes, so a rare class counts as much as "
+        "a common one. Accuracy is the proportion of utterances that are right. Guessing gives a UAR of "
         f"{percent(1 / max(1, len(results.labels) - len(results.pooled.absent_classes)))}.",
         who,
         text,
-        "Intervals come from drawing the test speakers anew with replacement. They say how much a score hangs on who "
-        "was recorded, not how the system does on other kinds of speech; over few speakers they tend to be too narrow.",
+        "Intervals come from drawing the test speakers again with replacement. They say how much a score depends on "
+        "who was recorded, not how the system does on other kinds of speech; over few speakers they tend to be too "
+        "narrow.",
     ]
 
 
 def _origin_table(results: Results) -> Table:
     counted = "not counted" if results.tests_looked_at is None else str(results.tests_looked_at)
-    parameters = {one.info.n_parameters for one in results.per_fold}
+    infos = [one.info for one in results.per_fold]
+    parameters = {info.n_parameters for info in infos if info.n_parameters is not None}
+    seconds = [info.seconds for info in infos if info.seconds is not None]
+    trained = any(info.epochs_run is not None for info in infos)
     rows = [
         ["command", results.command],
         ["recipe", results.recipe_name],
         ["corpus", results.corpus],
         ["protocol", results.protocol],
         ["folds' hash", results.fold_hash],
-        ["times these test folds were looked at", counted],
+        ["test evaluations on these folds", counted],
         ["seeds", ", ".join(map(str, results.seeds))],
-        ["parameters", ", ".join(f"{count:,}" for count in sorted(parameters))],
-        ["training time, all folds", f"{sum(one.info.seconds for one in results.per_fold) / 60:.1f} minutes"],
-        ["device", results.device],
-        ["created", results.created],
-        *([name, version] for name, version in results.versions.items()),
     ]
+    if parameters:
+        rows.append(["parameters", ", ".join(f"{count:,}" for count in sorted(parameters))])
+    if seconds:
+        what = "training time, all folds" if trained else "time to recognise"
+        rows.append([what, f"{sum(seconds) / 60:.1f} minutes"])
+    rows += [["device", results.device], ["created", results.created]]
+    rows += [[name, version] for name, version in results.versions.items()]
     return Table("All that is needed to do it again, and the recipe below.", ["what", "value"], rows, n_text=2)
 
 
-def _recipe(run: RunFolder) -> str:
-    return run.recipe_text or json.dumps(run.results.recipe, indent=2, ensure_ascii=False)
+def _recipe(run: FinishedRun) -> str:
+    return json.dumps(run.results.recipe, indent=2, ensure_ascii=False)
 
 
-def _pictures(run: RunFolder) -> dict[str, list[Part]]:
+def _pictures(run: FinishedRun) -> dict[str, list[Part]]:
     from emotone.evaluation import figures
 
     results = run.results

@@ -1,4 +1,4 @@
-"""The results of a cross-validation: what `results.json` holds, and how it is computed from the predictions.
+"""The scores of a run, as they are stored.
 
 Conventions: scores are shares in [0, 1], None where undefined; `pooled` scores all test utterances together, `per_fold`
 each fold alone. With several seeds `pooled` is the mean over the seeds, its confusion matrix the sum of theirs. A score
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emotone.errors import EvaluationError
+from emotone.evaluation.provenance import Provenance
 from emotone.files import write_text
 
 SCHEMA = 1
@@ -69,11 +70,20 @@ class Scores(_Record):
 
 
 class FoldInfo(BaseModel):
-    """What training says of one fold (its fold.json); keys beyond these are ignored.
+    """Facts about one fold; keys beyond these are ignored. What was not measured, or does not apply, is None.
 
     Attributes:
-        seconds: of training, by the clock.
-        core_seconds: of the processor (of a GPU: of the whole device); None where they were not counted.
+        fold: its number.
+        seed: of the run.
+        test_speakers: who is scored.
+        validation_speakers: who chose the epoch and the temperature; none where nothing was trained.
+        best_epoch: the epoch whose weights were kept, counted from 1.
+        epochs_run: number of epochs.
+        temperature: fitted on validation speakers.
+        seconds: of training (of recognition where nothing was trained), by the clock.
+        n_parameters: of the network.
+        validation_uar: of the best epoch.
+        core_seconds: of the processor (of a GPU: of the whole device).
         c: of a support vector machine, as the validation speakers chose it.
     """
 
@@ -83,12 +93,12 @@ class FoldInfo(BaseModel):
     seed: int = 0
     test_speakers: list[str]
     validation_speakers: list[str]
-    best_epoch: int
-    epochs_run: int
-    temperature: float
-    seconds: float
-    n_parameters: int
-    validation_uar: float
+    best_epoch: int | None = None
+    epochs_run: int | None = None
+    temperature: float | None = None
+    seconds: float | None = None
+    n_parameters: int | None = None
+    validation_uar: float | None = None
     core_seconds: float | None = None
     c: float | None = None
 
@@ -144,53 +154,29 @@ class GroupScores(_Record):
     uar_interval: ConfidenceInterval | None = None
 
 
-class Results(_Record):
-    """Everything a reader must know of a score.
+class Results(Provenance):
+    """All scores of a run, with the provenance that must be shown with them.
 
     Attributes:
         schema_version: of this file.
-        kind: what was run.
-        corpus: its name.
-        protocol: the folds' name.
-        fold_hash: of who is tested, validated and trained in which fold.
-        speaker_independent: False where a speaker may stand on both sides.
-        sentences_shared: True where test speakers say the sentences training speakers said.
         n: test utterances.
         n_speakers: test speakers.
         labels: in the order of the model's outputs.
         seeds: in the order of `per_seed`.
-        recipe_name: of the recipe, which stands in full in `recipe`.
-        versions: of the software.
-        command: that ran it.
-        device: that it ran on.
-        created: ISO date.
-        tests_looked_at: how many times these test folds have been looked at, None where nobody counted.
+        calibration: None where only labels were kept, not probabilities.
     """
 
     schema_version: Literal[1] = 1
-    kind: str
-    corpus: str
-    protocol: str
-    fold_hash: str
-    speaker_independent: bool
-    sentences_shared: bool
     n: int
     n_speakers: int
     labels: list[str]
     seeds: list[int]
-    recipe_name: str
-    recipe: dict[str, Any]
-    versions: dict[str, str]
-    command: str
-    device: str
-    created: str
-    tests_looked_at: int | None
     pooled: Scores
     per_seed: list[SeedScores]
     over_seeds: Spread
     per_fold: list[FoldScores]
     over_folds: Spread
-    calibration: Calibration
+    calibration: Calibration | None = None
     per_sex: dict[str, GroupScores]
     per_speaker: dict[str, GroupScores]
 
@@ -220,9 +206,14 @@ class Results(_Record):
                 f"{path} holds no results of schema {SCHEMA}: {where}: {first['msg']} ({error.error_count()} faults)"
             ) from error
 
+    def provenance(self) -> Provenance:
+        """The provenance alone."""
+        return Provenance(**self.model_dump(include=set(Provenance.model_fields)))
+
     def headline(self) -> str:
-        """The score in one line, with all that must stand beside it."""
-        shared = "not known to be SI" if self.kind == "untouched" else "SD (speakers shared by training and test)"
+        """The score in one line, with everything that must be shown with it."""
+        crossed = self.kind in ("cross-corpus", "untouched")
+        shared = "not known to be SI" if crossed else "SD (speakers shared by training and test)"
         independence = "SI" if self.speaker_independent else shared
         seeds = f", mean of {len(self.seeds)} seeds" if len(self.seeds) > 1 else ""
         uar = _with_interval(self.pooled.uar, self.pooled.uar_interval, self.over_seeds.uar_sd)
@@ -231,13 +222,15 @@ class Results(_Record):
             f"{self.corpus}, {self.protocol} (folds {self.fold_hash}), {independence}, n = {self.n}, "
             f"{self.n_speakers} speaker{'s' if self.n_speakers != 1 else ''}{seeds}: UAR {uar}",
             f"accuracy {accuracy}",
-            f"ECE {self.calibration.after.ece:.3f} (was {self.calibration.before.ece:.3f})",
-            "sentences shared" if self.sentences_shared else "sentences not shared",
         ]
+        if self.calibration is not None:
+            ece, before = self.calibration.after.ece, self.calibration.before.ece
+            parts.append(f"ECE {ece:.3f}" + ("" if crossed else f" (was {before:.3f})"))
+        parts.append("sentences shared" if self.sentences_shared else "sentences not shared")
         if self.pooled.absent_classes:
             parts.append(f"no utterances of {', '.join(self.pooled.absent_classes)}")
         if self.tests_looked_at is not None:
-            parts.append(f"test folds looked at {self.tests_looked_at} time{'s' if self.tests_looked_at != 1 else ''}")
+            parts.append(f"test evaluations so far: {self.tests_looked_at}")
         return ", ".join(parts)
 
 

@@ -1,15 +1,11 @@
-"""From predictions to results: every score of a cross-validation, pooled, per fold, per seed and per group.
+"""From predictions to results: every score of a run, pooled, per fold, per seed and per group.
 
-Conventions: as in `emotone.evaluation.results`. Nothing here chooses anything: predictions come in, scores go out.
+Conventions: as in `emotone.evaluation.results`.
 """
 
 from __future__ import annotations
 
-import datetime
-import platform
-import sys
 from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -19,6 +15,7 @@ from pydantic import ValidationError
 from emotone.errors import EvaluationError
 from emotone.evaluation import calibration, metrics, significance
 from emotone.evaluation.predictions import Predictions
+from emotone.evaluation.provenance import Provenance
 from emotone.evaluation.results import (
     Calibration,
     CalibrationScores,
@@ -36,50 +33,26 @@ N_BINS = 15
 
 
 def summarise(
-    predictions_by_seed: Mapping[int, Predictions],
+    predictions: Mapping[int, Predictions],
+    folds: Iterable[FoldInfo | Mapping[str, Any]],
+    provenance: Provenance,
     *,
-    fold_info: Iterable[FoldInfo | Mapping[str, Any]],
-    corpus: str,
-    protocol: str,
-    fold_hash: str,
-    speaker_independent: bool,
-    sentences_shared: bool,
-    recipe_name: str,
-    recipe: Mapping[str, Any],
-    command: str,
-    device: str,
-    versions: Mapping[str, str] | None = None,
-    created: str | None = None,
-    tests_looked_at: int | None = None,
-    kind: str = "cross-validation",
     n_resamples: int = significance.N_RESAMPLES,
 ) -> Results:
-    """Every score of a cross-validation.
+    """Compute every score of a run.
 
     Args:
-        predictions_by_seed: for each seed the test predictions of all folds together; the same utterances in each.
-        fold_info: one for each fold of each seed, as its fold.json says.
-        corpus: its name.
-        protocol: the folds' name.
-        fold_hash: the folds' hash.
-        speaker_independent: False where a speaker may stand on both sides.
-        sentences_shared: True where test speakers say the sentences training speakers said.
-        recipe_name: the recipe's name.
-        recipe: the whole recipe, fit for JSON.
-        command: the command that ran it.
-        device: the device it ran on.
-        versions: of the software; by default of Python and of the packages that bear on the result.
-        created: ISO date; by default today's (UTC).
-        tests_looked_at: how many times these test folds have been looked at, None where nobody counted.
-        kind: what was run.
+        predictions: for each seed the test predictions of all folds together; the same utterances in each.
+        folds: facts about each fold of each seed.
+        provenance: what was run, on what, and how.
         n_resamples: of the bootstrap.
     Raises:
-        EvaluationError: no predictions, seeds that scored different utterances, a fold without its info or whose
-            speakers are not those its info names, or a speaker on both sides of a split said to be without.
+        EvaluationError: no predictions, seeds that scored different utterances, a fold without its facts or whose
+            speakers are not those that its facts name, or a speaker on both sides of a speaker-independent split.
     """
-    by_seed = _aligned(predictions_by_seed)
-    infos = [info if isinstance(info, FoldInfo) else _fold_info(info) for info in fold_info]
-    per_fold = _per_fold(by_seed, infos, speaker_independent=speaker_independent)
+    by_seed = _aligned(predictions)
+    infos = [info if isinstance(info, FoldInfo) else _fold_info(info) for info in folds]
+    per_fold = _per_fold(by_seed, infos, speaker_independent=provenance.speaker_independent)
 
     first = next(iter(by_seed.values()))
     everything = np.ones(len(first), dtype=np.bool_)
@@ -89,23 +62,11 @@ def summarise(
     pooled = _scores(by_seed, everything, n_resamples)
     sexes, speakers = np.array(first.sexes, dtype=str), np.array(first.speakers, dtype=str)
     return Results(
-        kind=kind,
-        corpus=corpus,
-        protocol=protocol,
-        fold_hash=fold_hash,
-        speaker_independent=speaker_independent,
-        sentences_shared=sentences_shared,
+        **provenance.model_dump(include=set(Provenance.model_fields)),
         n=len(first),
         n_speakers=len(set(first.speakers)),
         labels=list(first.labels),
         seeds=list(by_seed),
-        recipe_name=recipe_name,
-        recipe=dict(recipe),
-        versions=dict(software_versions() if versions is None else versions),
-        command=command,
-        device=device,
-        created=created or datetime.datetime.now(datetime.UTC).date().isoformat(),
-        tests_looked_at=tests_looked_at,
         pooled=pooled,
         per_seed=per_seed,
         over_seeds=_spread([seed.scores for seed in per_seed]),
@@ -122,24 +83,13 @@ def summarise(
     )
 
 
-def software_versions() -> dict[str, str]:
-    """Python, the platform, and the installed packages that bear on a result."""
-    found = {"python": platform.python_version(), "platform": f"{sys.platform} {platform.machine()}"}
-    for package in ("emotone", "torch", "numpy", "scipy", "av", "accelerate"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
 def _fold_info(info: Mapping[str, Any]) -> FoldInfo:
     try:
         return FoldInfo.model_validate(dict(info))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise EvaluationError(f"fold_info of fold {info.get('fold')}: {where}: {first['msg']}") from error
+        raise EvaluationError(f"facts of fold {info.get('fold')}: {where}: {first['msg']}") from error
 
 
 def _aligned(predictions_by_seed: Mapping[int, Predictions]) -> dict[int, Predictions]:
@@ -171,7 +121,7 @@ def _per_fold(
     scored = {(seed, int(fold)) for seed, table in by_seed.items() for fold in np.unique(table.folds)}
     if len(known) != len(infos) or set(known) != scored:
         raise EvaluationError(
-            f"predictions are of the (seed, fold) pairs {sorted(scored)} but fold_info of "
+            f"predictions are of the (seed, fold) pairs {sorted(scored)} but the facts of "
             f"{sorted((info.seed, info.fold) for info in infos)}; expected one for each"
         )
     folds = []

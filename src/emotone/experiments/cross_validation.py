@@ -1,19 +1,12 @@
 """Cross-validation: train, choose the epoch and the temperature on validation speakers, score test speakers once.
 
-Conventions: a run folder holds `run.json` (what was asked), `seed-S/fold-FF/` with predictions.csv, history.csv,
-model.safetensors and fold.json, and `results.json`. A fold is done when its fold.json stands, which is written last; a
-fold that is done is never done again.
+Conventions: the files of a run are those of `emotone.evaluation.run_folder`. A fold that is done is never run again.
 """
 
 from __future__ import annotations
 
-import json
 import platform
-import shlex
-import sys
-from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,12 +18,12 @@ from emotone.errors import TrainingError
 from emotone.evaluation.calibration import fit_temperature
 from emotone.evaluation.predictions import Predictions, concatenate
 from emotone.evaluation.results import Results
+from emotone.evaluation.run_folder import RunFolder
 from emotone.evaluation.summary import summarise
 from emotone.experiments.fold_processes import EpochListener, run_in_processes
-from emotone.experiments.plan import Listener, Plan, SilentListener, read_fold_info
+from emotone.experiments.plan import Listener, Plan, SilentListener
 from emotone.features.augmentation import derived_seed
 from emotone.features.phonemes import PhonemeVocabulary
-from emotone.files import write_text
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training.batches import LabelledWaveforms
 from emotone.training.checkpoint import write_weights
@@ -47,20 +40,20 @@ def cross_validate(plan: Plan, *, jobs: int = 1, listener: Listener | None = Non
     Args:
         plan: what to run.
         jobs: folds at once, each in a process of its own; the scores do not depend on it where `threads` is set.
-        listener: hears how it goes.
+        listener: is told about the progress.
     Returns:
-        the results, which also stand in results.json.
+        the results, which are also written to the run folder.
     Raises:
         TrainingError: the folder holds another run.
         EmotoneError: whatever a fold raises, or its process was killed; the folds that are done stay done.
     """
     listener = listener or SilentListener()
     _claim_folder(plan)
-    todo = [(seed, fold) for seed in plan.seeds for fold in plan.fold_numbers if not _is_done(plan, seed, fold)]
+    todo = [(seed, fold) for seed in plan.seeds for fold in plan.fold_numbers if not plan.is_done(seed, fold)]
     for seed in plan.seeds:
         for fold in plan.fold_numbers:
             if (seed, fold) not in todo:
-                listener.fold_done(seed, fold, read_fold_info(plan.fold_folder(seed, fold)), False)
+                listener.fold_done(seed, fold, plan.fold(seed, fold).read_info(), False)
     if todo:
         WaveformStore(plan.store, sample_rate=plan.recipe.features.sample_rate).open(
             plan.corpus.utterances, workers=available_cores(), progress=listener.decoded
@@ -70,19 +63,19 @@ def cross_validate(plan: Plan, *, jobs: int = 1, listener: Listener | None = Non
         else:
             for seed, fold in todo:
                 run_fold(plan, seed, fold, listener.epoch)
-                listener.fold_done(seed, fold, read_fold_info(plan.fold_folder(seed, fold)), True)
+                listener.fold_done(seed, fold, plan.fold(seed, fold).read_info(), True)
     return collect(plan)
 
 
 def run_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None = None) -> None:
-    """Train and score one fold; its files stand in the plan's fold folder.
+    """Train and score one fold, and write its files.
 
     Raises:
         TrainingError: see `emotone.training.loop.train`.
     """
     if plan.threads:
         torch.set_num_threads(plan.threads)
-    folder, recipe, corpus = plan.fold_folder(seed, fold), plan.recipe, plan.corpus
+    folder, recipe, corpus = plan.fold(seed, fold), plan.recipe, plan.corpus
     split = plan.folds.folds[fold].indices(corpus)
     store = WaveformStore(plan.store, sample_rate=recipe.features.sample_rate)
     data = LabelledWaveforms(
@@ -109,7 +102,7 @@ def run_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None = No
             seed=seed,
             fold=fold,
             run_key=plan.run_key(seed, fold),
-            folder=folder,
+            folder=folder.path,
         ),
         accelerator=accelerator,
         workers=plan.workers,
@@ -119,7 +112,6 @@ def run_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None = No
     predictions = _predictions(plan, fold, split.test, score(network, data, split.test), temperature)
     if not accelerator.is_main_process:
         return
-    predictions.write(folder / "predictions.csv")
     about = {
         "recipe": recipe.model_dump(mode="json"),
         "labels": list(corpus.classes),
@@ -133,7 +125,7 @@ def run_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None = No
     }
     if vocabulary is not None:
         about["phonemes"] = list(vocabulary.symbols)
-    write_weights(folder / "model.safetensors", trained.network, about)
+    write_weights(folder.weights, trained.network, about)
     best = trained.history[trained.best_epoch - 1]
     info = {
         "fold": fold,
@@ -154,12 +146,11 @@ def run_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None = No
         "precision": accelerator.mixed_precision,
         "cores": torch.get_num_threads(),
     }
-    write_text(folder / "fold.json", json.dumps(info, indent=2) + "\n")
-    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    folder.finish(predictions, info)
 
 
 def collect(plan: Plan) -> Results:
-    """Sum up the folds that are done into results.json.
+    """Sum up the folds that are done, and write the results.
 
     Raises:
         TrainingError: a fold of the plan is not done.
@@ -167,44 +158,26 @@ def collect(plan: Plan) -> Results:
     by_seed: dict[int, Predictions] = {}
     infos: list[dict[str, Any]] = []
     for seed in plan.seeds:
-        missing = [fold for fold in plan.fold_numbers if not _is_done(plan, seed, fold)]
+        missing = [fold for fold in plan.fold_numbers if not plan.is_done(seed, fold)]
         if missing:
             raise TrainingError(f"folds {missing} of seed {seed} are not done in {plan.folder}; run them first")
-        folders = [plan.fold_folder(seed, fold) for fold in plan.fold_numbers]
-        by_seed[seed] = concatenate([Predictions.read(folder / "predictions.csv") for folder in folders])
-        infos += [read_fold_info(folder) for folder in folders]
+        folders = [plan.fold(seed, fold) for fold in plan.fold_numbers]
+        by_seed[seed] = concatenate([Predictions.read(folder.predictions) for folder in folders])
+        infos += [folder.read_info() for folder in folders]
     n_folds = len(plan.folds.folds)
     whole = len(plan.fold_numbers) == n_folds
     numbers = ", ".join(map(str, plan.fold_numbers))
-    results = summarise(
-        by_seed,
-        fold_info=infos,
-        corpus=plan.corpus.name,
-        protocol=plan.folds.protocol + ("" if whole or n_folds == 1 else f", fold {numbers} of {n_folds} alone"),
-        fold_hash=plan.folds.hash,
-        speaker_independent=plan.folds.speaker_independent,
-        sentences_shared=plan.corpus.sentences_shared,
-        recipe_name=plan.recipe.name,
-        recipe=plan.recipe.model_dump(mode="json"),
-        command=plan.command,
-        device=infos[0].get("device", ""),
-        tests_looked_at=plan.looks,
-    )
-    results.write(plan.folder / "results.json")
+    protocol = plan.folds.protocol + ("" if whole or n_folds == 1 else f", fold {numbers} of {n_folds} alone")
+    results = summarise(by_seed, infos, plan.provenance(protocol=protocol, device=infos[0].get("device", "")))
+    results.write(RunFolder(plan.folder).results)
     return results
 
 
 def device_name(device: torch.device) -> str:
-    """The device in words, as it stands beside a score."""
+    """The device in words, to show with a score."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type} ({platform.machine()}, {torch.get_num_threads()} threads)"
-
-
-def command_line(arguments: Sequence[str] | None = None) -> str:
-    """The command as a person would type it, without the machine's own paths to the program."""
-    typed = list(sys.argv if arguments is None else arguments)
-    return shlex.join([Path(typed[0]).name, *typed[1:]])
 
 
 def _phonemes(corpus: Corpus, split: Split, *, limit: int) -> tuple[PhonemeVocabulary, torch.Tensor]:
@@ -236,38 +209,15 @@ def _predictions(
     )
 
 
-def _is_done(plan: Plan, seed: int, fold: int) -> bool:
-    folder = plan.fold_folder(seed, fold)
-    if not (folder / "fold.json").exists():
-        return False
-    found = read_fold_info(folder).get("run_key")
-    if found != plan.run_key(seed, fold):
-        raise TrainingError(
-            f"{folder} holds another run (other recipe, folds, corpus or labels); choose another output folder"
-        )
-    return True
-
-
 def _claim_folder(plan: Plan) -> None:
-    """Write down what was asked; a folder of another recipe or other folds is refused before anything is done."""
-    asked = {
-        "corpus": plan.corpus.name,
-        "classes": list(plan.corpus.classes),
-        "labels of utterances": plan.corpus.digest,
-        "protocol": plan.folds.protocol,
-        "fold_hash": plan.folds.hash,
-        "recipe": plan.recipe.model_dump(mode="json"),
-    }
-    path = plan.folder / "run.json"
-    if path.exists():
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise TrainingError(f"{path} is damaged ({error}); choose another output folder") from error
-        differing = [key for key in asked if found.get(key) != json.loads(json.dumps(asked[key]))]
-        if differing:
-            raise TrainingError(
-                f"{plan.folder} holds a run with other {', '.join(differing)}; choose another output folder"
-            )
-        return
-    write_text(path, json.dumps(asked, indent=2) + "\n")
+    """Write down the settings; a folder of another recipe or other folds is refused before anything is trained."""
+    RunFolder(plan.folder).claim(
+        {
+            "corpus": plan.corpus.name,
+            "classes": list(plan.corpus.classes),
+            "labels of utterances": plan.corpus.digest,
+            "protocol": plan.folds.protocol,
+            "fold_hash": plan.folds.hash,
+            "recipe": plan.recipe.model_dump(mode="json"),
+        }
+    )

@@ -17,7 +17,7 @@ from queue import Empty
 from typing import Any
 
 from emotone.errors import TrainingError
-from emotone.experiments.plan import Listener, Plan, read_fold_info
+from emotone.experiments.plan import Listener, Plan
 from emotone.training.job import EpochRecord
 
 EpochListener = Callable[[int, int, EpochRecord, int], None]
@@ -61,7 +61,7 @@ def run_in_processes(run: RunFold, plan: Plan, todo: Sequence[tuple[int, int]], 
                 seed, fold = running.pop(future)
                 try:
                     future.result()
-                    listener.fold_done(seed, fold, read_fold_info(plan.fold_folder(seed, fold)), True)
+                    listener.fold_done(seed, fold, plan.fold(seed, fold).read_info(), True)
                 except BrokenProcessPool as error:
                     raise TrainingError(
                         "a fold's process ended before the fold was done: it was killed, or memory ran out. Epochs "

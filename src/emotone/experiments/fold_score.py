@@ -1,4 +1,4 @@
-"""What one trained fold scored on its own test speakers, out of a run of one or many."""
+"""The score of one trained fold on its own test speakers, out of a run of one or many folds."""
 
 from __future__ import annotations
 
@@ -6,45 +6,30 @@ from pathlib import Path
 
 from emotone.evaluation.predictions import Predictions
 from emotone.evaluation.results import FoldInfo, Results
+from emotone.evaluation.run_folder import FoldFolder
 from emotone.evaluation.summary import summarise
-from emotone.experiments.plan import read_fold_info
 
 
 def score_of_fold(folder: Path) -> Results | None:
     """The score of the weights in a fold's folder, and of no others.
 
-    A run's results.json is about all of its folds, or about the last that was trained there: a test speaker of another
-    fold may be one that these weights were trained on.
+    The results of a run are about all of its folds, or about the last that was trained there; a test speaker of
+    another fold may be a training speaker of these weights.
 
     Args:
         folder: of the fold, in a run's folder.
     Returns:
         None where the run has no results or the fold no predictions.
     Raises:
-        TrainingError: the fold's fold.json is missing or damaged.
-        EvaluationError: its predictions are damaged, or not of the speakers that its fold.json names.
+        EvaluationError: a file is missing or damaged, or the predictions are not of the fold's test speakers.
     """
-    whole, table = folder.parent.parent / "results.json", folder / "predictions.csv"
-    if not whole.is_file() or not table.is_file():
+    fold = FoldFolder(folder)
+    if not fold.run.results.is_file() or not fold.predictions.is_file():
         return None
-    run = Results.read(whole)
-    info = FoldInfo.model_validate(read_fold_info(folder))
+    run = Results.read(fold.run.results)
+    info = FoldInfo.model_validate(fold.read_info())
     if [(one.info.seed, one.info.fold) for one in run.per_fold] == [(info.seed, info.fold)]:
         return run
-    protocol = run.protocol.partition(", fold ")[0]
-    return summarise(
-        {info.seed: Predictions.read(table)},
-        fold_info=[info],
-        corpus=run.corpus,
-        protocol=f"{protocol}, fold {info.fold} alone",
-        fold_hash=run.fold_hash,
-        speaker_independent=run.speaker_independent,
-        sentences_shared=run.sentences_shared,
-        recipe_name=run.recipe_name,
-        recipe=run.recipe,
-        command=run.command,
-        device=run.device,
-        versions=run.versions,
-        created=run.created,
-        tests_looked_at=run.tests_looked_at,
-    )
+    protocol = f"{run.protocol.partition(', fold ')[0]}, fold {info.fold} alone"
+    provenance = run.provenance().model_copy(update={"protocol": protocol})
+    return summarise({info.seed: Predictions.read(fold.predictions)}, [info], provenance)

@@ -151,6 +151,8 @@ def _by_sex(own: Results) -> list[str]:
 
 
 def _calibration(own: Results) -> list[str]:
+    if own.calibration is None:
+        return []
     before, after = own.calibration.before.ece, own.calibration.after.ece
     return [
         "",

@@ -1,7 +1,7 @@
-"""The yardstick outside: openSMILE's functionals and a linear support vector machine, on the same folds.
+"""The baseline: openSMILE's functionals and a linear support vector machine, on the same folds.
 
 Features are standardised by the training speakers; C is chosen on the validation speakers by UAR; test speakers choose
-nothing. The files of a fold are those of a trained fold, so that everything behind reads them alike.
+nothing. The files of a fold are those of a trained fold.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from emotone.evaluation.calibration import fit_temperature
 from emotone.evaluation.metrics import unweighted_average_recall
 from emotone.evaluation.predictions import Predictions, concatenate
 from emotone.evaluation.results import Results
+from emotone.evaluation.run_folder import FoldFolder, RunFolder
 from emotone.evaluation.summary import summarise
-from emotone.experiments.plan import Partition, Plan, read_fold_info
-from emotone.files import write_text, written_whole
+from emotone.experiments.plan import Partition, Plan
+from emotone.files import written_whole
 from emotone.training.waveform_store import WaveformStore
 
 FEATURE_SETS = {"egemaps": "eGeMAPSv02", "compare": "ComParE_2016"}
@@ -54,32 +55,27 @@ def cross_validate_peer(plan: Plan, feature_set: str, fold_done: FoldDone) -> Re
     seed = plan.seeds[0]
     asked = [plan.corpus.name, plan.corpus.classes, plan.corpus.digest, plan.folds.hash, feature_set, CANDIDATES]
     key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
-    done = {fold: _found(plan.fold_folder(seed, fold), key) for fold in plan.fold_numbers}
+    done = {fold: _found(plan.fold(seed, fold), key) for fold in plan.fold_numbers}
     features: NDArray[np.float64] | None = None
     for fold in plan.fold_numbers:
         if done[fold] is None:
             if features is None:
                 features = functionals(plan, feature_set)
             _run_fold(plan, seed, fold, features, key)
-        fold_done(seed, fold, read_fold_info(plan.fold_folder(seed, fold)), done[fold] is None)
-    folders = [plan.fold_folder(seed, fold) for fold in plan.fold_numbers]
-    settings = {"feature_set": FEATURE_SETS[feature_set], "classifier": "linear SVC", "C": list(CANDIDATES)}
-    results = summarise(
-        {seed: concatenate([Predictions.read(folder / "predictions.csv") for folder in folders])},
-        fold_info=[read_fold_info(folder) for folder in folders],
-        corpus=plan.corpus.name,
-        protocol=plan.folds.protocol,
-        fold_hash=plan.folds.hash,
-        speaker_independent=plan.folds.speaker_independent,
-        sentences_shared=plan.corpus.sentences_shared,
-        recipe_name=f"openSMILE {FEATURE_SETS[feature_set]} + linear SVC",
-        recipe=settings,
-        command=plan.command,
-        device="cpu",
-        tests_looked_at=plan.looks,
+        fold_done(seed, fold, plan.fold(seed, fold).read_info(), done[fold] is None)
+    folders = [plan.fold(seed, fold) for fold in plan.fold_numbers]
+    provenance = plan.provenance(
         kind="peer",
+        recipe_name=f"openSMILE {FEATURE_SETS[feature_set]} + linear SVC",
+        recipe={"feature_set": FEATURE_SETS[feature_set], "classifier": "linear SVC", "C": list(CANDIDATES)},
+        device="cpu",
     )
-    results.write(plan.folder / "results.json")
+    results = summarise(
+        {seed: concatenate([Predictions.read(folder.predictions) for folder in folders])},
+        [folder.read_info() for folder in folders],
+        provenance,
+    )
+    results.write(RunFolder(plan.folder).results)
     return results
 
 
@@ -92,7 +88,7 @@ def functionals(plan: Plan, feature_set: str) -> NDArray[np.float64]:
     try:
         import opensmile
     except ImportError as error:
-        raise MissingExtraError(f"the {feature_set} yardstick", "peers") from error
+        raise MissingExtraError(f"the {feature_set} baseline", "peers") from error
 
     stored = WaveformStore(plan.store, sample_rate=plan.recipe.features.sample_rate).open(
         plan.corpus.utterances, workers=available_cores()
@@ -128,7 +124,7 @@ def _run_fold(plan: Plan, seed: int, fold: int, features: NDArray[np.float64], k
     deviation = np.maximum(features[split.train].std(0), 1e-9)
     standard = (features - mean) / deviation
 
-    # The kernel between all utterances once, not anew for each C: twenty times as fast over 6,373 functionals.
+    # The kernel between all utterances once, not again for each C: twenty times as fast over 6,373 functionals.
     learnt, validated, tested = (
         standard[part] @ standard[split.train].T for part in (split.train, split.validation, split.test)
     )
@@ -144,8 +140,7 @@ def _run_fold(plan: Plan, seed: int, fold: int, features: NDArray[np.float64], k
     uar, c, machine = best
     temperature = fit_temperature(_scores(machine, validated, len(corpus.classes)), targets[split.validation])
     utterances = [corpus.utterances[index] for index in split.test]
-    folder = plan.fold_folder(seed, fold)
-    Predictions(
+    predictions = Predictions(
         labels=corpus.classes,
         utterances=tuple(utterance.id for utterance in utterances),
         speakers=tuple(utterance.speaker for utterance in utterances),
@@ -154,15 +149,13 @@ def _run_fold(plan: Plan, seed: int, fold: int, features: NDArray[np.float64], k
         truth=targets[split.test],
         logits=_scores(machine, tested, len(corpus.classes)),
         temperatures=np.full(len(utterances), temperature),
-    ).write(folder / "predictions.csv")
+    )
     info = {
         "fold": fold,
         "seed": seed,
         "run_key": key,
         "test_speakers": list(partition.test),
         "validation_speakers": list(partition.validation),
-        "best_epoch": 1,
-        "epochs_run": 1,
         "temperature": temperature,
         "seconds": round(time.perf_counter() - began, 1),
         "core_seconds": round(time.process_time() - spent, 1),
@@ -172,7 +165,7 @@ def _run_fold(plan: Plan, seed: int, fold: int, features: NDArray[np.float64], k
         "cores": 1,
         "c": c,
     }
-    write_text(folder / "fold.json", json.dumps(info, indent=2) + "\n")
+    plan.fold(seed, fold).finish(predictions, info)
 
 
 def _scores(machine: Any, kernel: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:
@@ -185,8 +178,8 @@ def _scores(machine: Any, kernel: NDArray[np.float64], n_classes: int) -> NDArra
     return scores
 
 
-def _found(folder: Path, key: str) -> dict[str, Any] | None:
-    if not (folder / "fold.json").exists():
+def _found(folder: FoldFolder, key: str) -> dict[str, Any] | None:
+    if not folder.is_done:
         return None
-    info = read_fold_info(folder)
+    info = folder.read_info()
     return info if info.get("run_key") == key else None

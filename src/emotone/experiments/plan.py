@@ -1,4 +1,4 @@
-"""What a run is asked to do, where its files stand, and who hears how it goes."""
+"""The plan of a run, and the listener that is told about its progress."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import Any, Protocol
 
 from emotone.corpora import Corpus, Split
 from emotone.errors import TrainingError
+from emotone.evaluation.provenance import Provenance
+from emotone.evaluation.run_folder import FoldFolder, RunFolder
 from emotone.experiments.recipe import Recipe
 from emotone.training.job import EpochRecord
 
 
 class Partition(Protocol):
-    """One fold: who is in which part, and where their utterances stand."""
+    """One fold: who is in which part."""
 
     @property
     def validation(self) -> tuple[str, ...]:
@@ -31,7 +33,7 @@ class Partition(Protocol):
 
 
 class Partitions(Protocol):
-    """A protocol's folds: those of `corpora.folds`, or the leaky ones of `experiments.leakage`."""
+    """The folds of a protocol: those of `corpora.folds`, or the leaky ones of `experiments.leakage`."""
 
     @property
     def protocol(self) -> str:
@@ -47,7 +49,7 @@ class Partitions(Protocol):
 
     @property
     def speaker_independent(self) -> bool:
-        """False where a speaker may stand on both sides."""
+        """False where a speaker may be in both training and test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,8 @@ class Plan:
         device: "cpu", or None for what is there.
         workers: threads that prepare batches ahead.
         threads: of PyTorch in each process; 0 leaves PyTorch's own choice.
-        command: how the run was started, as it stands in the results.
-        looks: how many times these test folds have been looked at so far, where somebody counts.
+        command: how the run was started, for the results.
+        looks: number of test evaluations on these folds so far, None where they are not counted.
     Raises:
         TrainingError: a fold number outside the protocol, or no seed.
     """
@@ -97,9 +99,43 @@ class Plan:
         """The folds to run."""
         return tuple(range(len(self.folds.folds))) if self.only_folds is None else self.only_folds
 
+    def fold(self, seed: int, fold: int) -> FoldFolder:
+        """The files of a fold."""
+        return RunFolder(self.folder).fold(seed, fold)
+
     def fold_folder(self, seed: int, fold: int) -> Path:
-        """Where a fold's files stand."""
-        return self.folder / f"seed-{seed}" / f"fold-{fold:02d}"
+        """The folder of a fold."""
+        return self.fold(seed, fold).path
+
+    def is_done(self, seed: int, fold: int) -> bool:
+        """Whether a fold is trained and scored.
+
+        Raises:
+            TrainingError: its folder holds a fold of another run.
+        """
+        folder = self.fold(seed, fold)
+        if not folder.is_done:
+            return False
+        if folder.read_info().get("run_key") != self.run_key(seed, fold):
+            raise TrainingError(
+                f"{folder.path} holds another run (other recipe, folds, corpus or labels); choose another output folder"
+            )
+        return True
+
+    def provenance(self, **changes: Any) -> Provenance:
+        """The provenance of this plan's results."""
+        facts = {
+            "corpus": self.corpus.name,
+            "protocol": self.folds.protocol,
+            "fold_hash": self.folds.hash,
+            "speaker_independent": self.folds.speaker_independent,
+            "sentences_shared": self.corpus.sentences_shared,
+            "recipe_name": self.recipe.name,
+            "recipe": self.recipe.model_dump(mode="json"),
+            "command": self.command,
+            "tests_looked_at": self.looks,
+        }
+        return Provenance(**(facts | changes))
 
     def run_key(self, seed: int, fold: int) -> str:
         """Changes with anything that changes a fold's result."""
@@ -116,10 +152,10 @@ class Plan:
 
 
 class Listener(Protocol):
-    """Hears how a run goes."""
+    """Is told about the progress of a run."""
 
     def decoded(self, done: int, total: int) -> None:
-        """So many utterances are in the store."""
+        """So many utterances are decoded."""
 
     def epoch(self, seed: int, fold: int, record: EpochRecord, n_epochs: int) -> None:
         """A fold has finished an epoch."""
@@ -129,7 +165,7 @@ class Listener(Protocol):
 
 
 class SilentListener:
-    """Hears and says nothing."""
+    """Ignores all progress."""
 
     def decoded(self, done: int, total: int) -> None:
         """Ignored."""
@@ -139,18 +175,3 @@ class SilentListener:
 
     def fold_done(self, seed: int, fold: int, info: dict[str, Any], fresh: bool) -> None:
         """Ignored."""
-
-
-def read_fold_info(folder: Path) -> dict[str, Any]:
-    """A fold's fold.json.
-
-    Raises:
-        TrainingError: it is missing or damaged.
-    """
-    try:
-        info: dict[str, Any] = json.loads((folder / "fold.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TrainingError(
-            f"{folder / 'fold.json'} cannot be read ({error}); name another output folder to run it again"
-        ) from error
-    return info

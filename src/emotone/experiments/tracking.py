@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from emotone.errors import MissingExtraError, RecipeError
+from emotone.evaluation.run_folder import RunFolder
 from emotone.training.job import EpochRecord
 
 TRACKERS = {"tensorboard": "tensorboard", "mlflow": "mlflow"}
@@ -25,7 +26,7 @@ class Tracker(Protocol):
 
 
 class NoTracker:
-    """Keeps nothing; the history is in history.csv anyway."""
+    """Records nothing; every fold has its own history file."""
 
     def log(self, seed: int, fold: int, record: EpochRecord) -> None:
         """Ignored."""
@@ -84,7 +85,7 @@ def _tensorboard(folder: Path) -> Iterator[Tracker]:
         def log(self, seed: int, fold: int, record: EpochRecord) -> None:
             writer = writers.get((seed, fold))
             if writer is None:
-                writer = writers[seed, fold] = SummaryWriter(str(folder / f"seed-{seed}" / f"fold-{fold:02d}"))
+                writer = writers[seed, fold] = SummaryWriter(str(RunFolder(folder).fold(seed, fold).path))
             for name, value in _values(record).items():
                 writer.add_scalar(name, value, record.epoch)
 

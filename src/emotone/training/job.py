@@ -51,7 +51,7 @@ class TrainingJob:
         seed: of the run.
         fold: of the run.
         run_key: identifies recipe, folds and seed; a checkpoint with another key is refused.
-        folder: for checkpoint.safetensors and history.csv.
+        folder: of the fold, for its checkpoint and history.
     """
 
     network: RecognitionNetwork

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from emotone.errors import CheckpointError, TrainingError
 from emotone.evaluation.metrics import accuracy, unweighted_average_recall
+from emotone.evaluation.run_folder import FoldFolder
 from emotone.features.augmentation import derived_seed
 from emotone.training.batches import scoring_batches, training_batches
 from emotone.training.checkpoint import BestEpoch, Checkpoint, WeightAverage, snapshot
@@ -87,7 +88,7 @@ class _Run:
 
     @property
     def checkpoint_path(self) -> Path:
-        return self.job.folder / "checkpoint.safetensors"
+        return FoldFolder(self.job.folder).checkpoint
 
     def to_the_end(self) -> TrainedNetwork:
         if self.checkpoint_path.exists():
@@ -236,7 +237,7 @@ class _Run:
         average = {} if self.average is None else self.average.weights
         parts = {"model": snapshot(self.plain), "average": average, "best": self.best.weights, **moments}
         Checkpoint(parts, state).write(self.checkpoint_path)
-        write_history(self.job.folder / "history.csv", self.history)
+        write_history(FoldFolder(self.job.folder).history, self.history)
 
     def _resume(self) -> None:
         checkpoint = Checkpoint.read(self.checkpoint_path)

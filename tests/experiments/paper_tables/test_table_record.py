@@ -9,6 +9,7 @@ import pytest
 
 from emotone.errors import EvaluationError
 from emotone.evaluation.predictions import Predictions
+from emotone.evaluation.provenance import Provenance
 from emotone.evaluation.summary import summarise
 from emotone.experiments.paper_tables.comparison import claim, compare
 from emotone.experiments.paper_tables.record import Answers, Outcome, TableFacts, read_record, write_record
@@ -70,16 +71,18 @@ def outcome(key, *, seeds=(0,), skill=2.0, core_seconds=30.0):
         ]
     results = summarise(
         by_seed,
-        fold_info=infos,
-        corpus="made-up",
-        protocol="made-up-2",
-        fold_hash="0123456789ab",
-        speaker_independent=True,
-        sentences_shared=True,
-        recipe_name=key,
-        recipe={},
-        command=f"emotone reproduce tables --only {key}",
-        device="cpu",
+        infos,
+        Provenance(
+            corpus="made-up",
+            protocol="made-up-2",
+            fold_hash="0123456789ab",
+            speaker_independent=True,
+            sentences_shared=True,
+            recipe_name=key,
+            recipe={},
+            command=f"emotone reproduce tables --only {key}",
+            device="cpu",
+        ),
         n_resamples=50,
     )
     return Outcome(ROW[key], "done", results, Answers.of(by_seed))

@@ -49,7 +49,8 @@ def costs(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
 
 
 def _peer_parameters(results: Results | None) -> str:
-    return NONE if results is None else f"{results.per_fold[0].info.n_parameters:,}"
+    count = None if results is None else results.per_fold[0].info.n_parameters
+    return NONE if count is None else f"{count:,}"
 
 
 def choices(outcomes: Sequence[Outcome]) -> list[Part]:

@@ -128,16 +128,21 @@ class Outcome:
     @property
     def seconds(self) -> float | None:
         """Of training, all folds and seeds; None where there is no figure."""
-        return None if self.results is None else sum(fold.info.seconds for fold in self.results.per_fold)
+        if self.results is None:
+            return None
+        return _total([fold.info.seconds for fold in self.results.per_fold])
 
     @property
     def core_seconds(self) -> float | None:
         """Of the processor (of a GPU: seconds of the whole device); None where they were not counted."""
         if self.results is None:
             return None
-        counted = [fold.info.core_seconds for fold in self.results.per_fold]
-        known = [seconds for seconds in counted if seconds is not None]
-        return sum(known) if len(known) == len(counted) else None
+        return _total([fold.info.core_seconds for fold in self.results.per_fold])
+
+
+def _total(counted: Sequence[float | None]) -> float | None:
+    known = [seconds for seconds in counted if seconds is not None]
+    return sum(known) if len(known) == len(counted) else None
 
 
 def stamped(text: str, table: TableFacts, outcome: Outcome | None = None) -> str:

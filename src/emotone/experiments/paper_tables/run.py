@@ -18,6 +18,7 @@ from emotone.corpora.folds import fold_hash
 from emotone.errors import MissingExtraError, RecipeError
 from emotone.evaluation.predictions import Predictions, concatenate
 from emotone.evaluation.results import Results
+from emotone.evaluation.run_folder import RunFolder
 from emotone.experiments.cross_validation import collect, cross_validate
 from emotone.experiments.leakage import Leak, leaky_folds
 from emotone.experiments.paper_tables.record import Answers, Outcome, State, TableFacts
@@ -189,25 +190,19 @@ def gather(table: TablePlan, row: Row) -> Outcome:
     if obstacle is not None:
         return Outcome(row, obstacle)
     plan = row_plan(table, row, table.seeds[:1] if row.peer else _seeds_begun(table, row))
-    done = [
-        seed
-        for seed in plan.seeds
-        if all((plan.fold_folder(seed, fold) / "fold.json").exists() for fold in plan.fold_numbers)
-    ]
+    done = [seed for seed in plan.seeds if all(plan.fold(seed, fold).is_done for fold in plan.fold_numbers)]
     if not done:
         missing = row.peer and not _installed("opensmile")
         return Outcome(row, "needs the extra peers" if missing else "not run")
     plan = replace(plan, seeds=tuple(done))
-    kept = plan.folder / "results.json"
+    kept = RunFolder(plan.folder).results
     if kept.exists():
         # The command that ran the row stands beside it, not the one that gathers it; and so its look at the folds.
         ran = Results.read(kept)
         plan = replace(plan, command=ran.command, looks=ran.tests_looked_at)
     results = Results.read(kept) if row.peer else collect(plan)
     by_seed = {
-        seed: concatenate(
-            [Predictions.read(plan.fold_folder(seed, fold) / "predictions.csv") for fold in plan.fold_numbers]
-        )
+        seed: concatenate([Predictions.read(plan.fold(seed, fold).predictions) for fold in plan.fold_numbers])
         for seed in done
     }
     return Outcome(row, "done", results, Answers.of(by_seed))
@@ -233,9 +228,7 @@ def table_facts(table: TablePlan) -> TableFacts:
 
 def _seeds_begun(table: TablePlan, row: Row) -> tuple[int, ...]:
     """Those asked for, and those of earlier runs: a run of fewer seeds must not take from a row what it had."""
-    folders = (table.folder / "rows" / row.key).glob("seed-*")
-    earlier = {int(number) for folder in folders if (number := folder.name.removeprefix("seed-")).isdecimal()}
-    return tuple(sorted(earlier.union(table.seeds)))
+    return tuple(sorted({*RunFolder(table.folder / "rows" / row.key).seeds(), *table.seeds}))
 
 
 def _obstacle(table: TablePlan, row: Row) -> State | None:

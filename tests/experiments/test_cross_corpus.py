@@ -1,7 +1,9 @@
-"""A model file's score on a corpus: no speaker it has heard, under whatever name, and every stretch by itself."""
+"""The score of a model file on a corpus: no training speakers, under whatever name, and every segment by itself."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import wave
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +15,9 @@ import pytest
 from emotone.corpora import Corpus, Utterance, merge_corpora
 from emotone.emotions import FOUR_CLASSES
 from emotone.errors import CorpusError, SpeakerLeakError
+from emotone.evaluation.report import write_report
+from emotone.experiments.cross_corpus import HELD_OUT_PROTOCOL, PROTOCOL, UNKNOWN_PROTOCOL, evaluate_model
 from emotone.experiments.model_card import training_corpora
-from emotone.experiments.untouched import HELD_OUT_PROTOCOL, PROTOCOL, UNKNOWN_PROTOCOL, evaluate_untouched
 from emotone.listening.recognizer import Recognizer, load
 from emotone.model_files.model_file import ModelMetadata, TrainingCorpus, with_metadata
 
@@ -58,11 +61,11 @@ def test_under_every_name_of_a_corpus_only_held_out_speakers_score(
     recognizer: Recognizer, crema_d: Corpus, tmp_path: Path, name: str
 ) -> None:
     corpus = replace(crema_d, name=name)
-    results = evaluate_untouched(recognizer, corpus, tmp_path / "scored")
+    results = evaluate_model(recognizer, corpus, tmp_path / "scored")
     assert sorted(results.per_speaker) == ["1002"]
     assert results.protocol == HELD_OUT_PROTOCOL
     with pytest.raises(SpeakerLeakError, match="1001 were not held out, only 1002"):
-        evaluate_untouched(recognizer, corpus, tmp_path / "scored", speakers=["1001", "1002"])
+        evaluate_model(recognizer, corpus, tmp_path / "scored", speakers=["1001", "1002"])
 
 
 def test_in_a_merged_corpus_the_heard_part_is_left_out_and_the_other_scores(
@@ -70,20 +73,22 @@ def test_in_a_merged_corpus_the_heard_part_is_left_out_and_the_other_scores(
 ) -> None:
     emodb = replace(crema_d, name="emodb")
     merged = merge_corpora("open-four", [crema_d, emodb], FOUR_CLASSES)
-    results = evaluate_untouched(recognizer, merged, tmp_path / "scored")
+    results = evaluate_model(recognizer, merged, tmp_path / "scored")
     assert sorted(results.per_speaker) == ["crema-d/1002", "emodb/1001", "emodb/1002", "emodb/1003"]
     assert results.protocol == HELD_OUT_PROTOCOL
     heard = merged.where(lambda one: one.speaker == "crema-d/1001", reason="for the test")
     with pytest.raises(SpeakerLeakError):
-        evaluate_untouched(recognizer, heard, tmp_path / "leak")
+        evaluate_model(recognizer, heard, tmp_path / "leak")
     assert not (tmp_path / "leak").exists()
 
 
-def test_what_was_never_heard_is_untouched(recognizer: Recognizer, crema_d: Corpus, tmp_path: Path) -> None:
-    results = evaluate_untouched(recognizer, replace(crema_d, name="savee"), tmp_path / "scored")
+def test_a_corpus_that_is_new_to_the_model_is_scored_whole(
+    recognizer: Recognizer, crema_d: Corpus, tmp_path: Path
+) -> None:
+    results = evaluate_model(recognizer, replace(crema_d, name="savee"), tmp_path / "scored")
     assert (results.n, results.protocol) == (6, PROTOCOL)
     with pytest.raises(CorpusError, match="no utterance"):
-        evaluate_untouched(recognizer, replace(crema_d, name="savee"), tmp_path / "none", speakers=["nobody"])
+        evaluate_model(recognizer, replace(crema_d, name="savee"), tmp_path / "none", speakers=["nobody"])
 
 
 def test_a_model_of_a_cut_corpus_names_the_corpus_it_was_cut_from() -> None:
@@ -101,7 +106,7 @@ def test_stretches_of_one_file_are_judged_each_by_itself(recognizer: Recognizer,
         Utterance("a", tmp_path / "talk.wav", "anger", "s1", start_s=0.0, end_s=2.0),
         Utterance("b", tmp_path / "talk.wav", "sadness", "s2", start_s=2.0),
     )
-    results = evaluate_untouched(recognizer, Corpus("mine", stretches, FOUR_CLASSES, "CC0-1.0"), tmp_path / "scored")
+    results = evaluate_model(recognizer, Corpus("mine", stretches, FOUR_CLASSES, "CC0-1.0"), tmp_path / "scored")
     rows = (tmp_path / "scored" / "predictions.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert results.n == 2
     assert rows[0].split(",")[5:] != rows[1].split(",")[5:]
@@ -110,16 +115,16 @@ def test_stretches_of_one_file_are_judged_each_by_itself(recognizer: Recognizer,
     assert results.pooled.accuracy == np.mean([each[0] == "anger", each[1] == "sadness"])
 
 
-def test_a_manifest_is_no_proof_of_anything_unless_somebody_knows(
+def test_a_manifest_is_speaker_independent_only_where_the_user_says_so(
     recognizer: Recognizer, crema_d: Corpus, tmp_path: Path
 ) -> None:
     renamed = replace(crema_d, name="my-recordings")
-    results = evaluate_untouched(recognizer, renamed, tmp_path / "scored")
+    results = evaluate_model(recognizer, renamed, tmp_path / "scored")
     assert (results.speaker_independent, results.protocol) == (False, UNKNOWN_PROTOCOL)
     assert "not known to be SI" in results.headline()
     beside = merge_corpora("both", [crema_d, replace(renamed, name="mine")], FOUR_CLASSES)
-    assert not evaluate_untouched(recognizer, beside, tmp_path / "both").speaker_independent
-    known = evaluate_untouched(recognizer, renamed, tmp_path / "known", unheard=True)
+    assert not evaluate_model(recognizer, beside, tmp_path / "both").speaker_independent
+    known = evaluate_model(recognizer, renamed, tmp_path / "known", unseen=True)
     assert (known.speaker_independent, known.protocol) == (True, PROTOCOL)
 
 
@@ -132,5 +137,27 @@ def test_every_recording_that_cannot_be_used_is_named_and_nothing_is_written(
     bad = tuple(replace(one, path=broken) for one in (first, second))
     corpus = replace(crema_d, name="savee", utterances=(*bad, *others))
     with pytest.raises(CorpusError, match=f"2 of 6 recordings.*{first.id}.*{second.id}"):
-        evaluate_untouched(recognizer, corpus, tmp_path / "scored")
+        evaluate_model(recognizer, corpus, tmp_path / "scored")
     assert not (tmp_path / "scored").exists()
+
+
+def test_the_run_folder_holds_no_training_facts_and_is_reported(
+    recognizer: Recognizer, crema_d: Corpus, tmp_path: Path
+) -> None:
+    results = evaluate_model(recognizer, replace(crema_d, name="savee"), tmp_path / "scored")
+    info = results.per_fold[0].info
+    assert (info.best_epoch, info.epochs_run, info.n_parameters, info.validation_uar) == (None,) * 4
+    written = write_report(tmp_path / "scored", figures=False)
+    text = written[0].read_text(encoding="utf-8")
+    assert "validation UAR" not in text
+    assert "training time" not in text
+    assert "time to recognise" in text
+
+
+def test_scoring_needs_nothing_beyond_the_plain_install() -> None:
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'sklearn', 'scipy', 'pandas', 'matplotlib', 'accelerate'): sys.modules[name] = None\n"
+        "import emotone.cli.evaluate, emotone.experiments.cross_corpus, emotone.evaluation.report\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -1,4 +1,4 @@
-"""Scoring an exported model file on recordings it has never met, through the recognizer that users call."""
+"""Cross-corpus evaluation: score a model file on a corpus, through the recognizer that users call."""
 
 from __future__ import annotations
 
@@ -14,43 +14,45 @@ from emotone.corpora import CORPUS_NAMES, Corpus, Utterance, origin
 from emotone.corpora.origins import CUT_FROM
 from emotone.errors import AudioError, CorpusError, SpeakerLeakError
 from emotone.evaluation.predictions import Predictions
-from emotone.evaluation.results import FoldInfo, Results
+from emotone.evaluation.provenance import Provenance
+from emotone.evaluation.results import Results
+from emotone.evaluation.run_folder import FoldFolder, RunFolder
 from emotone.evaluation.summary import summarise
 from emotone.experiments.model_card import RECIPE_CORPUS
 from emotone.listening.recognition import Recognition
 from emotone.listening.recognizer import Recognizer
 
-PROTOCOL = "untouched: all speakers, nothing trained or chosen on this corpus"
-RECIPE_PROTOCOL = "untouched: all speakers, nothing trained on this corpus, but it chose the recipe"
-UNKNOWN_PROTOCOL = "all speakers; names do not tell whether the model has heard them"
+PROTOCOL = "cross-corpus: all speakers, nothing trained or chosen on this corpus"
+RECIPE_PROTOCOL = "cross-corpus: all speakers, nothing trained on this corpus, but it chose the recipe"
+UNKNOWN_PROTOCOL = "all speakers; it is not known whether the model was trained on them"
 HELD_OUT_PROTOCOL = "held-out speakers of a corpus the model was trained on"
 
 _RELEASES = frozenset(CORPUS_NAMES) - {"manifest"}
-"""Corpora that are the same recordings wherever they lie."""
+"""Corpora whose recordings are the same in every copy."""
 
 Progress = Callable[[Sequence[Utterance]], Iterable[Utterance]]
 
 
-def evaluate_untouched(
+def evaluate_model(
     recognizer: Recognizer,
     corpus: Corpus,
     folder: Path,
     *,
     speakers: Sequence[str] = (),
-    unheard: bool = False,
+    unseen: bool = False,
     command: str = "",
     progress: Progress = iter,
 ) -> Results:
-    """Score a model file on a corpus and write predictions.csv and results.json.
+    """Score a model file on a corpus and write a run folder that `emotone report` reads.
 
     Args:
         recognizer: with the model file.
         corpus: as a task over (some of) the model's classes.
-        folder: where the two files go.
+        folder: the run folder.
         speakers: score only these; none for all. On a corpus the model was trained on, none means all held-out ones.
-        unheard: whoever asks knows that the model has heard none of them. Names tell it of the corpora that emotone
-            reads, but not of a manifest, nor of a model that was trained on one.
-        command: as it stands in the results.
+        unseen: True where the caller knows that the model was trained on none of them. Corpus names tell this for
+            the corpora that emotone reads, but not for a manifest, nor for a model that was trained on one.
+        command: for the results.
         progress: wraps the utterances, to show how far it is.
     Raises:
         SpeakerLeakError: the model was trained on this corpus, and a named speaker (or every one) was not held out.
@@ -62,13 +64,13 @@ def evaluate_untouched(
     held_out: dict[str, set[str]] = {}
     for entry in metadata.corpora:
         held_out.setdefault(CUT_FROM.get(entry.name, entry.name), set()).update(entry.held_out)
-    heard = {speaker for speaker, (release, own) in origins.items() if own not in held_out.get(release, {own})}
-    wanted = asked - heard
-    if heard & asked and (speakers or not wanted):
-        allowed = sorted(speaker for speaker in corpus.speakers if speaker not in heard)
+    seen_speakers = {speaker for speaker, (release, own) in origins.items() if own not in held_out.get(release, {own})}
+    wanted = asked - seen_speakers
+    if seen_speakers & asked and (speakers or not wanted):
+        allowed = sorted(speaker for speaker in corpus.speakers if speaker not in seen_speakers)
         raise SpeakerLeakError(
             f"the model {metadata.name} was trained on recordings of {corpus.name}; speakers "
-            f"{', '.join(sorted(heard & asked)[:8])} were not held out, "
+            f"{', '.join(sorted(seen_speakers & asked)[:8])} were not held out, "
             f"only {', '.join(allowed) or 'none'} may score it"
         )
     corpus = corpus.where(
@@ -78,10 +80,10 @@ def evaluate_untouched(
         raise CorpusError(f"no utterance of {corpus.name} is left to score; check the classes and the speakers")
     releases = {origins[speaker][0] for speaker in corpus.speakers}
     seen = releases & set(held_out)
-    # Where the model names a corpus it names the held-out speakers; of the others their names must tell.
-    told = unheard or releases <= seen or releases | set(held_out) <= _RELEASES
-    protocol = HELD_OUT_PROTOCOL if seen else PROTOCOL if told else UNKNOWN_PROTOCOL
-    protocol = RECIPE_PROTOCOL if told and not seen and RECIPE_CORPUS in releases else protocol
+    # Models name the held-out speakers of their training corpora; for other corpora, only the corpus name can tell.
+    known = unseen or releases <= seen or releases | set(held_out) <= _RELEASES
+    protocol = HELD_OUT_PROTOCOL if seen else PROTOCOL if known else UNKNOWN_PROTOCOL
+    protocol = RECIPE_PROTOCOL if known and not seen and RECIPE_CORPUS in releases else protocol
     began = time.perf_counter()
     rows, failures = [], []
     for utterance in progress(corpus.utterances):
@@ -90,13 +92,13 @@ def evaluate_untouched(
         except AudioError as error:
             failures.append(f"{utterance.id}: {error}")
             continue
-        # Where no speech is found nothing is judged; it counts as a guess, and is right as often as one.
+        # Without speech there is no prediction; count it as a guess with equal probabilities.
         rows.append([recognition.probabilities.get(label, 1 / len(corpus.classes)) for label in corpus.classes])
     if failures:
         more = f"; and {len(failures) - 5} more" if len(failures) > 5 else ""
         raise CorpusError(
             f"{len(failures)} of {len(corpus.utterances)} recordings of {corpus.name} cannot be used: "
-            f"{'; '.join(failures[:5])}{more}. Mend them, or take them out of the manifest"
+            f"{'; '.join(failures[:5])}{more}. Repair them, or remove them from the manifest"
         )
     probabilities = np.array(rows)
     predictions = Predictions(
@@ -110,39 +112,33 @@ def evaluate_untouched(
         logits=np.log(np.maximum(probabilities, 1e-12)),
         temperatures=np.ones(len(corpus.utterances)),
     )
-    info = FoldInfo(
-        fold=0,
-        seed=0,
-        test_speakers=list(corpus.speakers),
-        validation_speakers=[],
-        best_epoch=0,
-        epochs_run=0,
-        temperature=1.0,
-        seconds=round(time.perf_counter() - began, 1),
-        n_parameters=0,
-        validation_uar=0.0,
-    )
-    results = summarise(
-        {0: predictions},
-        fold_info=[info],
+    info = {
+        "fold": 0,
+        "seed": 0,
+        "test_speakers": list(corpus.speakers),
+        "validation_speakers": [],
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+    provenance = Provenance(
+        kind="cross-corpus",
         corpus=corpus.name,
         protocol=protocol,
         fold_hash=_hash(corpus, protocol),
-        speaker_independent=told,
+        speaker_independent=known,
         sentences_shared=corpus.sentences_shared and bool(seen),
         recipe_name=str(metadata.recipe.get("name", metadata.name)),
         recipe=dict(metadata.recipe),
         command=command,
         device="cpu (ONNX Runtime)",
-        kind="untouched",
     )
-    predictions.write(folder / "predictions.csv")
-    results.write(folder / "results.json")
+    results = summarise({0: predictions}, [info], provenance)
+    FoldFolder(folder).finish(predictions, info)
+    results.write(RunFolder(folder).results)
     return results
 
 
 def _recognition(recognizer: Recognizer, utterance: Utterance) -> Recognition:
-    """What is heard in an utterance: its file, or the stretch of it that is the utterance."""
+    """Recognise an utterance: its file, or the segment of the file that is the utterance."""
     if utterance.start_s is None and utterance.end_s is None:
         return recognizer(utterance.path)
     rate = recognizer.metadata.sample_rate
