@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import json
+import urllib.request
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -206,34 +207,41 @@ def test_a_broken_file_that_is_dropped_is_explained(open_page: OpenPage) -> None
     assert page.is_hidden("#result")
 
 
-def test_downloads_can_be_read_by_those_who_own_the_formats(
-    open_page: OpenPage, talk: Path, recognizer: Recognizer, tmp_path: Path
+def test_downloads_hold_what_the_service_writes_and_the_name_of_the_file(
+    open_page: OpenPage, service: RunningService, talk: Path, tmp_path: Path
 ) -> None:
     page = open_page()
     analyse(page, talk)
-    segments = recognizer(talk).segments
-    paths = {}
+    saved = {}
     for name in ("csv", "json", "textgrid", "vtt"):
         with page.expect_download() as download:
             page.click(f"[data-format={name}]")
-        paths[name] = tmp_path / download.value.suggested_filename
-        download.value.save_as(paths[name])
-    assert [path.name for path in paths.values()] == ["talk.csv", "talk.json", "talk.TextGrid", "talk.vtt"]
-    rows = list(csv.DictReader(io.StringIO(paths["csv"].read_text(encoding="utf-8"))))
-    assert [(row["file"], row["emotion"]) for row in rows] == [("talk.wav", one.emotion or "") for one in segments]
-    saved = json.loads(paths["json"].read_text(encoding="utf-8"))
-    assert saved["file"] == "talk.wav"
-    assert len(saved["tracks"][0]["segments"]) == len(segments)
-    textgrid = pytest.importorskip("praatio.textgrid")
-    assert textgrid.openTextgrid(str(paths["textgrid"]), includeEmptyIntervals=False).tierNames
-    webvtt = pytest.importorskip("webvtt")
-    assert len(webvtt.read(str(paths["vtt"]))) == sum(segment.emotion is not None for segment in segments)
+        path = tmp_path / download.value.suggested_filename
+        download.value.save_as(path)
+        saved[path.name] = path.read_text(encoding="utf-8")
+    assert list(saved) == ["talk.csv", "talk.json", "talk.TextGrid", "talk.vtt"]
+
+    def from_service(name: str) -> str:
+        address = f"{service.url}/v1/recognize?format={name}"
+        with urllib.request.urlopen(urllib.request.Request(address, talk.read_bytes())) as answer:
+            return answer.read().decode("utf-8")
+
+    assert saved["talk.TextGrid"] == from_service("textgrid")
+    assert saved["talk.vtt"] == from_service("webvtt")
+    page_rows, service_rows = (
+        list(csv.DictReader(io.StringIO(text), quoting=csv.QUOTE_NONNUMERIC))
+        for text in (saved["talk.csv"], from_service("csv"))
+    )
+    assert {row.pop("file") for row in page_rows} == {"talk.wav"}
+    assert {row.pop("file") for row in service_rows} == {"recording"}
+    assert page_rows == service_rows
+    assert json.loads(saved["talk.json"]) == {"file": "talk.wav", **json.loads(from_service("json"))}
 
 
 def test_everything_can_be_done_from_the_keyboard(open_page: OpenPage, clip: Path) -> None:
     page = open_page()
     reached = []
-    for _ in range(6):
+    for _ in range(9):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
     assert {"choose", "record", "SUMMARY"} <= set(reached)

@@ -3,6 +3,9 @@
 import { barOf, bars, button, candidates, clock, colourOf, dashOf, element, lengthOf, nameOf, percent, stripes, swatch } from "./emotions.js";
 import { isLong, speakingTime, spokenOf, strongestMoments } from "./summary.js";
 
+// The service's reasons, in words that need no statistics.
+const REASONS = { "unfamiliar speech": "the voice or the recording is unlike those the model learnt from", "close to the runner-up": "close to the second" };
+
 /** What to call a track, in a few words, with what explains it. `threshold` is the one it was made with. */
 export function headlineOf(track, labels, threshold) {
   if (!spokenOf(track).length && !track.emotion) return { text: "no speech found", names: [], unsure: false, detail: "" };
@@ -15,10 +18,10 @@ function shortHeadline(track, threshold) {
   return { text, names, unsure: track.unsure, detail: shortDetail(track, names, threshold) };
 }
 
-function shortDetail({ confidence, unsure, probabilities }, names, threshold) {
+function shortDetail({ confidence, unsure, probabilities, reason }, names, threshold) {
   if (names.length === 2) return `too close to call: ${names.map((name) => `${name} ${percent(probabilities[name])}`).join(", ")}`;
   if (!unsure) return `confidence ${percent(confidence)}`;
-  if (confidence >= threshold) return `unsure: confidence ${percent(confidence)}`;
+  if (confidence >= threshold) return `unsure: ${reason ? `${REASONS[reason] ?? reason}, ` : ""}confidence ${percent(confidence)}`;
   // Two numbers that round to the same would say nothing.
   const digits = percent(confidence) === percent(threshold) ? 1 : 0;
   return `unsure: confidence ${percent(confidence, digits)}, below the limit of ${percent(threshold, digits)}`;

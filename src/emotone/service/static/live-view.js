@@ -17,7 +17,7 @@ export class LiveView {
     this.slices = [];
     this.seconds = 0;
     this.said = "";
-    this.last = null;
+    this.last = this.frame = null;
     this.find("live-emotion").textContent = "listening …";
     this.find("live-bars").replaceChildren();
     this.find("live-said").textContent = "Recording";
@@ -62,11 +62,13 @@ export class LiveView {
     }
     this.slices = this.slices.slice(-SHOWN_S * SLICES_PER_S);
     this.seconds += samples.length / sampleRate;
-    this.find("live-time").textContent = clock(this.seconds);
-    this.paint();
+    // On a busy machine several pieces come between two frames.
+    this.frame ??= requestAnimationFrame(() => this.paint());
   }
 
   paint() {
+    this.frame = null;
+    this.find("live-time").textContent = clock(this.seconds);
     const scale = devicePixelRatio || 1;
     const { clientWidth: width, clientHeight: height } = this.canvas;
     this.canvas.width = width * scale;

@@ -139,7 +139,8 @@ export class Recordings {
   }
 
   follow(recording, signal) {
-    const onState = ({ state, progress }) => this.set(recording, state === "queued" ? "queued" : "analysing", progress ?? null);
+    const onState = ({ state, decoded_s: decoded, declared_s: declared }) =>
+      this.set(recording, state === "queued" ? "queued" : "analysing", state === "running" && declared ? Math.min(1, decoded / declared) : null);
     return jobResult(recording.jobId, { key: this.key(), signal, onState });
   }
 
