@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from emotone.audio.clock import Clock
 from emotone.audio.information import origin_of
+from emotone.audio.mixing import CancellationMeter
 from emotone.audio.mpeg_frames import is_xing_frame
 from emotone.audio.opening import OpenedFile, Recording
 from emotone.audio.resampling import check_sample_rate
@@ -66,6 +67,7 @@ def native_blocks(
     channels: Literal["mix", "split"],
     truncated: Literal["warn", "error"],
     decoded: Callable[[float], None] | None = None,
+    meter: CancellationMeter | None = None,
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Decoded samples with their sample rate, shape (1, n) if mixed, (n_channels, n) if split.
 
@@ -88,7 +90,7 @@ def native_blocks(
         rate = run[0].sample_rate
         check_sample_rate(rate, f"{label}: from {start_s:.3f} s on, it")
         n_channels = len(run[0].layout.channels) or info.n_channels
-        samples = samples_of(run, n_channels, mix=channels == "mix", label=label)
+        samples = samples_of(run, n_channels, mix=channels == "mix", label=label, meter=meter)
         if channels == "split" and len(samples) != info.n_channels:
             raise AudioError(
                 f"{label}: {info.n_channels} channels become {n_channels} at {start_s:.3f} s; "

@@ -11,22 +11,32 @@ from numpy.typing import NDArray
 
 from emotone.audio.decoding import native_blocks
 from emotone.audio.information import AudioInfo
+from emotone.audio.mixing import CancellationMeter
 from emotone.audio.opening import Recording, open_recording
 from emotone.audio.resampling import Resampler, check_sample_rate
 from emotone.audio.source import AudioSource
-from emotone.errors import AudioTooShortError, OptionError
+from emotone.errors import AudioTooShortError
 
 _RESAMPLED_AT_ONCE = 8_192
 """Samples gathered before resampling; packets of some formats are so short that calls would cost more than work."""
 
+TRACKS_NOTE = "{n_tracks} audio tracks, of which track {track} was read; choose another with --track (track=)"
+CANCELLATION_NOTE = (
+    "the channels cancel each other, so little is left of their mix; "
+    "read each on its own with --channels split (channels='split')"
+)
 
-def probe_audio(source: AudioSource) -> AudioInfo:
-    """What a recording says of itself; nothing is decoded but what FFmpeg needs to know the stream.
 
+def probe_audio(source: AudioSource, *, track: int | None = None) -> AudioInfo:
+    """What a recording declares; nothing is decoded but what FFmpeg needs to know the stream.
+
+    Args:
+        source: as for `load_audio`.
+        track: as for `load_audio`.
     Raises:
         AudioError: as `load_audio`, for what shows without decoding.
     """
-    with open_recording(source) as recording:
+    with open_recording(source, track) as recording:
         return recording.info
 
 
@@ -35,6 +45,7 @@ def load_audio(
     *,
     sample_rate: int = 16_000,
     channels: Literal["mix", "split"] = "mix",
+    track: int | None = None,
     truncated: Literal["warn", "error"] = "warn",
     min_duration_s: float = 0.025,
     start_s: float | None = None,
@@ -49,10 +60,12 @@ def load_audio(
     Args:
         source: a path, bytes or a binary file object; file objects that cannot seek work for most formats.
         sample_rate: of the result, in Hz.
-        channels: "mix" averages them, "split" keeps them apart.
+        channels: "mix" makes one of them, as the mean of stereo and by FFmpeg's downmix of surround sound; "split"
+            keeps them apart.
+        track: number of the audio track, from 1; None for the one that FFmpeg takes for the main one.
         truncated: what to do where less can be read than is declared, or packets are damaged: "warn" with
             `AudioTruncatedWarning` and use what was read, or "error". A part that ends before the file does is not
-            judged.
+            checked.
         min_duration_s: the shortest result that is useful; the default is one analysis window.
         start_s: start of the part, from the beginning where None.
         end_s: end of the part, to the end where None or beyond it.
@@ -61,21 +74,22 @@ def load_audio(
         shape (n_samples,) if mixed, (n_channels, n_samples) if split.
     Raises:
         AudioNotFoundError: no such file.
-        NotAudioError: a folder, empty, no audio format we know; `NoAudioStreamError` for a container without sound.
+        NotAudioError: a folder, empty, no audio format we know; `NoAudioStreamError` for a container without sound or
+            without such a track.
         AudioTruncatedError: `truncated` is "error", or nothing at all could be read.
         AudioSamplesError: NaN, infinite samples, or floats far beyond full scale (8).
         AudioTooShortError: shorter than `min_duration_s`, or `start_s` lies behind the end.
         SampleRateError: the recording's or the wanted rate is outside 4 kHz to 192 kHz.
-        OptionError: an impossible option.
+        ValueError: an impossible option.
     """
     _check_options(sample_rate, channels, truncated)
     start_s = start_s or 0.0
     if not start_s >= 0 or (end_s is not None and not end_s > start_s):
-        raise OptionError(f"start_s={start_s} and end_s={end_s} bound no part; expected 0 <= start_s < end_s")
+        raise ValueError(f"start_s={start_s} and end_s={end_s} bound no part; expected 0 <= start_s < end_s")
     start, end = round(start_s * sample_rate), None if end_s is None else round(end_s * sample_rate)
     parts: list[NDArray[np.float32]] = []
     position = 0
-    with open_recording(source) as recording:
+    with open_recording(source, track) as recording:
         label = recording.label
         with closing(_resampled(recording, sample_rate, channels, truncated, decoded)) as blocks:
             for block in blocks:
@@ -101,10 +115,12 @@ def stream_audio(
     *,
     sample_rate: int = 16_000,
     channels: Literal["mix", "split"] = "mix",
+    track: int | None = None,
     block_s: float = 10.0,
     truncated: Literal["warn", "error"] = "warn",
     opened: Callable[[AudioInfo], None] | None = None,
     decoded: Callable[[float], None] | None = None,
+    noted: Callable[[str], None] | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """A recording as blocks of equal length but for the last, in constant memory.
 
@@ -114,41 +130,50 @@ def stream_audio(
     Args:
         source: as for `load_audio`.
         sample_rate: of the blocks, in Hz.
-        channels: "mix" averages them, "split" keeps them apart.
+        channels: as for `load_audio`.
+        track: as for `load_audio`.
         block_s: length of a block; it has round(block_s * sample_rate) samples.
         truncated: as for `load_audio`.
-        opened: told what the recording says of itself before the first block; a stream cannot be probed besides.
+        opened: called with what the recording declares before the first block; a stream cannot be probed as well.
         decoded: called after every few thousand decoded samples, before they are yielded, with the seconds decoded so
             far, silence included. What it raises ends the reading: this is where a limit on length or time belongs,
             since a header may declare no length or a wrong one.
+        noted: called with each note about the recording that a user should read: several audio tracks, or channels
+            that cancel each other, which is known after the last block.
     Yields:
         shape (n_samples,) if mixed, (n_channels, n_samples) if split.
     Raises:
         AudioError: as `load_audio`; `AudioTooShortError` only where there is no sample at all.
-        OptionError: an impossible option.
+        ValueError: an impossible option.
     """
     _check_options(sample_rate, channels, truncated)
     block_length = round(block_s * sample_rate)
     if block_length < 1:
-        raise OptionError(f"block_s={block_s} is less than one sample at {sample_rate} Hz")
-    return _stream(source, sample_rate, channels, block_length, truncated, opened, decoded)
+        raise ValueError(f"block_s={block_s} is less than one sample at {sample_rate} Hz")
+    return _stream(source, sample_rate, channels, track, block_length, truncated, opened, decoded, noted)
 
 
 def _stream(
     source: AudioSource,
     sample_rate: int,
     channels: Literal["mix", "split"],
+    track: int | None,
     block_length: int,
     truncated: Literal["warn", "error"],
     opened: Callable[[AudioInfo], None] | None,
     decoded: Callable[[float], None] | None,
+    noted: Callable[[str], None] | None,
 ) -> Iterator[NDArray[np.float32]]:
     waiting: list[NDArray[np.float32]] = []
     n_waiting = n_given = 0
-    with open_recording(source) as recording:
+    meter = CancellationMeter()
+    with open_recording(source, track) as recording:
+        info = recording.info
         if opened is not None:
-            opened(recording.info)
-        for block in _resampled(recording, sample_rate, channels, truncated, decoded):
+            opened(info)
+        if noted is not None and track is None and info.n_tracks > 1:
+            noted(TRACKS_NOTE.format(n_tracks=info.n_tracks, track=info.track))
+        for block in _resampled(recording, sample_rate, channels, truncated, decoded, meter):
             waiting.append(block)
             n_waiting += block.shape[1]
             if n_waiting < block_length:
@@ -165,14 +190,16 @@ def _stream(
             yield last[0] if channels == "mix" else last
         elif not n_given:
             raise AudioTooShortError(f"{recording.label}: holds no samples")
+        if noted is not None and meter.cancels:
+            noted(CANCELLATION_NOTE)
 
 
 def _check_options(sample_rate: int, channels: str, truncated: str) -> None:
     check_sample_rate(sample_rate, "the wanted result")
     if channels not in ("mix", "split"):
-        raise OptionError(f"channels={channels!r}, expected 'mix' or 'split'")
+        raise ValueError(f"channels={channels!r}, expected 'mix' or 'split'")
     if truncated not in ("warn", "error"):
-        raise OptionError(f"truncated={truncated!r}, expected 'warn' or 'error'")
+        raise ValueError(f"truncated={truncated!r}, expected 'warn' or 'error'")
 
 
 def _resampled(
@@ -181,10 +208,11 @@ def _resampled(
     channels: Literal["mix", "split"],
     truncated: Literal["warn", "error"],
     decoded: Callable[[float], None] | None,
+    meter: CancellationMeter | None = None,
 ) -> Generator[NDArray[np.float32], None, None]:
-    """Blocks at the wanted rate, shape (1 or n_channels, n); each stretch of one rate has its own resamplers."""
+    """Blocks at the wanted rate, shape (1 or n_channels, n); each run of blocks of one rate has its own resamplers."""
     resamplers: list[Resampler] = []
-    for rate, block in _gathered(native_blocks(recording, channels, truncated, decoded)):
+    for rate, block in _gathered(native_blocks(recording, channels, truncated, decoded, meter)):
         if resamplers and resamplers[0].sample_rate_in != rate:
             yield np.stack([resampler.finish() for resampler in resamplers])
             resamplers = []

@@ -8,6 +8,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from emotone.audio.mixing import CancellationMeter, downmix_weights
 from emotone.errors import AudioSamplesError, NotAudioError
 
 _SCALES = {"u8": 128.0, "s16": 32_768.0, "s32": 2_147_483_648.0, "flt": 1.0, "dbl": 1.0}
@@ -19,14 +20,17 @@ _LOUDEST = 8.0
 larger ones still overflow the model's powers."""
 
 
-def samples_of(frames: Sequence[av.AudioFrame], n_channels: int, mix: bool, label: str) -> NDArray[np.float32]:
+def samples_of(
+    frames: Sequence[av.AudioFrame], n_channels: int, mix: bool, label: str, meter: CancellationMeter | None = None
+) -> NDArray[np.float32]:
     """Float32 samples of some frames in a row.
 
     Args:
         frames: as decoded, of one format and number of channels, at least one.
         n_channels: of each.
-        mix: whether to average them.
+        mix: whether to mix them to one.
         label: how messages call the recording.
+        meter: compares the mean of two channels with them.
     Returns:
         shape (1, n) if mixed, (n_channels, n) if not.
     Raises:
@@ -44,19 +48,24 @@ def samples_of(frames: Sequence[av.AudioFrame], n_channels: int, mix: bool, labe
         else [data[0, i::n_channels] for i in range(n_channels)]
     )
     scale = _SCALES[name.removesuffix("p")]
+    silence = scale if name.startswith("u8") else 0.0
     samples = np.empty((1 if mix else n_channels, sum(frame.samples for frame in frames)), np.float32)
+    weights = downmix_weights(frames[0].layout.name, n_channels) if mix and n_channels > 2 else None
     with np.errstate(over="ignore", invalid="ignore"):
         for i, row in enumerate(rows):
+            part = row if weights is None else row * weights[i]
             if mix and i:
-                samples[0] += row
+                samples[0] += part
             else:
-                samples[i] = row
-        if name.startswith("u8"):
-            samples -= np.float32(scale * (n_channels if mix else 1))
+                samples[i] = part
+        if silence:
+            samples -= np.float32(silence * (n_channels if mix and weights is None else 1))
+        if mix and n_channels > 1 and weights is None:
+            samples /= np.float32(n_channels)
+        if meter is not None and mix and weights is None:
+            meter.push([row - silence for row in rows] if silence else rows, samples[0])
         if scale != 1.0:
             samples *= np.float32(1.0 / scale)
-        if mix and n_channels > 1:
-            samples /= np.float32(n_channels)
     return samples
 
 

@@ -82,6 +82,16 @@ def label_rules(texts: Sequence[str] | None) -> dict[str, str]:
     return {old: new for text in texts or () for old, new in parse_rules(text).items()}
 
 
+TrackOption = Annotated[
+    int | None,
+    typer.Option(
+        "--track",
+        min=1,
+        metavar="NUMBER",
+        help="The audio track of a file that has several, from 1. [default: the main one]",
+    ),
+]
+
 OverwriteOption = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace an existing file whatever it is. Earlier results are replaced anyway."),
@@ -98,7 +108,9 @@ def check_model_output(output: Path, *, inputs: Sequence[Path], overwrite: bool)
     check_replaceable(output, "a model file", lambda content: b"emotone" in content, inputs=inputs, overwrite=overwrite)
 
 
-def timeline_options(*, window: float | None, hop: float | None, vad: bool) -> TimelineOptions:
+def timeline_options(
+    *, window: float | None, hop: float | None, vad: bool, track: int | None = None
+) -> TimelineOptions:
     """The options of a timeline from the words of the command line.
 
     Raises:
@@ -107,7 +119,7 @@ def timeline_options(*, window: float | None, hop: float | None, vad: bool) -> T
     from emotone.listening.options import TimelineOptions
 
     try:
-        return TimelineOptions(window_s=window, hop_s=hop, vad=vad)
+        return TimelineOptions(window_s=window, hop_s=hop, vad=vad, track=track)
     except ValueError as error:
         raise window_error(error) from error
 

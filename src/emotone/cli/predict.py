@@ -18,6 +18,7 @@ from emotone.cli.options import (
     ModelOption,
     OverwriteOption,
     ThresholdOption,
+    TrackOption,
     VadOption,
     WindowOption,
     timeline_options,
@@ -49,6 +50,7 @@ def predict(
     hop: HopOption = None,
     vad: VadOption = True,
     channels: ChannelsOption = Channels.MIX,
+    track: TrackOption = None,
     format: Annotated[
         Format | None,
         typer.Option(help="How to write the results. [default: as the suffix of --output says, else a table]"),
@@ -95,7 +97,7 @@ def predict(
     from emotone.cli.predict_many import found_in, predict_many, table_of_batch
     from emotone.files import require_local
 
-    options = timeline_options(window=window, hop=hop, vad=vad)
+    options = timeline_options(window=window, hop=hop, vad=vad, track=track)
     files = [_recording(word) for word in files]
     output = _output(output)
     # A batch goes by the suffix alone; a format that says otherwise asks for no batch.

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emotone.audio import AudioInfo
-from emotone.errors import AudioError, AudioTooShortError, OptionError
+from emotone.errors import AudioError, AudioTooShortError
 from emotone.listening.bandwidth import BandMeter, narrow_band_note
 from emotone.listening.inputs import as_source
 from emotone.listening.options import TimelineOptions
@@ -32,7 +32,7 @@ class Reading:
         options: how to cut and join.
     Raises:
         AudioError: the source is no sound, too short, damaged, or of too many channels to keep apart.
-        OptionError: the options do not fit the model.
+        ValueError: the options do not fit the model.
     """
 
     def __init__(
@@ -45,17 +45,25 @@ class Reading:
         options: TimelineOptions | None = None,
     ) -> None:
         if channels not in ("mix", "split"):
-            raise OptionError(f"channels = {channels!r}; expected 'mix' or 'split'")
+            raise ValueError(f"channels = {channels!r}; expected 'mix' or 'split'")
         self.name = name_of(source)
         self._recognizer, self._split = recognizer, channels == "split"
         source, sample_rate = as_source(source, sample_rate)
         self._stated_rate = sample_rate
         self._info: AudioInfo | None = None
+        self._notes: list[str] = []
+        self._track = None if options is None else options.track
         metadata = recognizer.metadata
         self._meter = BandMeter(metadata.sample_rate)
         self._sides: list[_Side] = []
         blocks = source_blocks(
-            source, sample_rate, wanted_rate=metadata.sample_rate, channels=channels, opened=self._open
+            source,
+            sample_rate,
+            wanted_rate=metadata.sample_rate,
+            channels=channels,
+            track=self._track,
+            opened=self._open,
+            noted=self._notes.append,
         )
         for block in blocks:
             self._require_few(len(block))
@@ -134,10 +142,11 @@ class Reading:
             channels=channels,
             labels=labels,
             narrow_band=bool(note),
-            note=note,
+            note="; ".join([*self._notes, note] if note else self._notes),
             unfamiliar=unfamiliar,
             reason=rule.reason(shares, unfamiliar),
             baseline=self._recognizer.baseline_name,
+            track=self._track,
         )
 
 

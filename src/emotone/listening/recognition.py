@@ -73,6 +73,7 @@ class Recognition:
             seen, in [0, 1]; None if the model does not tell.
         reason: why it is unsure, such as "low confidence"; empty if it is sure.
         baseline: names of the baselines that the answer is relative to; None for none.
+        track: number of the audio track that was asked for, from 1; None for the main one.
     """
 
     source: str
@@ -90,6 +91,7 @@ class Recognition:
     unfamiliar: float | None = None
     reason: str = ""
     baseline: str | None = None
+    track: int | None = None
 
     def __post_init__(self) -> None:
         # Judged at once and said so by nobody: then the whole is its one segment.

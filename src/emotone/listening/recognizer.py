@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
+from dataclasses import replace
 from importlib import resources
 from os import PathLike
 from typing import Any, Literal, Self, overload
@@ -15,19 +16,11 @@ from typing import Any, Literal, Self, overload
 import numpy as np
 import numpy.typing as npt
 
-from emotone.errors import (
-    AudioError,
-    AudioTooShortError,
-    BaselineError,
-    ModelFileError,
-    NotAudioError,
-    OptionError,
-    TurnsError,
-)
+from emotone.errors import AudioError, AudioTooShortError, BaselineError, ModelFileError, NotAudioError, TurnsError
 from emotone.listening.baseline import Baseline, is_speaker_mapping, measure_baseline
 from emotone.listening.certainty import UnsureRule
 from emotone.listening.classes import choose, over_subset
-from emotone.listening.inputs import as_source, as_waveforms
+from emotone.listening.inputs import as_source
 from emotone.listening.options import TimelineOptions
 from emotone.listening.predictions import Predictions
 from emotone.listening.reading import Reading
@@ -63,7 +56,6 @@ def load(
         threads: of ONNX Runtime; a clip is so small that more than one seldom pay.
         unsure_threshold: in place of the model's own.
     Raises:
-        OptionError: fewer than one thread, or a threshold outside 0 to 1.
         ModelFileError: the file is missing, damaged, not one of ours, or of a newer schema; or the hub has none.
         MissingExtraError: it is of the hub, and the extra `hub` is not installed.
     """
@@ -97,8 +89,6 @@ class Recognizer:
     def __init__(
         self, content: bytes, metadata: ModelMetadata, *, threads: int = 1, unsure_threshold: float | None = None
     ) -> None:
-        if unsure_threshold is not None and not 0.0 <= unsure_threshold <= 1.0:
-            raise OptionError(f"unsure_threshold = {unsure_threshold}; expected 0 to 1")
         self.metadata = metadata
         self.unsure_threshold = metadata.unsure_threshold if unsure_threshold is None else unsure_threshold
         self._content, self._threads = content, threads
@@ -215,6 +205,7 @@ class Recognizer:
         sample_rate: int | None = None,
         *,
         channels: Literal["mix", "split"] = "mix",
+        track: int | None = None,
         options: TimelineOptions | None = None,
         classes: Iterable[str] | None = None,
         baseline: Any = None,
@@ -227,6 +218,7 @@ class Recognizer:
         sample_rate: int | None = None,
         *,
         channels: Literal["mix", "split"] = "mix",
+        track: int | None = None,
         options: TimelineOptions | None = None,
         classes: Iterable[str] | None = None,
         baseline: Any = None,
@@ -239,6 +231,7 @@ class Recognizer:
         sample_rate: int | None = None,
         *,
         channels: Literal["mix", "split"] = "mix",
+        track: int | None = None,
         options: TimelineOptions | None = None,
         classes: Iterable[str] | None = None,
         baseline: Any = None,
@@ -255,6 +248,7 @@ class Recognizer:
                 Hugging Face datasets or pyannote; or a list of any of these, which gives a list.
             sample_rate: of a bare waveform, in Hz.
             channels: "mix" averages them; "split" judges each on its own, as the two sides of a call.
+            track: number of the audio track of a file that has several, from 1; None for the main one.
             options: how to cut and join; None for the defaults.
             classes: some of the model's, renormalised; None for all. See `with_classes`.
             baseline: one or more neutral recordings of the speaker, or an embedding; with turns also a mapping of
@@ -266,8 +260,9 @@ class Recognizer:
             TurnsError: the turns cannot be used.
             BaselineError: the model takes no baseline, or not this one.
             UnknownEmotionError: a class that the model does not have.
-            OptionError: an impossible option, or one that does not fit the model.
+            ValueError: an impossible option, or one that does not fit the model.
         """
+        options = _with_track(options, track)
         view = self if classes is None else self.with_classes(classes)
         if turns is not None:
             return view._with_turns(source, sample_rate, turns, channels, options, baseline)
@@ -328,6 +323,7 @@ class Recognizer:
         sources: Iterable[Source],
         *,
         channels: Literal["mix", "split"] = "mix",
+        track: int | None = None,
         options: TimelineOptions | None = None,
         on_error: Callable[[Source, AudioError], None] | None = None,
     ) -> Iterator[Recognition]:
@@ -338,12 +334,14 @@ class Recognizer:
         Args:
             sources: each as for a call.
             channels: as for a call.
+            track: as for a call.
             options: as for a call.
             on_error: told of each source that cannot be used, which is then left out; None to raise the error.
         Raises:
             AudioError: a source is no sound, too short, or damaged, and there is no `on_error`.
-            OptionError: an impossible option, or one that does not fit the model.
+            ValueError: an impossible option, or one that does not fit the model.
         """
+        options = _with_track(options, track)
         waiting: list[Reading] = []
         for source in sources:
             try:
@@ -367,17 +365,13 @@ class Recognizer:
         """Probabilities of many waveforms, in batches.
 
         Args:
-            waveforms: each mono floats in [-1, 1] at `sample_rate`, shape (n_samples,), lengths may differ. One that is
-                longer than the model's window gets the mean over windows of that length; a call of the recognizer
-                finds speech first.
+            waveforms: each mono float32 in [-1, 1] at `sample_rate`, shape (n_samples,), lengths may differ.
         Returns:
             shape (len(waveforms), n_classes).
         Raises:
-            AudioTooShortError: one is shorter than the model needs; the message says which.
-            AudioSamplesError: one holds NaN or infinite samples, or integers.
-            NotAudioError: a single waveform instead of several, or one with channels.
+            AudioTooShortError: one is shorter than the model can judge; the message says which.
         """
-        return self.judge(as_waveforms(waveforms)).probabilities
+        return self.judge(waveforms)[0]
 
     def embed(self, source: Source, sample_rate: int | None = None) -> npt.NDArray[np.float32]:
         """The embedding of one recording: what the model made of it before it decided.
@@ -460,6 +454,10 @@ class Recognizer:
         return Predictions(probabilities, embeddings, unfamiliar)
 
 
+def _with_track(options: TimelineOptions | None, track: int | None) -> TimelineOptions | None:
+    return options if track is None else replace(options or TimelineOptions(), track=track)
+
+
 def windows_of(waveform: Waveform, window_samples: int) -> list[Waveform]:
     """A waveform cut into windows of one length, the last one moved back so that it ends with the waveform.
 
@@ -480,8 +478,6 @@ def windows_of(waveform: Waveform, window_samples: int) -> list[Waveform]:
 
 
 def _session(content: bytes, threads: int) -> Any:
-    if threads < 1:
-        raise OptionError(f"threads = {threads}; expected at least 1")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -12,7 +12,15 @@ from typing import Any, BinaryIO, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from emotone.audio import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, AudioInfo, Resampler, stream_audio
+from emotone.audio import (
+    CANCELLATION_NOTE,
+    MAX_SAMPLE_RATE,
+    MIN_SAMPLE_RATE,
+    AudioInfo,
+    Resampler,
+    cancels,
+    stream_audio,
+)
 from emotone.errors import AudioSamplesError, NotAudioError, SampleRateError
 from emotone.listening.inputs import as_array, as_source, is_array, name_of_mapping
 
@@ -55,7 +63,9 @@ def source_blocks(
     *,
     wanted_rate: int,
     channels: Literal["mix", "split"] = "mix",
+    track: int | None = None,
     opened: Callable[[AudioInfo], None] | None = None,
+    noted: Callable[[str], None] | None = None,
 ) -> Iterator[Waveform]:
     """Any source as blocks at `wanted_rate`, in memory that does not grow with the length of a file.
 
@@ -65,7 +75,9 @@ def source_blocks(
         sample_rate: of a bare waveform, in Hz; for all else it is read from the source.
         wanted_rate: in Hz.
         channels: "mix" averages them, "split" keeps them apart.
-        opened: told what a file says of itself, before the first block; not called for waveforms.
+        track: number of the audio track of a file, from 1; None for its main one.
+        opened: called with what a file declares, before the first block; not called for waveforms.
+        noted: called with each note about the recording that a user should read.
     Yields:
         shape (1, n_samples) if mixed, (n_channels, n_samples) if split; float32, finite.
     Raises:
@@ -73,7 +85,7 @@ def source_blocks(
     """
     source, sample_rate = as_source(source, sample_rate)
     if isinstance(source, np.ndarray):
-        waveforms = _from_array(source, sample_rate, wanted_rate, channels)
+        waveforms = _from_array(source, sample_rate, wanted_rate, channels, noted)
         for start in range(0, waveforms.shape[1], 10 * wanted_rate):
             yield waveforms[:, start : start + 10 * wanted_rate]
         return
@@ -84,7 +96,8 @@ def source_blocks(
             f"a source of type {type(source).__name__}; expected a path, bytes, a file opened in binary mode, "
             "a waveform (an array or a tensor), or (waveform, sample_rate)"
         )
-    for block in stream_audio(source, sample_rate=wanted_rate, channels=channels, opened=opened):
+    blocks = stream_audio(source, sample_rate=wanted_rate, channels=channels, track=track, opened=opened, noted=noted)
+    for block in blocks:
         yield block if channels == "split" else block[None]
 
 
@@ -114,7 +127,11 @@ def as_block(array: npt.NDArray[Any], channels: Literal["mix", "split"] = "mix")
 
 
 def _from_array(
-    array: npt.NDArray[Any], sample_rate: int | None, wanted_rate: int, channels: Literal["mix", "split"]
+    array: npt.NDArray[Any],
+    sample_rate: int | None,
+    wanted_rate: int,
+    channels: Literal["mix", "split"],
+    noted: Callable[[str], None] | None,
 ) -> Waveform:
     """Shape (1 or n_channels, n_samples)."""
     if sample_rate is None:
@@ -123,7 +140,10 @@ def _from_array(
         raise SampleRateError(f"sample_rate = {sample_rate}; expected {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz")
     waveforms = _finite(_in_rows(_as_float(array)))
     if channels == "mix":
-        waveforms = np.asarray(waveforms.mean(axis=0, keepdims=True), dtype=np.float32)
+        separate = waveforms
+        waveforms = np.asarray(separate.mean(axis=0, keepdims=True), dtype=np.float32)
+        if noted is not None and cancels(separate, waveforms[0]):
+            noted(CANCELLATION_NOTE)
     if sample_rate == wanted_rate:
         return waveforms
     resampled = []

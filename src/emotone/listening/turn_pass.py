@@ -271,7 +271,12 @@ def recognise_turns(
 
     meter = BandMeter(metadata.sample_rate)
     going = TurnPass(turns, classifier_of or (lambda speaker: classifier), options)
-    for block in source_blocks(source, sample_rate, wanted_rate=metadata.sample_rate, opened=note_info):
+    track = None if options is None else options.track
+    notes: list[str] = []
+    blocks = source_blocks(
+        source, sample_rate, wanted_rate=metadata.sample_rate, track=track, opened=note_info, noted=notes.append
+    )
+    for block in blocks:
         meter.push(block[0])
         going.push(block[0])
     if going.n_samples < metadata.min_samples:
@@ -295,7 +300,8 @@ def recognise_turns(
         timeline=going.timeline(),
         labels=classifier.labels,
         narrow_band=bool(note),
-        note="; ".join(part for part in (note, summary(segments)) if part),
+        note="; ".join(part for part in (*notes, note, summary(segments)) if part),
+        track=track,
         unfamiliar=unfamiliar,
         reason=reason,
         baseline=_baselines(segments) or classifier.baseline_name,

@@ -37,7 +37,7 @@ def plot(recognition: Recognition, path: str | PathLike[str]) -> None:
     check_picture(path)
     is_clip = len(recognition.segments) <= 1 and not recognition.channels
     if is_clip and Path(recognition.source).is_file():
-        waveform = load_audio(recognition.source, sample_rate=_PICTURE_RATE)
+        waveform = load_audio(recognition.source, sample_rate=_PICTURE_RATE, track=recognition.track)
         plot_recognition(waveform, _PICTURE_RATE, recognition, path)
         return
     plot_timeline(recognition, path)

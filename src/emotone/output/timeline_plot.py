@@ -79,6 +79,7 @@ def envelope_of(recognition: Recognition) -> npt.NDArray[np.float32] | None:
         blocks = stream_audio(
             recognition.source,
             sample_rate=_RATE,
+            track=recognition.track,
             channels=channels,  # type: ignore[arg-type]
             block_s=step * max(1, 160_000 // step) / _RATE,
         )
