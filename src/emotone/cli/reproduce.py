@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,8 +44,14 @@ def tables(
         Path | None, typer.Option("--output", "-o", help="The table's folder. [default: runs/tables-CORPUS-PROTOCOL]")
     ] = None,
     seeds: Annotated[
-        int, typer.Option("--seeds", min=1, help="Seeds 0 to N - 1; one of all rows before the next.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--seeds",
+            min=1,
+            show_default=False,
+            help="Seeds 0 to N - 1; one of all rows before the next. [default: 1; with --next 3]",
+        ),
+    ] = None,
     only: Annotated[list[str] | None, typer.Option("--only", help="Run just this row. Repeatable.")] = None,
     workers: Workers = 1,
     quick: Annotated[
@@ -52,19 +60,30 @@ def tables(
     record: Annotated[
         Path | None,
         typer.Option(
-            "--record", help="Keep the rows here beside those of other runs and machines, and report them all."
+            "--record",
+            help="Add every fold to this folder when it is done, and report what the folder has. "
+            "It takes folds of many runs and machines.",
         ),
     ] = None,
+    next_: Annotated[
+        bool,
+        typer.Option(
+            "--next",
+            help="Run missing folds one after the other, in the order of the table, at low priority, until --hours "
+            "are over. A fold that is stopped continues next time.",
+        ),
+    ] = False,
+    hours: Annotated[float, typer.Option("--hours", min=0.0, help="Time for --next.")] = 1.0,
     protocol: Protocol = None,
     store: Store = None,
     device: Device = None,
     threads: Threads = 0,
     evaluations: Evaluations = None,
 ) -> None:
-    """Train and score every row of the paper's Tables 1 and 2, what lies beyond them, and the leaky protocols.
+    """Train and score the rows of the paper's Tables 1 and 2, further losses, baselines, and the leaky protocols.
 
-    Writes tables.md, tables.tex and tables.html. What is done is not done again: the command can be stopped at any
-    moment, and given again with more rows or seeds.
+    Writes tables.md, tables.tex and tables.html. Folds that are done are not run again: the command can be stopped at
+    any time, and given again with more rows or seeds.
     """
     from rich.console import Console
 
@@ -72,9 +91,18 @@ def tables(
     from emotone.cores import available_cores
     from emotone.corpora import protocol_folds
     from emotone.evaluation.provenance import command_line
-    from emotone.experiments.paper_tables.record import check_record
+    from emotone.experiments.paper_tables.record import check_record, folds_in_record, read_record, write_record
     from emotone.experiments.paper_tables.report import write_tables
-    from emotone.experiments.paper_tables.run import TablePlan, quick_task, run_table, table_facts
+    from emotone.experiments.paper_tables.rows import ROWS
+    from emotone.experiments.paper_tables.run import (
+        TablePlan,
+        gather,
+        missing_folds,
+        quick_task,
+        run_next,
+        run_table,
+        table_facts,
+    )
 
     check_device(device)
     console = Console(stderr=True)
@@ -83,10 +111,11 @@ def tables(
     name = f"tables-{task.name}-{folds.protocol}{'-quick' if quick else ''}"
     if quick:
         task, folds = quick_task(task, folds)
+    n_seeds = seeds or (3 if next_ else 1)
     table = TablePlan(
         corpus=task,
         folds=folds,
-        seeds=tuple(range(seeds)),
+        seeds=tuple(range(n_seeds)),
         folder=output or Path("runs") / name,
         store=store or default_store(),
         quick=quick,
@@ -98,16 +127,31 @@ def tables(
     )
     console.print(
         f"{task.name}: {len(task.utterances)} utterances, {len(task.speakers)} speakers; {folds.protocol}, "
-        f"folds {folds.hash}; {len(table.wanted)} rows, {seeds} seed{'s' if seeds > 1 else ''}; into {table.folder}",
+        f"folds {folds.hash}; {len(table.wanted)} rows, {n_seeds} seed{'s' if n_seeds > 1 else ''}; "
+        f"into {table.folder}",
         highlight=False,
     )
     facts = table_facts(table)
     if record is not None:
         check_record(record, facts)
-    with TableDisplay(console, seeds) as display:
-        outcomes = run_table(table, display, jobs=workers)
+
+    def commit(row: Row) -> None:
+        if record is not None:
+            write_record(record, facts, [gather(table, row)])
+
+    with TableDisplay(console, commit) as display:
+        if next_:
+            missing = missing_folds(table, *([] if record is None else [folds_in_record(record)]))
+            console.print(f"{len(missing)} folds are missing", highlight=False)
+            _lower_priority()
+            n_done = run_next(table, missing, display, hours=hours)
+            console.print(f"ran {n_done} folds, {len(missing) - n_done} are left", highlight=False)
+            outcomes = [gather(table, row) for row in ROWS]
+        else:
+            outcomes = run_table(table, display, jobs=workers)
     if record is not None:
-        facts, outcomes = _recorded(record, facts, outcomes)
+        write_record(record, facts, outcomes)
+        facts, outcomes = read_record(record)
     for path in write_tables(table.folder, facts, outcomes):
         print(f"wrote {path}")
     stamp = " QUICK" if quick else ""
@@ -115,19 +159,18 @@ def tables(
         found = outcome.results
         leaky = " LEAKY" if outcome.row.leak else ""
         if found is None:
-            print(f"{outcome.row.key}: {outcome.state}")
+            print(f"{outcome.row.key}: {outcome.extent}")
         else:
             print(
                 f"{outcome.row.key}: UAR {100 * found.pooled.uar:.1f}{leaky}{stamp}, "
-                f"accuracy {100 * found.pooled.accuracy:.1f}{leaky}{stamp}"
+                f"accuracy {100 * found.pooled.accuracy:.1f}{leaky}{stamp} ({outcome.extent})"
             )
 
 
-def _recorded(folder: Path, facts: Any, outcomes: Any) -> Any:
-    from emotone.experiments.paper_tables.record import read_record, write_record
-
-    write_record(folder, facts, outcomes)
-    return read_record(folder)
+def _lower_priority() -> None:
+    """Let other programs go first; Windows has no such call in the standard library."""
+    if hasattr(os, "nice"):
+        os.nice(10)
 
 
 def _read(name: str, directory: Path) -> Any:
@@ -139,12 +182,12 @@ def _read(name: str, directory: Path) -> Any:
 
 
 class TableDisplay:
-    """One progress bar over the whole table, in multiply-adds, with the time left; one line a finished fold."""
+    """One progress bar over the whole table, in multiply-adds, with the time left; one line per finished fold."""
 
-    def __init__(self, console: Console, n_seeds: int) -> None:
+    def __init__(self, console: Console, commit: Callable[[Row], None]) -> None:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-        self.console, self.n_seeds = console, n_seeds
+        self.console, self.commit = console, commit
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
@@ -160,7 +203,6 @@ class TableDisplay:
         self.bar = self.progress.add_task("table", total=1.0, state="")
         self.weights: dict[str, float] = {}
         self.row: Row | None = None
-        self.plan: Plan | None = None
         self.passed: dict[tuple[str, int, int], float] = {}
         self.noted = time.monotonic()
 
@@ -173,14 +215,14 @@ class TableDisplay:
     ) -> None:
         self.progress.stop()
 
-    def planned(self, weights: dict[str, float]) -> None:
-        """The bar's whole length."""
+    def planned(self, weights: dict[str, float], total: float) -> None:
+        """Sets the length of the bar."""
         self.weights = weights
-        self.progress.update(self.bar, total=sum(weights.values()) or 1.0)
+        self.progress.update(self.bar, total=total or 1.0)
 
     def row_begins(self, row: Row, plan: Plan) -> None:
         """Names the row."""
-        self.row, self.plan = row, plan
+        self.row = row
         self.progress.update(self.bar, state=f"{row.key}, seed {plan.seeds[0]}")
         self.console.print(f"{row.key}: seed {plan.seeds[0]}", highlight=False)
 
@@ -205,19 +247,20 @@ class TableDisplay:
             self.console.print(f"{state}, {self.progress.tasks[0].percentage:.1f} %{left}", highlight=False)
 
     def fold_done(self, seed: int, fold: int, info: dict[str, Any], fresh: bool) -> None:
-        """A line for the fold."""
+        """Prints a line for the fold, and adds it to the record."""
         self._pass(seed, fold, 1.0)
         self.console.print(
             f"  seed {seed} fold {fold} {'done' if fresh else 'was done before'}: "
             f"validation UAR {100 * info['validation_uar']:.1f}, {info['seconds']:.0f} s",
             highlight=False,
         )
+        if fresh and self.row is not None:
+            self.commit(self.row)
 
     def _pass(self, seed: int, fold: int, share: float) -> None:
-        if self.row is None or self.plan is None:
+        if self.row is None:
             return
         key = (self.row.key, seed, fold)
-        n_parts = len(self.plan.fold_numbers) * (1 if self.row.peer else self.n_seeds)
-        step = (share - self.passed.get(key, 0.0)) * self.weights.get(self.row.key, 0.0) / n_parts
+        step = (share - self.passed.get(key, 0.0)) * self.weights.get(self.row.key, 0.0)
         self.passed[key] = share
         self.progress.update(self.bar, advance=step)

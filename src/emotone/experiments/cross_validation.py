@@ -67,6 +67,23 @@ def cross_validate(plan: Plan, *, jobs: int = 1, listener: Listener | None = Non
     return collect(plan)
 
 
+def run_one_fold(plan: Plan, seed: int, fold: int, listener: Listener) -> None:
+    """Run one fold of a plan if it is not done yet, without summing up.
+
+    Raises:
+        TrainingError: the folder holds another run.
+        EmotoneError: whatever the fold raises.
+    """
+    _claim_folder(plan)
+    fresh = not plan.is_done(seed, fold)
+    if fresh:
+        WaveformStore(plan.store, sample_rate=plan.recipe.features.sample_rate).open(
+            plan.corpus.utterances, workers=available_cores(), progress=listener.decoded
+        )
+        run_fold(plan, seed, fold, listener.epoch)
+    listener.fold_done(seed, fold, plan.fold(seed, fold).read_info(), fresh)
+
+
 def run_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None = None) -> None:
     """Train and score one fold, and write its files.
 
@@ -145,6 +162,8 @@ def run_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None = No
         "device": device_name(accelerator.device),
         "precision": accelerator.mixed_precision,
         "cores": torch.get_num_threads(),
+        "command": plan.command,
+        "looks": plan.looks,
     }
     folder.finish(predictions, info)
 

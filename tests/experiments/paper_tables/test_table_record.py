@@ -10,11 +10,13 @@ import pytest
 from emotone.errors import EvaluationError
 from emotone.evaluation.predictions import Predictions
 from emotone.evaluation.provenance import Provenance
-from emotone.evaluation.summary import summarise
+from emotone.evaluation.results import FoldInfo
 from emotone.experiments.paper_tables.comparison import claim, compare
-from emotone.experiments.paper_tables.record import Answers, Outcome, TableFacts, read_record, write_record
+from emotone.experiments.paper_tables.outcome import FoldRun, Outcome, TableFacts, build_outcome
+from emotone.experiments.paper_tables.record import folds_in_record, read_record, write_record
 from emotone.experiments.paper_tables.report import write_tables
 from emotone.experiments.paper_tables.rows import ROWS
+from emotone.experiments.recipe import load_recipe
 
 LABELS = ("neutral", "happiness", "sadness")
 ROW = {row.key: row for row in ROWS}
@@ -25,6 +27,7 @@ def facts(**changes):
         "corpus": "made-up",
         "protocol": "made-up-2",
         "fold_hash": "0123456789ab",
+        "n_folds": 2,
         "labels": LABELS,
         "class_counts": (30, 6, 12),
         "n_speakers": 6,
@@ -34,7 +37,7 @@ def facts(**changes):
     return TableFacts(**(kept | changes))
 
 
-def outcome(key, *, seeds=(0,), skill=2.0, core_seconds=30.0):
+def outcome(key, *, seeds=(0,), skill=2.0, core_seconds=30.0, folds=None, recipe=None):
     """A row with made-up logits, right the more often the more skill it has; two folds of three speakers each."""
     truth = np.repeat([0, 1, 2], [30, 6, 12])
     speakers = np.arange(48) % 6
@@ -69,23 +72,23 @@ def outcome(key, *, seeds=(0,), skill=2.0, core_seconds=30.0):
             }
             for fold in (0, 1)
         ]
-    results = summarise(
-        by_seed,
-        infos,
-        Provenance(
-            corpus="made-up",
-            protocol="made-up-2",
-            fold_hash="0123456789ab",
-            speaker_independent=True,
-            sentences_shared=True,
-            recipe_name=key,
-            recipe={},
-            command=f"emotone reproduce tables --only {key}",
-            device="cpu",
-        ),
-        n_resamples=50,
+    runs = [
+        FoldRun(FoldInfo.model_validate(info), table.take(table.folds == info["fold"]))
+        for info in infos
+        if (table := by_seed[info["seed"]]) and (folds is None or (info["seed"], info["fold"]) in folds)
+    ]
+    provenance = Provenance(
+        corpus="made-up",
+        protocol="made-up-2",
+        fold_hash="0123456789ab",
+        speaker_independent=True,
+        sentences_shared=True,
+        recipe_name=key,
+        recipe=recipe or {},
+        command=f"emotone reproduce tables --only {key}",
+        device="cpu",
     )
-    return Outcome(ROW[key], "done", results, Answers.of(by_seed))
+    return build_outcome(ROW[key], 2, provenance, runs)
 
 
 def test_a_record_gives_back_what_was_put_in(tmp_path):
@@ -120,6 +123,48 @@ def test_rows_of_another_run_stand_beside_those_that_are_there_and_a_row_run_aga
     assert read_record(tmp_path)[0].looks == 2
 
 
+def test_folds_of_two_runs_make_a_row(tmp_path):
+    first = outcome("mfcc-focal", folds=[(0, 0)])
+    assert (first.state, first.extent) == ("partial", "1 of 2 folds")
+    write_record(tmp_path, facts(), [first])
+    by_key = {one.row.key: one for one in read_record(tmp_path)[1]}
+    assert by_key["mfcc-focal"].extent == "1 of 2 folds"
+    assert by_key["mfcc-focal"].results.n == 24
+    assert by_key["mfcc-focal"].results.protocol == "made-up-2, folds 0 of 2 alone"
+    assert compare(by_key["mfcc-focal"], outcome("mfcc-softmax")) is None
+    assert folds_in_record(tmp_path)(ROW["mfcc-focal"], load_recipe("default")) == frozenset()
+
+    write_record(tmp_path, facts(), [outcome("mfcc-focal", folds=[(0, 1)])])
+    merged = {one.row.key: one for one in read_record(tmp_path)[1]}["mfcc-focal"]
+    whole = outcome("mfcc-focal")
+    assert (merged.state, merged.extent) == ("done", "1 seed")
+    assert merged.results.protocol == "made-up-2"
+    assert merged.results.pooled == whole.results.pooled
+    assert merged.results.calibration is None
+    np.testing.assert_array_equal(merged.answers.predictions, whole.answers.predictions)
+
+
+def test_a_seed_counts_when_all_its_folds_are_there(tmp_path):
+    write_record(tmp_path, facts(), [outcome("mfcc-focal")])
+    write_record(tmp_path, facts(), [outcome("mfcc-focal", seeds=(1,), folds=[(1, 1)])])
+    found = {one.row.key: one for one in read_record(tmp_path)[1]}["mfcc-focal"]
+    assert found.extent == "1 seed, 1 of 2 folds of seed 1"
+    assert found.results == outcome("mfcc-focal").results
+    write_record(tmp_path, facts(), [outcome("mfcc-focal", seeds=(1,), folds=[(1, 0)])])
+    found = {one.row.key: one for one in read_record(tmp_path)[1]}["mfcc-focal"]
+    assert (found.extent, found.results.seeds) == ("2 seeds", [0, 1])
+    assert not list((tmp_path / "pending").iterdir())
+    assert found.results.pooled == outcome("mfcc-focal", seeds=(0, 1)).results.pooled
+
+
+def test_folds_of_another_recipe_do_not_mix_and_do_not_replace_a_complete_row(tmp_path):
+    write_record(tmp_path, facts(), [outcome("mfcc-focal")])
+    assert write_record(tmp_path, facts(), [outcome("mfcc-focal", folds=[(0, 1)], recipe={"gamma": 1})]) == []
+    other = outcome("mfcc-focal", skill=4.0, recipe={"gamma": 1})
+    assert write_record(tmp_path, facts(), [other]) == ["mfcc-focal"]
+    assert {one.row.key: one for one in read_record(tmp_path)[1]}["mfcc-focal"].results == other.results
+
+
 @pytest.mark.parametrize("changed", [{"fold_hash": "ba9876543210"}, {"corpus": "other"}, {"quick": True}])
 def test_rows_of_other_folds_are_refused_and_change_nothing(tmp_path, changed):
     write_record(tmp_path, facts(), [outcome("mfcc-focal")])
@@ -133,9 +178,11 @@ def test_rows_scored_on_other_labels_are_refused_and_change_nothing(tmp_path):
     write_record(tmp_path, facts(), [outcome("mfcc-focal")])
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     row = outcome("mfcc-softmax")
-    corrected = replace(row.answers, truth=np.roll(row.answers.truth, 1))
+    corrected = tuple(
+        replace(run, predictions=replace(run.predictions, truth=np.roll(run.predictions.truth, 1))) for run in row.runs
+    )
     with pytest.raises(EvaluationError, match="other labels"):
-        write_record(tmp_path, facts(), [replace(row, answers=corrected)])
+        write_record(tmp_path, facts(), [replace(row, runs=corrected)])
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
 

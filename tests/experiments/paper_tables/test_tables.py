@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,8 +19,19 @@ from emotone.experiments.cross_validation import cross_validate, run_fold
 from emotone.experiments.paper_tables import run as tables
 from emotone.experiments.paper_tables.comparison import RowComparison, claim
 from emotone.experiments.paper_tables.report import write_tables
-from emotone.experiments.paper_tables.rows import PAIRS, ROWS
-from emotone.experiments.paper_tables.run import TablePlan, quick_task, row_plan, row_recipe, run_table, table_facts
+from emotone.experiments.paper_tables.rows import FIRST, PAIRS, ROWS, in_order
+from emotone.experiments.paper_tables.run import (
+    TablePlan,
+    gather,
+    has_recipe,
+    missing_folds,
+    quick_task,
+    row_plan,
+    row_recipe,
+    run_next,
+    run_table,
+    table_facts,
+)
 from emotone.experiments.plan import Plan
 
 FEW = 3
@@ -31,8 +43,8 @@ class Heard:
     def __init__(self):
         self.begun, self.skipped, self.fresh = [], {}, 0
 
-    def planned(self, weights):
-        self.weights = weights
+    def planned(self, weights, total):
+        self.weights, self.total = weights, total
 
     def row_begins(self, row, plan):
         self.begun.append((row.key, plan.seeds))
@@ -75,14 +87,14 @@ def table(iemocap, tmp_path, light_rows, monkeypatch):
 
 def test_every_row_has_a_recipe_of_its_own_and_a_key_of_its_own():
     assert len({row.key for row in ROWS}) == len(ROWS)
-    seen = {row_recipe(row, quick=False).model_dump_json() for row in ROWS if not row.peer and row.leak is None}
-    assert len(seen) == sum(not row.peer and row.leak is None for row in ROWS)
+    own = [row for row in ROWS if not row.peer and row.leak is None and has_recipe(row)]
+    assert len({row_recipe(row, quick=False).model_dump_json() for row in own}) == len(own)
     assert {row.peer or "" for row in ROWS} == {"", "egemaps", "compare"}
 
 
 def test_softmax_and_focal_differ_in_gamma_alone():
     by_key = {row.key: row for row in ROWS}
-    for focal, softmax, _ in PAIRS:
+    for focal, softmax, _ in (pair for pair in PAIRS if has_recipe(by_key[pair[0]])):
         one, other = (row_recipe(by_key[key], quick=False).model_dump() for key in (focal, softmax))
         assert (one["loss"].pop("gamma"), other["loss"].pop("gamma")) == (2.0, 0.0)
         assert {**one, "name": ""} == {**other, "name": ""}
@@ -102,7 +114,7 @@ def test_the_printed_figures_are_those_of_the_paper():
 
 
 def test_every_recipe_of_a_row_says_what_the_project_chose():
-    assert all(row_recipe(row, quick=False).choices for row in ROWS if row.recipe)
+    assert all(row_recipe(row, quick=False).choices for row in ROWS if row.recipe and has_recipe(row))
 
 
 def test_a_quick_task_keeps_the_speakers_apart_and_a_few_utterances_of_each_class_and_part(iemocap):
@@ -170,6 +182,39 @@ def test_a_run_of_fewer_seeds_takes_none_from_the_rows_that_have_more(table):
     assert outcomes["gamma-1"].answers.seeds == (0,)
 
 
+def test_missing_folds_come_in_the_stated_order(table):
+    assert set(FIRST) <= {row.key for row in ROWS}
+    order = [(row.key, seed) for row, seed in in_order(ROWS, (0, 1, 2))]
+    assert [key for key, seed in order[: len(FIRST)]] == list(FIRST)
+    assert {seed for _, seed in order[: len(FIRST)]} == {0}
+    assert order.index(("lee2015", 0)) < order.index(("satt2017-conv-blstm", 1)) < order.index(("gamma-1", 0))
+    assert ("compare-svc", 1) not in order
+    some = replace(table, only=("mfcc-softmax", "mfcc-focal"), seeds=(0, 1))
+    recorded = missing_folds(some, lambda row, recipe: {(0, 0)} if row.key == "mfcc-softmax" else ())
+    assert [(row.key, seed) for row, seed, _ in recorded] == [("mfcc-focal", 0), ("mfcc-softmax", 1), ("mfcc-focal", 1)]
+
+
+def test_the_next_folds_are_run_until_the_time_is_up_and_continued_later(table):
+    some = replace(table, only=("mfcc-softmax",))
+    row = some.wanted[0]
+    hurried = Heard()
+    assert run_next(some, missing_folds(some), hurried, hours=1e-9) == 0
+    assert not hurried.begun
+    clock = iter([0.0, 0.0, 4000.0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+        assert run_next(some, missing_folds(some), Heard(), hours=1) == 0
+    assert row_plan(some, row, (0,)).fold(0, 0).checkpoint.exists()
+    assert gather(some, row).state == "not run"
+    late = Heard()
+    late.epochs = []
+    late.epoch = lambda seed, fold, record, n_epochs: late.epochs.append(record.epoch)
+    assert run_next(some, missing_folds(some), late, hours=1) == 1
+    assert late.epochs == [2]
+    assert missing_folds(some) == []
+    assert gather(some, row).extent == "1 seed"
+
+
 class StoppedError(Exception):
     """Stands for whatever ends a run in the middle."""
 
@@ -204,7 +249,7 @@ def test_the_yardstick_outside_runs_on_the_same_folds(table):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_all_rows_run_on_a_tree_in_the_layout_of_iemocap(table):
-    only = tuple(row.key for row in ROWS if not row.peer)
+    only = tuple(row.key for row in ROWS if not row.peer and has_recipe(row))
     outcomes = run_table(replace(table, only=only), Heard())
     states = {outcome.row.key: outcome.state for outcome in outcomes if not outcome.row.peer}
     assert states == dict.fromkeys(only, "done")

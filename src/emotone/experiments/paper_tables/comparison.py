@@ -1,4 +1,4 @@
-"""Two rows of the table against each other, on the same utterances."""
+"""Two rows of the table compared on the same utterances."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from emotone.errors import EvaluationError
 from emotone.evaluation import metrics, significance
-from emotone.experiments.paper_tables.record import Answers, Outcome
+from emotone.experiments.paper_tables.outcome import Answers, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class RowComparison:
     """Two systems on the same utterances.
 
     Attributes:
-        first: title of the one that should be better.
+        first: title of the row that should be better.
         second: title of the other.
         seeds: of both; differences are means over them.
         uar: first minus second, UAR.
@@ -32,13 +32,13 @@ class RowComparison:
 
 
 def compare(first: Outcome, second: Outcome) -> RowComparison | None:
-    """The paired tests of two rows, over the seeds that both have; None where they have none in common.
+    """The paired tests of two rows, over the seeds that both have; None where no seed is complete in both.
 
     Raises:
         EvaluationError: they did not score the same utterances.
     """
     one, other = first.answers, second.answers
-    if one is None or other is None:
+    if one is None or other is None or first.state != "done" or second.state != "done":
         return None
     seeds = tuple(seed for seed in one.seeds if seed in other.seeds)
     if not seeds:

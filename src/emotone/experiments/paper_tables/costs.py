@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from emotone.evaluation.report_content import Paragraph, Part, Table
 from emotone.evaluation.results import Results
-from emotone.experiments.paper_tables.record import NONE, Outcome, TableFacts, stamped
-from emotone.experiments.paper_tables.run import row_cost, row_recipe
+from emotone.experiments.paper_tables.outcome import NONE, Outcome, TableFacts, stamped
+from emotone.experiments.paper_tables.run import has_recipe, row_cost, row_recipe
 
 
 def costs(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
@@ -57,7 +57,7 @@ def choices(outcomes: Sequence[Outcome]) -> list[Part]:
     """What each recipe chose for itself."""
     seen: dict[str, tuple[str, ...]] = {}
     for outcome in outcomes:
-        if outcome.row.recipe:
+        if outcome.row.recipe and has_recipe(outcome.row):
             seen.setdefault(outcome.row.recipe, row_recipe(outcome.row, quick=False).choices)
     rows = [[name, choice] for name, own in seen.items() for choice in own]
     return [Table("What the papers do not print, and what stands in its place.", ["recipe", "choice"], rows, n_text=2)]

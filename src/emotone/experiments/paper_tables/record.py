@@ -1,161 +1,41 @@
-"""What a table holds once its rows are run, and its record: a folder that keeps the rows of many runs together.
+"""The record of a table: a folder that keeps the folds of many runs together.
 
-Rows of one table cost minutes or days, and are run when and where there is a machine for them. A record takes what each
-run gave, refuses what was run on other folds, and is all that the report needs.
+The rows of a table cost minutes or days and are run when and where there is a machine for them, fold by fold. A record
+takes what each run gave, refuses what was run on other folds, and is all that the report needs.
 
-Conventions: `table.json` says what the table is of; `rows/KEY.json` holds a row's results; `answers.csv` has a line an
-utterance and a column `KEY:SEED` of predicted labels, for paired tests.
+Conventions: `table.json` holds the `TableFacts`; `rows/KEY.json` a row's results; `pending/KEY.json` the facts about
+folds that are not part of them yet, because their seed is not complete; `answers.csv` has one line per utterance and a
+column `KEY:SEED` of predicted labels, empty where the utterance's fold is not done.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from emotone.errors import EvaluationError
+from emotone.errors import EvaluationError, RecipeError
 from emotone.evaluation.predictions import Predictions
-from emotone.evaluation.results import Results
-from emotone.experiments.leakage import STAMP
+from emotone.evaluation.results import FoldInfo, Results
+from emotone.experiments.paper_tables.outcome import FoldRun, Outcome, TableFacts, build_outcome
 from emotone.experiments.paper_tables.rows import ROWS, Row
+from emotone.experiments.recipe import Recipe, recipe_from
 from emotone.files import write_text
-from emotone.models.cost import Cost
-
-QUICK_STAMP = "QUICK"
-NONE = "–"
-"""Shown where there is no figure."""
-
-State = Literal["done", "needs phonemes", "needs the extra peers", "not run"]
 
 _WORDS = ("utterance", "speaker", "truth")
 
-
-class TableFacts(BaseModel):
-    """What a table is of.
-
-    Attributes:
-        corpus: its name.
-        protocol: the folds' name.
-        fold_hash: of who is where; rows of another hash belong to another table.
-        labels: the classes, in the order of the outputs.
-        class_counts: utterances of each.
-        n_speakers: of the corpus.
-        n_without_phonemes: utterances that have none.
-        sentences_shared: whether test speakers say the sentences of training speakers.
-        quick: whether every figure is to be stamped QUICK.
-        looks: how often these test folds have been looked at; None where nobody counted.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    corpus: str
-    protocol: str
-    fold_hash: str
-    labels: tuple[str, ...]
-    class_counts: tuple[int, ...]
-    n_speakers: int
-    n_without_phonemes: int
-    sentences_shared: bool
-    quick: bool = False
-    looks: int | None = None
-
-    @property
-    def n_utterances(self) -> int:
-        """Of all classes."""
-        return sum(self.class_counts)
-
-    @property
-    def rare(self) -> tuple[str, ...]:
-        """The classes with fewer utterances than an even share."""
-        even = self.n_utterances / len(self.labels)
-        return tuple(label for label, count in zip(self.labels, self.class_counts, strict=True) if count < even)
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """What a row said of each utterance.
-
-    Attributes:
-        labels: the classes.
-        utterances: their ids, sorted, length n.
-        speakers: likewise.
-        truth: class numbers, shape (n,).
-        predictions: class numbers, shape (n_seeds, n).
-        seeds: in the order of `predictions`.
-    """
-
-    labels: tuple[str, ...]
-    utterances: tuple[str, ...]
-    speakers: tuple[str, ...]
-    truth: NDArray[np.int64]
-    predictions: NDArray[np.int64]
-    seeds: tuple[int, ...]
-
-    @classmethod
-    def of(cls, by_seed: dict[int, Predictions]) -> Answers:
-        """Of the pooled test predictions of each seed."""
-        ordered = [table.take(np.argsort(np.array(table.utterances, dtype=str))) for table in by_seed.values()]
-        first = ordered[0]
-        chosen = np.stack([table.prediction for table in ordered])
-        return cls(first.labels, first.utterances, first.speakers, first.truth, chosen, tuple(by_seed))
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one row.
-
-    Attributes:
-        row: which.
-        state: "done", or why there is no figure.
-        results: None where there is no figure.
-        answers: likewise.
-        cost: None for a peer, and where the row cannot be built.
-    """
-
-    row: Row
-    state: State
-    results: Results | None = None
-    answers: Answers | None = None
-    cost: Cost | None = None
-
-    @property
-    def seconds(self) -> float | None:
-        """Of training, all folds and seeds; None where there is no figure."""
-        if self.results is None:
-            return None
-        return _total([fold.info.seconds for fold in self.results.per_fold])
-
-    @property
-    def core_seconds(self) -> float | None:
-        """Of the processor (of a GPU: seconds of the whole device); None where they were not counted."""
-        if self.results is None:
-            return None
-        return _total([fold.info.core_seconds for fold in self.results.per_fold])
-
-
-def _total(counted: Sequence[float | None]) -> float | None:
-    known = [seconds for seconds in counted if seconds is not None]
-    return sum(known) if len(known) == len(counted) else None
-
-
-def stamped(text: str, table: TableFacts, outcome: Outcome | None = None) -> str:
-    """A figure with the stamps QUICK and LEAKY where they apply; text without a digit is returned as it is."""
-    if text == NONE or not any(character.isdigit() for character in text):
-        return text
-    stamps = [STAMP] if outcome is not None and outcome.row.leak is not None else []
-    stamps += [QUICK_STAMP] if table.quick else []
-    return " ".join([text, *stamps])
+Columns = dict[tuple[str, int], dict[str, tuple[str, str, str]]]
+"""(row, seed) -> utterance -> speaker, true label, predicted label."""
 
 
 def check_record(folder: Path, facts: TableFacts) -> bool:
-    """Whether a record is there, to which rows of this table can be added; hours of work should not end in a refusal.
+    """Whether there is a record to which rows of this table can be added. Ask before hours of work.
 
     Raises:
         EvaluationError: the record is of other folds or another corpus, or is damaged.
@@ -172,7 +52,10 @@ def check_record(folder: Path, facts: TableFacts) -> bool:
 
 
 def write_record(folder: Path, facts: TableFacts, outcomes: Sequence[Outcome]) -> list[str]:
-    """Put the rows that are done into a record, beside or in place of those that are there.
+    """Add folds to a record.
+
+    A fold that the record has is replaced. Folds of another recipe replace the whole row, but not a complete row by an
+    incomplete one.
 
     Args:
         folder: the record; made where it does not exist.
@@ -184,40 +67,109 @@ def write_record(folder: Path, facts: TableFacts, outcomes: Sequence[Outcome]) -
         EvaluationError: the record is of other folds or another corpus, or is damaged.
         OutputError: a file could not be written.
     """
-    answers: dict[str, Answers] = {}
+    rows: dict[str, Outcome] = {}
     if check_record(folder, facts):
-        found = _read_facts(folder)
-        answers = {one.row.key: one.answers for one in read_record(folder)[1] if one.answers is not None}
+        found, old = read_record(folder)
+        rows = {one.row.key: one for one in old if one.results is not None}
         counted = [looks for looks in (found.looks, facts.looks) if looks is not None]
-        # A row scored again is one more look at the folds, whichever row comes last.
         facts = facts.model_copy(update={"looks": max(counted, default=None)})
-    done = {one.row.key: one for one in outcomes if one.results is not None and one.answers is not None}
-    table = _as_csv(answers | {key: one.answers for key, one in done.items() if one.answers is not None})
-    for key, one in done.items():
-        if one.results is not None:
-            one.results.write(folder / "rows" / f"{key}.json")
+    written = []
+    for new in outcomes:
+        if new.results is None:
+            continue
+        key = new.row.key
+        merged = _merged(rows.get(key), new)
+        if merged is not rows.get(key):
+            rows[key] = merged
+            written.append(key)
+    table = _as_csv(rows)
+    for key in written:
+        results, waiting = rows[key].results, [run.info.model_dump() for run in rows[key].pending]
+        if results is not None:
+            results.write(folder / "rows" / f"{key}.json")
+        pending = folder / "pending" / f"{key}.json"
+        if waiting:
+            write_text(pending, json.dumps(waiting, indent=1) + "\n")
+        else:
+            pending.unlink(missing_ok=True)
     write_text(folder / "answers.csv", table)
     write_text(folder / "table.json", facts.model_dump_json(indent=1) + "\n")
-    return list(done)
+    return written
 
 
 def read_record(folder: Path) -> tuple[TableFacts, list[Outcome]]:
-    """What a record holds: every row of the table, those that were never run among them; costs are left out.
+    """Read a record: every row of the table, those that were never run among them.
 
     Raises:
         EvaluationError: no record, or a damaged one.
     """
     facts = _read_facts(folder)
-    answers = _from_csv(folder / "answers.csv", facts.labels)
+    columns = _from_csv(folder / "answers.csv", facts.labels)
+    found = {row.key: Results.read(path) for row in ROWS if (path := folder / "rows" / f"{row.key}.json").exists()}
+    if not facts.n_folds:
+        folds = [len(results.per_fold) // len(results.seeds) for results in found.values()]
+        facts = facts.model_copy(update={"n_folds": max(folds, default=0)})
     outcomes = []
     for row in ROWS:
-        path = folder / "rows" / f"{row.key}.json"
-        if path.exists():
-            outcomes.append(Outcome(row, "done", Results.read(path), answers.get(row.key)))
-        else:
-            mute = row.needs_phonemes and facts.n_without_phonemes == facts.n_utterances
-            outcomes.append(Outcome(row, "needs phonemes" if mute else "not run"))
+        results = found.get(row.key)
+        if results is None:
+            silent = row.needs_phonemes and facts.n_without_phonemes == facts.n_utterances
+            outcomes.append(Outcome(row, "needs phonemes" if silent else "not run"))
+            continue
+        infos = [one.info for one in results.per_fold] + _read_pending(folder / "pending" / f"{row.key}.json")
+        runs = _runs(row, infos, columns, facts.labels)
+        if len(runs) < len(infos):
+            raise EvaluationError(f"{folder / 'answers.csv'} lacks answers of the row {row.key}; the record is damaged")
+        outcomes.append(build_outcome(row, facts.n_folds, results.provenance(), runs, kept=results))
     return facts, outcomes
+
+
+def folds_in_record(folder: Path) -> Callable[[Row, Recipe], frozenset[tuple[int, int]]]:
+    """A function that gives the (seed, fold) pairs that a record has of a row with a recipe.
+
+    Raises:
+        EvaluationError: the record is damaged.
+    """
+    rows: dict[str, Outcome] = {}
+    if (folder / "table.json").exists():
+        rows = {one.row.key: one for one in read_record(folder)[1]}
+
+    def recorded(row: Row, recipe: Recipe) -> frozenset[tuple[int, int]]:
+        known = rows.get(row.key)
+        if known is None or known.results is None:
+            return frozenset()
+        same = row.peer or same_recipe(known.results.recipe, recipe.model_dump(mode="json"))
+        return known.done_folds if same else frozenset()
+
+    return recorded
+
+
+def same_recipe(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two recipes, as results hold them, have the same settings; words about them do not count."""
+
+    def settings(recipe: dict[str, Any]) -> dict[str, Any]:
+        try:
+            full = recipe_from(recipe, source="of a record").model_dump(mode="json")
+        except RecipeError:  # openSMILE's settings are not a recipe
+            full = dict(recipe)
+        return {key: value for key, value in full.items() if key not in ("name", "summary", "choices")}
+
+    return settings(one) == settings(other)
+
+
+def _merged(old: Outcome | None, new: Outcome) -> Outcome:
+    if old is None or old.results is None or new.results is None:
+        return new
+    if not same_recipe(old.results.recipe, new.results.recipe):
+        return old if old.state == "done" and new.state != "done" else new
+    if new.done_folds >= old.done_folds:
+        return new
+    if new.row.leak == "random":  # Its folds share speakers, so a record cannot tell whose answers are whose.
+        return old
+    runs = {run.key: run for run in (*old.runs, *new.runs)}
+    return build_outcome(
+        new.row, new.n_folds or old.n_folds, new.results.provenance(), list(runs.values()), kept=old.results
+    )
 
 
 def _identity(facts: TableFacts) -> tuple[object, ...]:
@@ -229,55 +181,90 @@ def _read_facts(folder: Path) -> TableFacts:
     try:
         return TableFacts.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise EvaluationError(f"{path} is no record of a table: {error}") from error
+        raise EvaluationError(f"{path} is not a record of a table: {error}") from error
 
 
-def _as_csv(answers: dict[str, Answers]) -> str:
-    """A line an utterance; a row that was not scored on an utterance (leaky folds drop none) leaves its cell empty."""
-    rows: dict[str, dict[str, str]] = {}
+def _read_pending(path: Path) -> list[FoldInfo]:
+    if not path.exists():
+        return []
+    try:
+        return [FoldInfo.model_validate(info) for info in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError) as error:
+        raise EvaluationError(f"{path} is damaged: {error}") from error
+
+
+def _runs(row: Row, infos: Sequence[FoldInfo], columns: Columns, labels: tuple[str, ...]) -> list[FoldRun]:
+    """The folds of a row, rebuilt from its answers."""
+    number = {label: position for position, label in enumerate(labels)}
+    runs = []
+    for info in infos:
+        column = columns.get((row.key, info.seed), {})
+        mine = {name: cell for name, cell in column.items() if cell[0] in set(info.test_speakers)}
+        if row.leak == "random":
+            # Speakers are in several folds there; which fold an utterance is of is not kept, and not needed.
+            fold = [one.fold for one in infos if one.seed == info.seed].index(info.fold)
+            n_folds = sum(one.seed == info.seed for one in infos)
+            mine = dict(list(column.items())[fold::n_folds])
+        if not mine:
+            continue
+        chosen = np.array([number[predicted] for _, _, predicted in mine.values()])
+        predictions = Predictions(
+            labels=labels,
+            utterances=tuple(mine),
+            speakers=tuple(speaker for speaker, _, _ in mine.values()),
+            sexes=("",) * len(mine),
+            folds=np.full(len(mine), info.fold, dtype=np.int64),
+            truth=np.array([number[truth] for _, truth, _ in mine.values()], dtype=np.int64),
+            logits=np.eye(len(labels))[chosen],
+            temperatures=np.ones(len(mine)),
+        )
+        runs.append(FoldRun(info, predictions, labels_only=True))
+    return runs
+
+
+def _as_csv(rows: dict[str, Outcome]) -> str:
+    """One line per utterance; the cell of a row that was not scored on an utterance is empty."""
+    lines: dict[str, dict[str, str]] = {}
     columns: list[str] = []
-    for key in (row.key for row in ROWS if row.key in answers):
-        one = answers[key]
-        for seed, predictions in zip(one.seeds, one.predictions, strict=True):
-            columns.append(f"{key}:{seed}")
+    for row in (row for row in ROWS if row.key in rows):
+        for run in sorted(rows[row.key].runs, key=lambda run: run.key):
+            column, table = f"{row.key}:{run.info.seed}", run.predictions
+            if column not in columns:
+                columns.append(column)
             for name, speaker, truth, chosen in zip(
-                one.utterances, one.speakers, one.truth.tolist(), predictions.tolist(), strict=True
+                table.utterances, table.speakers, table.truth.tolist(), table.prediction.tolist(), strict=True
             ):
-                line = rows.setdefault(name, dict(zip(_WORDS, (name, speaker, one.labels[truth]), strict=True)))
-                if line["truth"] != one.labels[truth]:
+                cells = (name, speaker, table.labels[truth])
+                line = lines.setdefault(name, dict(zip(_WORDS, cells, strict=True)))
+                if line["truth"] != table.labels[truth]:
                     raise EvaluationError(
-                        f"{name} is {one.labels[truth]} in row {key} and {line['truth']} in others: they were scored "
-                        "on other labels. Run all rows again, or choose another folder for the record"
+                        f"{name} is {table.labels[truth]} in row {row.key} and {line['truth']} in others: they were "
+                        "scored on other labels. Run all rows again, or choose another folder for the record"
                     )
-                line[columns[-1]] = one.labels[chosen]
+                line[column] = table.labels[chosen]
     text = io.StringIO()
     writer = csv.DictWriter(text, [*_WORDS, *columns], restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows[name] for name in sorted(rows))
+    writer.writerows(lines[name] for name in sorted(lines))
     return text.getvalue()
 
 
-def _from_csv(path: Path, labels: tuple[str, ...]) -> dict[str, Answers]:
+def _from_csv(path: Path, labels: tuple[str, ...]) -> Columns:
     try:
         with path.open(encoding="utf-8", newline="") as handle:
             lines = list(csv.DictReader(handle))
     except OSError as error:
         raise EvaluationError(f"cannot read {path}: {error.strerror or error}") from error
-    number = {label: position for position, label in enumerate(labels)}
-    found: dict[str, Answers] = {}
-    columns = [column for column in (lines[0] if lines else {}) if column not in _WORDS]
+    found: Columns = {}
     try:
-        for key in dict.fromkeys(column.rpartition(":")[0] for column in columns):
-            own = [column for column in columns if column.rpartition(":")[0] == key]
-            scored = [line for line in lines if line[own[0]]]
-            found[key] = Answers(
-                labels,
-                tuple(line["utterance"] for line in scored),
-                tuple(line["speaker"] for line in scored),
-                np.array([number[line["truth"]] for line in scored], dtype=np.int64),
-                np.array([[number[line[column]] for line in scored] for column in own], dtype=np.int64),
-                tuple(int(column.rpartition(":")[2]) for column in own),
-            )
-    except (KeyError, ValueError) as error:
-        raise EvaluationError(f"{path} is damaged: {error} is no column or label of this table") from error
+        for column in (column for column in (lines[0] if lines else {}) if column not in _WORDS):
+            key, _, seed = column.rpartition(":")
+            found[key, int(seed)] = {
+                line["utterance"]: (line["speaker"], line["truth"], line[column]) for line in lines if line[column]
+            }
+        unknown = {label for cells in found.values() for cell in cells.values() for label in cell[1:]} - set(labels)
+        if unknown:
+            raise KeyError(", ".join(sorted(unknown)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise EvaluationError(f"{path} is damaged: {error} is not a column or label of this table") from error
     return found

@@ -16,7 +16,7 @@ from emotone.evaluation.report_content import Paragraph, Part, Section, Table
 from emotone.evaluation.results import ConfidenceInterval, percent
 from emotone.experiments.paper_tables.comparison import RowComparison, claim, compare, signed
 from emotone.experiments.paper_tables.costs import choices, costs, origin
-from emotone.experiments.paper_tables.record import NONE, QUICK_STAMP, Outcome, TableFacts, stamped
+from emotone.experiments.paper_tables.outcome import NONE, QUICK_STAMP, Outcome, TableFacts, stamped
 from emotone.experiments.paper_tables.rows import PAIRS, Group, Printed
 from emotone.files import write_text
 
@@ -86,7 +86,7 @@ def _scores(table: TableFacts, outcomes: Sequence[Outcome], groups: Sequence[Gro
     columns = ["system", "state", "accuracy", "interval", "UAR", "interval"]
     rows = []
     for outcome in (one for one in outcomes if one.row.group in groups):
-        state = _state(outcome)
+        state = outcome.extent
         if outcome.results is None:
             row = [outcome.row.title, state, *[NONE] * 4]
         else:
@@ -100,18 +100,12 @@ def _scores(table: TableFacts, outcomes: Sequence[Outcome], groups: Sequence[Gro
             row = [outcome.row.title, state, *(stamped(figure, table, outcome) for figure in figures)]
         rows.append(row + (_printed(outcome.row.printed) if printed else []))
     return Table(
-        "In percent, all folds pooled; 95 % intervals by bootstrap over speakers; ± over seeds where there are any.",
+        "In percent, all folds pooled; 95 % intervals by bootstrap over speakers; ± over several "
+        "seeds. A row with some of its folds shows the scores of their speakers alone.",
         columns + (["paper: accuracy", "paper: UAR"] if printed else []),
         rows,
         n_text=2,
     )
-
-
-def _state(outcome: Outcome) -> str:
-    if outcome.results is None:
-        return outcome.state
-    n_seeds = len(outcome.results.seeds)
-    return f"{n_seeds} seed{'s' if n_seeds > 1 else ''}"
 
 
 def _printed(figures: Printed | None) -> list[str]:
@@ -128,7 +122,7 @@ def _claims(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
     for focal, softmax, features in PAIRS:
         comparison = compare(by_key[focal], by_key[softmax])
         if comparison is None:
-            parts.append(Paragraph(f"{features}: not run, so nothing can be said."))
+            parts.append(Paragraph(f"{features}: not complete, so nothing can be said yet."))
         else:
             comparisons.append(comparison)
             parts.append(Paragraph(f"{features}: {claim(comparison, stamp=stamp)}"))

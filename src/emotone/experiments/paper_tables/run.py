@@ -1,35 +1,37 @@
-"""Every row of the paper's Tables 1 and 2, what lies beyond them, and the leaky protocols, on the same folds and seeds.
+"""Run the rows of the paper's Tables 1 and 2, and the further ones, on the same folds and seeds.
 
-Conventions: the table's folder holds one run folder a row under `rows`, each as cross-validation makes it; a fold that
-is done is never done again, whatever order the rows are asked for in. One seed of all rows comes before the next seed.
+Conventions: the table's folder holds one run folder per row under `rows` (under `tuned` for tuned settings). A fold
+that is done is never run again, whatever order the rows are asked for in. One seed of all rows comes before the next.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from emotone.corpora import Corpus, Fold, Folds
 from emotone.corpora.folds import fold_hash
 from emotone.errors import MissingExtraError, RecipeError
-from emotone.evaluation.predictions import Predictions, concatenate
-from emotone.evaluation.results import Results
+from emotone.evaluation.predictions import Predictions
+from emotone.evaluation.results import FoldInfo, Results
 from emotone.evaluation.run_folder import RunFolder
-from emotone.experiments.cross_validation import collect, cross_validate
+from emotone.experiments.cross_validation import cross_validate, run_one_fold
 from emotone.experiments.leakage import Leak, leaky_folds
-from emotone.experiments.paper_tables.record import Answers, Outcome, State, TableFacts
-from emotone.experiments.paper_tables.rows import ROWS, Row
+from emotone.experiments.paper_tables.outcome import FoldRun, Outcome, State, TableFacts, build_outcome
+from emotone.experiments.paper_tables.rows import ROWS, Row, in_order
 from emotone.experiments.peers import cross_validate_peer
 from emotone.experiments.plan import Listener, Partitions, Plan
-from emotone.experiments.recipe import Recipe, load_recipe
+from emotone.experiments.recipe import Recipe, load_recipe, recipe_names
 from emotone.features.front_end import FeatureOptions
 from emotone.models.cost import Cost, measure_cost
 from emotone.models.recognition_network import NormalisationOptions, RecognitionNetwork
 from emotone.models.systems import ModelOptions
+from emotone.training.job import EpochRecord
 
 QUICK_PER_CLASS = 8
 QUICK_SETTINGS = ("training.epochs=2", "training.min_steps=0", "training.batch_size=8")
@@ -50,7 +52,8 @@ class TablePlan:
         device: "cpu", or None for what is there.
         threads: of PyTorch in each process; 0 leaves PyTorch's own choice.
         command: how it was started.
-        looks: how often these test folds have been looked at.
+        looks: number of test evaluations on these folds so far.
+        tuned: settings by row, as tuning chose them; None for the settings that were chosen first.
     Raises:
         RecipeError: a key that is no row.
     """
@@ -66,6 +69,7 @@ class TablePlan:
     threads: int = 0
     command: str = ""
     looks: int | None = None
+    tuned: Mapping[str, tuple[str, ...]] | None = None
 
     def __post_init__(self) -> None:
         known = [row.key for row in ROWS]
@@ -75,14 +79,19 @@ class TablePlan:
     @property
     def wanted(self) -> tuple[Row, ...]:
         """The rows to run."""
-        return tuple(row for row in ROWS if self.only is None or row.key in self.only)
+        rows = (row for row in ROWS if self.only is None or row.key in self.only)
+        return tuple(row for row in rows if self.tuned is None or row.key in self.tuned)
+
+    def run_folder(self, row: Row) -> RunFolder:
+        """The run folder of a row."""
+        return RunFolder(self.folder / ("rows" if self.tuned is None else "tuned") / row.key)
 
 
 class TableListener(Listener, Protocol):
-    """Hears how the table goes; what `Listener` hears is of the row last begun."""
+    """Is told about the progress of the table; what `Listener` is told is about the row last begun."""
 
-    def planned(self, weights: dict[str, float]) -> None:
-        """What each row to be run weighs, in all its seeds and folds: epochs times multiply-adds."""
+    def planned(self, weights: dict[str, float], total: float) -> None:
+        """The cost of one fold of each row to be run (epochs times multiply-adds), and of everything."""
 
     def row_begins(self, row: Row, plan: Plan) -> None:
         """A row begins one of its seeds."""
@@ -109,15 +118,20 @@ def quick_task(corpus: Corpus, folds: Folds) -> tuple[Corpus, Folds]:
     return cut, Folds(protocol, (fold,), fold_hash(cut, protocol, (fold,)))
 
 
-def row_recipe(row: Row, *, quick: bool) -> Recipe:
-    """The recipe of a row; a peer has the default one, of which it takes the sample rate."""
-    settings = [*row.settings, *(QUICK_SETTINGS if quick and not row.peer else ())]
+def has_recipe(row: Row) -> bool:
+    """Whether the recipe of a row comes with emotone."""
+    return bool(row.peer) or row.recipe in recipe_names()
+
+
+def row_recipe(row: Row, *, quick: bool, tuned: Sequence[str] = ()) -> Recipe:
+    """The recipe of a row; openSMILE's rows have the default one, of which they take the sample rate."""
+    settings = [*row.settings, *tuned, *(QUICK_SETTINGS if quick and not row.peer else ())]
     return load_recipe(row.recipe or "default", settings)
 
 
 def row_cost(row: Row, n_classes: int) -> Cost | None:
-    """Parameters and multiply-adds of a row's network; None for a peer, which has none."""
-    if row.peer:
+    """Parameters and multiply-adds of a row's network; None where there is no network or no recipe."""
+    if row.peer or not has_recipe(row):
         return None
     recipe = row_recipe(row, quick=False)
     return _cost_of(recipe.features, recipe.normalisation, recipe.model, n_classes)
@@ -130,7 +144,7 @@ def _cost_of(features: FeatureOptions, normalisation: NormalisationOptions, mode
 
 def row_plan(table: TablePlan, row: Row, seeds: Sequence[int]) -> Plan:
     """The cross-validation of a row, as a plan."""
-    recipe = row_recipe(row, quick=table.quick)
+    recipe = row_recipe(row, quick=table.quick, tuned=(table.tuned or {}).get(row.key, ()))
     folds: Partitions = table.folds
     if row.leak is not None:
         folds = _leaky(table, row.leak)
@@ -144,7 +158,7 @@ def row_plan(table: TablePlan, row: Row, seeds: Sequence[int]) -> Plan:
         folds=folds,
         recipe=recipe,
         seeds=tuple(seeds),
-        folder=table.folder / "rows" / row.key,
+        folder=table.run_folder(row).path,
         store=table.store,
         device=table.device,
         threads=table.threads,
@@ -158,7 +172,7 @@ def run_table(table: TablePlan, listener: TableListener, *, jobs: int = 1) -> li
 
     Args:
         table: what to run; for a quick one its corpus and folds are those of `quick_task`.
-        listener: hears how it goes.
+        listener: is told about the progress.
         jobs: folds at once, each in a process of its own.
     Raises:
         EmotoneError: whatever a row raises; what is done stays done.
@@ -167,7 +181,9 @@ def run_table(table: TablePlan, listener: TableListener, *, jobs: int = 1) -> li
     for row in table.wanted:
         if row not in can:
             listener.row_skipped(row, _obstacle(table, row) or "not run")
-    listener.planned({row.key: _weight(table, row) for row in can})
+    weights = {row.key: _fold_weight(table, row) for row in can}
+    n_folds = len(table.folds.folds)
+    listener.planned(weights, sum(weights[row.key] * n_folds * (1 if row.peer else len(table.seeds)) for row in can))
     for seed in table.seeds:
         for row in can:
             if row.peer and seed != table.seeds[0]:
@@ -184,38 +200,146 @@ def run_table(table: TablePlan, listener: TableListener, *, jobs: int = 1) -> li
     return [gather(table, row) for row in ROWS]
 
 
+def missing_folds(
+    table: TablePlan, recorded: Callable[[Row, Recipe], Collection[tuple[int, int]]] = lambda row, recipe: ()
+) -> list[tuple[Row, int, int]]:
+    """The folds that no run has done yet, as (row, seed, fold), in the order in which `run_next` runs them.
+
+    Args:
+        table: rows and seeds to run.
+        recorded: the (seed, fold) pairs of a row with this recipe that a record already has.
+    """
+    missing = []
+    for row, seed in in_order([row for row in table.wanted if _obstacle(table, row) is None], table.seeds):
+        plan = row_plan(table, row, (seed,))
+        done = recorded(row, plan.recipe)
+        missing += [
+            (row, seed, fold)
+            for fold in plan.fold_numbers
+            if (seed, fold) not in done and not plan.fold(seed, fold).is_done
+        ]
+    return missing
+
+
+def run_next(
+    table: TablePlan,
+    folds: Sequence[tuple[Row, int, int]],
+    listener: TableListener,
+    *,
+    hours: float,
+) -> int:
+    """Run folds one after the other until the time is up.
+
+    A fold that is stopped is continued from its last epoch by the next call.
+
+    Args:
+        table: what to run.
+        folds: as `missing_folds` gives them.
+        listener: is told about the progress.
+        hours: stop before an epoch that would end later than this.
+    Returns:
+        how many folds were done.
+    Raises:
+        EmotoneError: whatever a fold raises; what is done stays done.
+    """
+    rows = {row.key: row for row, _, _ in folds}
+    weights = {key: _fold_weight(table, row) for key, row in rows.items()}
+    listener.planned(weights, sum(weights[row.key] for row, _, _ in folds))
+    watch = _Watch(listener, time.monotonic() + 3600 * hours)
+    n_done = 0
+    for row, seed, fold in folds:
+        if watch.is_late(row):
+            break
+        plan = replace(row_plan(table, row, (seed,)), only_folds=None if row.peer else (fold,))
+        listener.row_begins(row, plan)
+        watch.row = row
+        try:
+            if row.peer:
+                cross_validate_peer(plan, row.peer, listener.fold_done)
+            else:
+                run_one_fold(plan, seed, fold, watch)
+        except MissingExtraError:
+            if not row.peer:
+                raise
+            listener.row_skipped(row, "needs the extra peers")
+            continue
+        except _TimeIsUpError:
+            break
+        n_done += 1
+    return n_done
+
+
+class _TimeIsUpError(Exception):
+    """The next epoch would end too late."""
+
+
+class _Watch:
+    """Passes progress on to a listener, and stops a fold whose next epoch would end after the deadline."""
+
+    def __init__(self, listener: TableListener, deadline: float) -> None:
+        self.listener, self.deadline = listener, deadline
+        self.row: Row | None = None
+        self.epoch_s: dict[str, float] = {}
+
+    def is_late(self, row: Row) -> bool:
+        """Whether an epoch of this row, as long as its last one, would end after the deadline."""
+        return time.monotonic() + self.epoch_s.get(row.key, 0.0) > self.deadline
+
+    def decoded(self, done: int, total: int) -> None:
+        """Passed on."""
+        self.listener.decoded(done, total)
+
+    def epoch(self, seed: int, fold: int, record: EpochRecord, n_epochs: int) -> None:
+        """Passed on; stops the fold where the next epoch would be late."""
+        self.listener.epoch(seed, fold, record, n_epochs)
+        if self.row is not None:
+            self.epoch_s[self.row.key] = record.seconds
+            if record.epoch < n_epochs and self.is_late(self.row):
+                raise _TimeIsUpError
+
+    def fold_done(self, seed: int, fold: int, info: dict[str, Any], fresh: bool) -> None:
+        """Passed on."""
+        self.listener.fold_done(seed, fold, info, fresh)
+
+
 def gather(table: TablePlan, row: Row) -> Outcome:
-    """A row as far as it was ever run into this folder: the seeds all of whose folds are done."""
+    """A row as far as it was ever run into this folder: every fold that is done."""
     obstacle = _obstacle(table, row)
     if obstacle is not None:
         return Outcome(row, obstacle)
-    plan = row_plan(table, row, table.seeds[:1] if row.peer else _seeds_begun(table, row))
-    done = [seed for seed in plan.seeds if all(plan.fold(seed, fold).is_done for fold in plan.fold_numbers)]
-    if not done:
+    seeds = table.seeds[:1] if row.peer else tuple(sorted({*table.run_folder(row).seeds(), *table.seeds}))
+    plan = row_plan(table, row, seeds)
+    runs, last = [], None
+    for seed in seeds:
+        for fold in plan.fold_numbers:
+            folder = plan.fold(seed, fold)
+            if folder.is_done:
+                last = folder.read_info()
+                runs.append(FoldRun(FoldInfo.model_validate(last), Predictions.read(folder.predictions)))
+    if last is None:
         missing = row.peer and not _installed("opensmile")
         return Outcome(row, "needs the extra peers" if missing else "not run")
-    plan = replace(plan, seeds=tuple(done))
-    kept = RunFolder(plan.folder).results
+    kept = table.run_folder(row).results
+    if row.peer and not kept.exists():
+        return Outcome(row, "not run")
     if kept.exists():
-        # The command that ran the row stands beside it, not the one that gathers it; and so its look at the folds.
-        ran = Results.read(kept)
-        plan = replace(plan, command=ran.command, looks=ran.tests_looked_at)
-    results = Results.read(kept) if row.peer else collect(plan)
-    by_seed = {
-        seed: concatenate([Predictions.read(plan.fold(seed, fold).predictions) for fold in plan.fold_numbers])
-        for seed in done
-    }
-    return Outcome(row, "done", results, Answers.of(by_seed))
+        # The command that ran the row, not the one that gathers it; likewise the count of test evaluations.
+        provenance = Results.read(kept).provenance()
+    else:
+        plan = replace(plan, command=last.get("command", plan.command), looks=last.get("looks", plan.looks))
+        provenance = plan.provenance(device=last.get("device", ""))
+    return build_outcome(row, len(plan.fold_numbers), provenance, runs)
 
 
 def table_facts(table: TablePlan) -> TableFacts:
-    """What the table is of, for its report and its record."""
+    """The facts about the table, for its report and its record."""
     corpus = table.corpus
     counts = Counter(utterance.emotion for utterance in corpus.utterances)
     return TableFacts(
         corpus=corpus.name,
         protocol=table.folds.protocol,
         fold_hash=table.folds.hash,
+        n_folds=len(table.folds.folds),
         labels=corpus.classes,
         class_counts=tuple(counts[label] for label in corpus.classes),
         n_speakers=len(corpus.speakers),
@@ -226,14 +350,10 @@ def table_facts(table: TablePlan) -> TableFacts:
     )
 
 
-def _seeds_begun(table: TablePlan, row: Row) -> tuple[int, ...]:
-    """Those asked for, and those of earlier runs: a run of fewer seeds must not take from a row what it had."""
-    return tuple(sorted({*RunFolder(table.folder / "rows" / row.key).seeds(), *table.seeds}))
-
-
 def _obstacle(table: TablePlan, row: Row) -> State | None:
-    lacks = row.needs_phonemes and not any(utterance.phonemes for utterance in table.corpus.utterances)
-    return "needs phonemes" if lacks else None
+    if row.needs_phonemes and not any(utterance.phonemes for utterance in table.corpus.utterances):
+        return "needs phonemes"
+    return None if has_recipe(row) else "not run"
 
 
 def _leaky(table: TablePlan, leak: Leak) -> Partitions:
@@ -245,13 +365,13 @@ def _leaky(table: TablePlan, leak: Leak) -> Partitions:
     return replace(whole, folds=whole.folds[:1])
 
 
-def _weight(table: TablePlan, row: Row) -> float:
+def _fold_weight(table: TablePlan, row: Row) -> float:
+    """The cost of one fold: epochs times multiply-adds; openSMILE's rows cost next to nothing."""
     cost = row_cost(row, len(table.corpus.classes))
     if cost is None:
-        return float(len(table.folds.folds))
-    plan = row_plan(table, row, table.seeds)
-    n_epochs = plan.recipe.training.n_epochs(max(1, len(table.corpus.utterances)))
-    return float(cost.multiply_adds) * n_epochs * len(plan.fold_numbers) * len(table.seeds)
+        return 1.0
+    n_epochs = row_plan(table, row, table.seeds[:1]).recipe.training.n_epochs(max(1, len(table.corpus.utterances)))
+    return float(cost.multiply_adds) * n_epochs
 
 
 def _installed(package: str) -> bool:
