@@ -33,6 +33,9 @@ EMOTIONS = (
 FOUR_CLASSES = ("neutral", "happiness", "sadness", "anger")
 """The classes of Tripathi et al. (2019), in the order every four-class model of ours uses."""
 
+SIX_CLASSES = (*FOUR_CLASSES, "fear", "disgust")
+"""The classes of CREMA-D, and of the shipped model."""
+
 SYNONYMS = {
     "afraid": "fear",
     "ang": "anger",

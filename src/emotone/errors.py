@@ -18,7 +18,8 @@ EmotoneError
 ├── RecipeError (ValueError)      a recipe with an unknown key or an impossible value
 ├── TrainingError
 │   ├── StoreError                the waveform store cannot be used
-│   └── CheckpointError           a checkpoint that belongs to another run, or is damaged
+│   ├── CheckpointError           a checkpoint that belongs to another run, or is damaged
+│   └── EncoderError              a pretrained encoder that is missing, damaged or of another kind
 ├── BaselineError (ValueError)    a baseline that the model, or any model, cannot use
 ├── ModelFileError (ValueError)   a model file that is not one of ours, or of a newer schema
 ├── EvaluationError (ValueError)  scores asked of arrays that do not belong together
@@ -109,6 +110,10 @@ class CheckpointError(TrainingError):
 
 class BaselineError(EmotoneError, ValueError):
     """A speaker's baseline that cannot be used, or a model without baselines."""
+
+
+class EncoderError(TrainingError):
+    """A pretrained encoder is missing, damaged or not of a kind that emotone reads."""
 
 
 class ModelFileError(EmotoneError, ValueError):

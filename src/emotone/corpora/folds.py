@@ -29,6 +29,8 @@ DEFAULT_PROTOCOLS = {
     "crema-d-imbalanced": "crema-d-5",
     "nemo": "nemo-9",
     "open-four": "open-four",
+    "open-six": "open-six",
+    "research-six": "research-six",
 }
 
 RAVDESS_FOLDS = (
@@ -40,6 +42,8 @@ RAVDESS_FOLDS = (
     ("06", "13", "17", "22"),
 )
 """The six folds of EmoBox (Ma et al. 2024), so that figures can stand beside theirs."""
+
+NEMO_SPEAKERS = ("EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0")
 
 OPEN_FOUR_EMODB_TEST = ("emodb/03", "emodb/08")
 OPEN_FOUR_EMODB_VALIDATION = ("emodb/09",)
@@ -217,9 +221,8 @@ def _crema_d(corpus: Corpus) -> tuple[Fold, ...]:
 
 
 def _nemo(corpus: Corpus) -> tuple[Fold, ...]:
-    speakers = ("EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0")
-    _require_speakers(corpus, "nemo-9", speakers)
-    return _cyclic([(speaker,) for speaker in speakers])
+    _require_speakers(corpus, "nemo-9", NEMO_SPEAKERS)
+    return _cyclic([(speaker,) for speaker in NEMO_SPEAKERS])
 
 
 def _iemocap_sessions(corpus: Corpus) -> tuple[Fold, ...]:
@@ -235,14 +238,39 @@ def _iemocap_speakers(corpus: Corpus) -> tuple[Fold, ...]:
     return tuple(_fold(index, speakers, [speakers[index ^ 1]], [speaker]) for index, speaker in enumerate(speakers))
 
 
-def _open_four(corpus: Corpus) -> tuple[Fold, ...]:
+def _open_parts() -> tuple[list[str], list[str], list[str]]:
+    """Speakers, validation speakers and test speakers of CREMA-D and EmoDB, as the shipped models divide them."""
     crema_d = [f"crema-d/{number}" for number in range(1001, 1092)]
     emodb = [f"emodb/{number}" for number in ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")]
-    _require_speakers(corpus, "open-four", [*crema_d, *emodb])
     # CREMA-D's test speakers are those of its own first fold; half of the next fold's validate, the rest train.
     test = [*crema_d[0::5], *OPEN_FOUR_EMODB_TEST]
     validation = [*crema_d[1::10], *OPEN_FOUR_EMODB_VALIDATION]
-    return (_fold(0, [*crema_d, *emodb], validation, test),)
+    return [*crema_d, *emodb], validation, test
+
+
+def _open_four(corpus: Corpus) -> tuple[Fold, ...]:
+    speakers, validation, test = _open_parts()
+    _require_speakers(corpus, "open-four", speakers)
+    return (_fold(0, speakers, validation, test),)
+
+
+def _open_six(corpus: Corpus) -> tuple[Fold, ...]:
+    speakers, validation, test = _open_parts()
+    # EmoGator's voices only train: bursts without words are not what a recogniser of speech is tested on.
+    bursts = [speaker for speaker in corpus.speakers if speaker.startswith("emogator/")]
+    _require_speakers(corpus, "open-six", [*speakers, *bursts])
+    return (_fold(0, [*speakers, *bursts], validation, test),)
+
+
+def _research_six(corpus: Corpus) -> tuple[Fold, ...]:
+    speakers, validation, test = _open_parts()
+    bursts = [speaker for speaker in corpus.speakers if speaker.startswith("emogator/")]
+    ravdess = [f"ravdess/{speaker}" for fold in RAVDESS_FOLDS for speaker in fold]
+    nemo = [f"nemo/{speaker}" for speaker in NEMO_SPEAKERS]
+    everyone = [*speakers, *bursts, *ravdess, *nemo]
+    _require_speakers(corpus, "research-six", everyone)
+    # Beside those of open-six, RAVDESS's first fold and one speaker of nEMO are tested.
+    return (_fold(0, everyone, validation, [*test, *ravdess[: len(RAVDESS_FOLDS[0])], nemo[-1]]),)
 
 
 def _group_k(corpus: Corpus, seed: int, n_folds: int) -> tuple[Fold, ...]:
@@ -275,6 +303,8 @@ _FIXED: dict[str, Callable[[Corpus], tuple[Fold, ...]]] = {
     "crema-d-5": _crema_d,
     "nemo-9": _nemo,
     "open-four": _open_four,
+    "open-six": _open_six,
+    "research-six": _research_six,
 }
 
 PROTOCOLS = (*_FIXED, "group-k")

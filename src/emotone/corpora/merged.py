@@ -1,4 +1,4 @@
-"""Several corpora as one; and `open-four`, what the shipped model learns from.
+"""Several corpora as one; and those that the models of this project are trained on.
 
 Conventions: speakers and ids are prefixed with their corpus (`crema-d/1001`), so that no two corpora can share one.
 """
@@ -6,13 +6,16 @@ Conventions: speakers and ids are prefixed with their corpus (`crema-d/1001`), s
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from emotone.corpora import crema_d, emodb
+from emotone.corpora import crema_d, emodb, emogator, nemo, ravdess
+from emotone.corpora.origins import MERGED_FROM
+from emotone.corpora.release import read_release
 from emotone.corpora.utterance import Corpus
-from emotone.emotions import FOUR_CLASSES
+from emotone.emotions import FOUR_CLASSES, SIX_CLASSES
 
 
 def merge_corpora(name: str, corpora: Sequence[Corpus], classes: Sequence[str]) -> Corpus:
@@ -48,14 +51,24 @@ def merge_corpora(name: str, corpora: Sequence[Corpus], classes: Sequence[str]) 
     )
 
 
-def read_open_four(directory: str | os.PathLike[str]) -> Corpus:
-    """The openly licensed corpora in the paper's four classes.
+def read_merged(name: str, directory: str | os.PathLike[str]) -> Corpus:
+    """One of the merged corpora that the models of this project are trained on.
 
     Args:
-        directory: the folder that holds the folders `crema-d` and `emodb`.
+        name: "open-four" and "open-six" hold openly licensed corpora alone, in the paper's four classes and in six;
+            "research-six" holds corpora for research besides, under CC BY-NC-SA 4.0.
+        directory: the folder that holds a folder for each of `origins.MERGED_FROM`, named like it.
     Raises:
-        CorpusNotFoundError: one of the two is not there.
+        CorpusNotFoundError: one of them is not there.
     """
-    folder = Path(directory)
-    parts = (crema_d.read(folder / "crema-d"), emodb.read(folder / "emodb"))
-    return merge_corpora("open-four", parts, FOUR_CLASSES)
+    classes = FOUR_CLASSES if name == "open-four" else SIX_CLASSES
+    return merge_corpora(name, [_READERS[part](Path(directory) / part) for part in MERGED_FROM[name]], classes)
+
+
+_READERS: dict[str, Callable[[Path], Corpus]] = {
+    "crema-d": crema_d.read,
+    "emodb": emodb.read,
+    "emogator": partial(read_release, emogator.RELEASE),
+    "nemo": nemo.read,
+    "ravdess": partial(read_release, ravdess.RELEASE),
+}

@@ -10,7 +10,11 @@ from collections.abc import Collection
 CUT_FROM = {"crema-d-imbalanced": "crema-d"}
 """Corpora that are a part of another; their speakers have the same names."""
 
-MERGED_FROM = {"open-four": ("crema-d", "emodb")}
+MERGED_FROM = {
+    "open-four": ("crema-d", "emodb"),
+    "open-six": ("crema-d", "emodb", "emogator"),
+    "research-six": ("crema-d", "emodb", "emogator", "nemo", "ravdess"),
+}
 """Corpora made of several; their speakers are prefixed, as `crema-d/1001`."""
 
 

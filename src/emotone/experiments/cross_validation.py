@@ -6,6 +6,7 @@ Conventions: the files of a run are those of `emotone.evaluation.run_folder`. A 
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -23,11 +24,13 @@ from emotone.evaluation.summary import summarise
 from emotone.experiments.fold_processes import EpochListener, run_in_processes
 from emotone.experiments.plan import Listener, Plan, SilentListener
 from emotone.features.augmentation import derived_seed
+from emotone.features.encoder_frames import EncoderFrames
 from emotone.features.phonemes import PhonemeVocabulary
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training.batches import LabelledWaveforms
 from emotone.training.checkpoint import write_weights
 from emotone.training.device import make_accelerator
+from emotone.training.frame_cache import FrameCache
 from emotone.training.job import Part, TrainingJob
 from emotone.training.loop import train
 from emotone.training.scoring import score
@@ -107,6 +110,20 @@ def run_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None = No
     if network.network.needs_phonemes:
         vocabulary, phonemes = _phonemes(corpus, split, limit=getattr(recipe.model, "max_phonemes", 0))
         data = replace(data, phonemes=phonemes)
+    weights = corpus_weights(corpus, split.train, recipe.training.corpus_exponent)
+    if weights is not None:
+        data = replace(data, weights=weights)
+    frames = None
+    if isinstance(network.front_end, EncoderFrames) and not recipe.features.trainable:
+        frames = FrameCache.open(
+            network,
+            data.waveforms,
+            folder=plan.store / "frames",
+            conditions=recipe.copies,
+            copied=split.train,
+            others=np.concatenate([split.validation, split.test]),
+            neutral=other_neutral(corpus),
+        )
     accelerator = make_accelerator(recipe.training, plan.device)
     trained = train(
         TrainingJob(
@@ -120,13 +137,15 @@ def run_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None = No
             fold=fold,
             run_key=plan.run_key(seed, fold),
             folder=folder.path,
+            frames=frames,
         ),
         accelerator=accelerator,
         workers=plan.workers,
         progress=None if report is None else lambda record, n_epochs: report(seed, fold, record, n_epochs),
     )
-    temperature = fit_temperature(score(network, data, split.validation), data.targets[split.validation])
-    predictions = _predictions(plan, fold, split.test, score(network, data, split.test), temperature)
+    validation = score(network, data, split.validation, frames)
+    temperature = fit_temperature(validation, data.targets[split.validation])
+    predictions = _predictions(plan, fold, split.test, score(network, data, split.test, frames), temperature)
     if not accelerator.is_main_process:
         return
     about = {
@@ -166,6 +185,36 @@ def run_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None = No
         "looks": plan.looks,
     }
     folder.finish(predictions, info)
+
+
+def corpus_weights(
+    corpus: Corpus, train: np.ndarray[Any, Any], exponent: float
+) -> np.ndarray[Any, np.dtype[np.float32]] | None:
+    """Weights of utterances by the size of their corpus within a merged one, mean 1 over the training part.
+
+    Args:
+        corpus: merged or not.
+        train: indices of the training part.
+        exponent: weights are n ** -exponent, n the training utterances of the same corpus; 0 gives None.
+    """
+    if not exponent:
+        return None
+    names = np.array([utterance.id.partition("/")[0] for utterance in corpus.utterances])
+    sizes = Counter(names[train].tolist())
+    weights = np.array([max(1, sizes[name]) ** -exponent for name in names])
+    return (weights / weights[train].mean()).astype(np.float32)
+
+
+def other_neutral(corpus: Corpus) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
+    """For each utterance, the other neutral utterances of its speaker."""
+    neutral: dict[str, list[int]] = {}
+    for index, utterance in enumerate(corpus.utterances):
+        if utterance.emotion == "neutral":
+            neutral.setdefault(utterance.speaker, []).append(index)
+    return [
+        np.array([other for other in neutral.get(utterance.speaker, ()) if other != index], dtype=np.int64)
+        for index, utterance in enumerate(corpus.utterances)
+    ]
 
 
 def collect(plan: Plan) -> Results:

@@ -24,6 +24,7 @@ from pydantic import (
 
 from emotone.errors import RecipeError
 from emotone.features.augmentation import AugmentationOptions
+from emotone.features.conditions import ConditionOptions
 from emotone.features.front_end import FeatureOptions
 from emotone.models.recognition_network import NormalisationOptions
 from emotone.models.residual import ResidualOptions
@@ -44,6 +45,7 @@ class Recipe(BaseModel):
         augmentation: during training.
         model: of which system the network is, and its settings; the residual network where `system` is not named.
         loss: the loss.
+        copies: augmented copies of recordings whose encoder's frames are stored.
         training: optimiser, schedule, stopping.
         labels: rules that rename the corpus's labels, such as `annoyed = "anger"`; see `emotone.emotions`.
     """
@@ -58,12 +60,15 @@ class Recipe(BaseModel):
     augmentation: AugmentationOptions = AugmentationOptions()
     model: ModelOptions = ResidualOptions()
     loss: LossOptions = LossOptions()
+    copies: ConditionOptions = ConditionOptions()
     training: TrainingOptions = TrainingOptions()
     labels: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
         require_fit(self.features, self.model)
+        if self.copies.copies and (self.features.kind != "whisper" or self.features.trainable):
+            raise ValueError("copies are only made of the frames of a frozen encoder; use [augmentation] instead")
         return self
 
     @model_serializer(mode="wrap")
@@ -72,6 +77,8 @@ class Recipe(BaseModel):
         settings: dict[str, Any] = write(self)
         if not self.labels:
             settings.pop("labels", None)
+        if not self.copies.copies:
+            settings.pop("copies", None)
         return settings
 
 

@@ -8,10 +8,10 @@ centre padding is zero too.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from torch import Tensor, nn
 
 from emotone.features.spectrogram import (
@@ -25,11 +25,16 @@ POWER_FLOOR = 1e-10
 """librosa's amin: keeps the logarithm of silence finite, at -100 dB."""
 
 
+_OF_SPECTROGRAMS = {"n_fft", "win_length", "hop_length", "n_mels", "n_mfcc", "f_min", "f_max", "fixed_frames"}
+_OF_ENCODERS = {"source", "revision", "sha256", "blocks", "pool", "trainable"}
+
+
 class FeatureOptions(BaseModel):
     """Settings of a front end; the recipe's table `[features]`.
 
     Attributes:
-        kind: "log_mel" or "mfcc".
+        kind: "log_mel", "mfcc", or "whisper", the frames of a pretrained encoder, which only the attributes from
+            `source` on apply to.
         sample_rate: in Hz.
         n_fft: DFT length in samples.
         win_length: window in samples.
@@ -40,11 +45,18 @@ class FeatureOptions(BaseModel):
         f_max: highest frequency in Hz.
         fixed_frames: cut or zero-pad every waveform to fixed_frames * hop_length samples, and keep the first
             fixed_frames centred frames; the padding is visible, as in the paper. 0 takes any length.
+        source: of the encoder: a folder with `config.json` and `model.safetensors`, or a repository of the Hugging
+            Face hub such as "openai/whisper-base"; see `encoder_frames.find_encoder`.
+        revision: commit of that repository.
+        sha256: of the encoder's weights (`whisper.encoder_digest` of its last block used); "" accepts any.
+        blocks: whose outputs are the frames, 0 (the convolutions) to the last, ascending; several are concatenated.
+        pool: so many neighbouring frames, of 20 ms each, are averaged into one.
+        trainable: whether the encoder learns too; otherwise its frames are computed once and stored.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["log_mel", "mfcc"] = "log_mel"
+    kind: Literal["log_mel", "mfcc", "whisper"] = "log_mel"
     sample_rate: int = 16_000
     n_fft: int = Field(512, ge=64)
     win_length: int = Field(400, ge=16)
@@ -54,6 +66,19 @@ class FeatureOptions(BaseModel):
     f_min: float = Field(50.0, ge=0)
     f_max: float = 8000.0
     fixed_frames: int = Field(0, ge=0)
+    source: str = ""
+    revision: str = ""
+    sha256: str = ""
+    blocks: tuple[int, ...] = (2,)
+    pool: int = Field(2, ge=1)
+    trainable: bool = False
+
+    @model_serializer(mode="wrap")
+    def _of_its_kind(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A run's key is made of its recipe: the settings of an encoder must not change the keys of runs without one.
+        settings: dict[str, Any] = write(self)
+        dropped = _OF_SPECTROGRAMS if self.kind == "whisper" else _OF_ENCODERS
+        return {name: value for name, value in settings.items() if name not in dropped}
 
     @model_validator(mode="after")
     def _fits(self) -> FeatureOptions:
@@ -63,6 +88,11 @@ class FeatureOptions(BaseModel):
             raise ValueError(f"expected f_min < f_max <= {self.sample_rate / 2}, got {self.f_min} and {self.f_max}")
         if self.kind == "mfcc" and self.n_mfcc > self.n_mels:
             raise ValueError(f"n_mfcc {self.n_mfcc} is larger than n_mels {self.n_mels}")
+        if self.kind == "whisper" and not self.source:
+            raise ValueError("kind whisper needs the source of the encoder, for example openai/whisper-base")
+        foreign = self.model_fields_set & (_OF_SPECTROGRAMS if self.kind == "whisper" else _OF_ENCODERS)
+        if foreign:
+            raise ValueError(f"{', '.join(sorted(foreign))} cannot be set for kind {self.kind}")
         return self
 
     @property
@@ -81,13 +111,18 @@ class FrontEnd(nn.Module):
 
     Attributes:
         options: its settings.
-        spectrogram: the layer that everything else is made of; a front end that does not listen has none.
+        spectrogram: the layer that everything else is made of; a front end without audio has none.
     Shape:
         waveform (batch, n_samples), lengths (batch,) -> features (batch, n_bands, n_frames), n_frames (batch,)
     """
 
     options: FeatureOptions
     spectrogram: Spectrogram
+
+    @property
+    def min_samples(self) -> int:
+        """The shortest waveform that it takes, in samples."""
+        return self.options.win_length
 
 
 class LogMel(FrontEnd):

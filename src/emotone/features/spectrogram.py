@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 Method = Literal["fft", "convolution", "operator"]
+Padding = Literal["zeros", "none"]
 
 CONVOLUTION_MAX_N_FFT = 512
 """Up to here an exported framed DFT is faster as a strided convolution than as ONNX's STFT operator, and small."""
@@ -49,7 +50,7 @@ def length_mask(lengths: Tensor, size: int) -> Tensor:
 
 
 class Spectrogram(nn.Module):
-    """Power spectrogram with a periodic Hann window, centred frames and zero padding.
+    """Power spectrogram with a periodic Hann window and centred frames.
 
     Args:
         n_fft: DFT length in samples.
@@ -58,6 +59,7 @@ class Spectrogram(nn.Module):
         method: how the same DFT is computed. "fft": FFT of overlapping frames, fastest in PyTorch; "convolution": a
             strided convolution, fastest in ONNX for short windows; "operator": torch.stft, which exports as
             ONNX's STFT.
+        padding: "zeros" adds half a window of zeros at either end; "none" where the waveform was padded before.
     Shape:
         (batch, n_samples) -> (batch, 1 + n_fft // 2, 1 + n_samples // hop_length)
     """
@@ -65,10 +67,13 @@ class Spectrogram(nn.Module):
     window: Tensor
     basis: Tensor
 
-    def __init__(self, n_fft: int, win_length: int, hop_length: int, *, method: Method = "fft") -> None:
+    def __init__(
+        self, n_fft: int, win_length: int, hop_length: int, *, method: Method = "fft", padding: Padding = "zeros"
+    ) -> None:
         super().__init__()
         self.n_fft, self.win_length, self.hop_length = n_fft, win_length, hop_length
         self.method: Method = method
+        self.n_padding = n_fft // 2 if padding == "zeros" else 0
         window = torch.zeros(n_fft)
         left = (n_fft - win_length) // 2
         window[left : left + win_length] = torch.hann_window(win_length, periodic=True)
@@ -85,7 +90,7 @@ class Spectrogram(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Power spectrogram, shape (batch, 1 + n_fft // 2, n_frames)."""
-        padded = nn.functional.pad(waveform, (self.n_fft // 2, self.n_fft // 2))
+        padded = nn.functional.pad(waveform, (self.n_padding, self.n_padding))
         if self.method == "convolution":
             parts = nn.functional.conv1d(padded[:, None, :], self.basis, stride=self.hop_length)
             real, imaginary = parts.chunk(2, dim=1)

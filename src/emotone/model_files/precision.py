@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 NETWORK = "network.network."
 """What the names of the network's weights begin with in a file of `emotone export`; the front end's do not."""
 
+ENCODER = "encoder."
+"""What the names of a pretrained encoder's weights begin with."""
+
+CONSTANTS = "weights."
+"""What the names of the network's and the encoder's weights begin with where the exporter transposed them."""
+
+_IN_FULL = ("spectrogram", "filters", "unfamiliarity")
+"""Parts of names of what is kept in float32: it is not learnt, or a comparison depends on its last digits."""
+
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
@@ -82,7 +91,9 @@ def with_precision(content: bytes, precision: str) -> bytes:
 
 def _is_weight(tensor: onnx.TensorProto) -> bool:
     # Biases and the folded batch normalisation are vectors: a few kilobytes that every channel leans on.
-    return tensor.name.startswith(NETWORK) and len(tensor.dims) >= 2 and tensor.data_type == tensor.FLOAT
+    if any(part in tensor.name for part in _IN_FULL):
+        return False
+    return tensor.name.startswith((NETWORK, ENCODER, CONSTANTS)) and len(tensor.dims) >= 2 and tensor.data_type == tensor.FLOAT
 
 
 def _as_half(weight: onnx.TensorProto) -> tuple[list[onnx.TensorProto], list[onnx.NodeProto]]:

@@ -21,10 +21,12 @@ class EmotionNetwork(nn.Module):
     Attributes:
         embedding_size: d.
         needs_phonemes: whether `forward` takes phoneme numbers (batch, longest) as its third argument.
+        takes_baseline: whether `forward` takes a speaker's baseline (batch, d) as its third argument.
     """
 
     embedding_size: int
     needs_phonemes = False
+    takes_baseline = False
 
     def prepare(self, class_counts: Tensor, phonemes: Tensor | None, seed: int) -> None:
         """Take from the training speakers what is needed before the first epoch; by default nothing.

@@ -112,15 +112,22 @@ class RecognitionNetwork(nn.Module):
         self.network = network
 
     def features(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised features (batch, n_bands, n_frames) and frame counts (batch,); nothing here is learnt."""
+        """Normalised features (batch, n_bands, n_frames) and frame counts (batch,); only an encoder may learn here."""
         # Single precision under mixed precision too: a spectrogram's sums overflow or drown in anything shorter.
-        with torch.no_grad(), torch.autocast(waveform.device.type, enabled=False):
+        learns = torch.is_grad_enabled() and self.front_end.options.trainable
+        with torch.set_grad_enabled(learns), torch.autocast(waveform.device.type, enabled=False):
             features, counts = self.front_end(waveform, lengths)
             return self.normaliser(features, counts), counts
 
-    def judge(self, features: Tensor, counts: Tensor, phonemes: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Logits and embedding of normalised features (and of phonemes, where the network needs them)."""
-        inputs = (features, counts, phonemes) if self.network.needs_phonemes else (features, counts)
+    def classify(
+        self, features: Tensor, counts: Tensor, phonemes: Tensor | None = None, baseline: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits and embedding of normalised features, with phonemes or a baseline where the network takes them."""
+        inputs: tuple[Tensor | None, ...] = (features, counts)
+        if self.network.needs_phonemes:
+            inputs = (features, counts, phonemes)
+        elif self.network.takes_baseline:
+            inputs = (features, counts, baseline)
         logits, embedding = self.network(*inputs)
         return logits, embedding
 
@@ -131,6 +138,7 @@ class RecognitionNetwork(nn.Module):
         augment: FeatureAugmentation | None = None,
         features: Tensor | None = None,
         phonemes: Tensor | None = None,
+        baseline: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Logits and embedding; in training, what the network's own `training_loss` takes.
 
@@ -140,6 +148,7 @@ class RecognitionNetwork(nn.Module):
             augment: changes the normalised features during training.
             features: normalised features computed before, shape (batch, n_bands, n_frames).
             phonemes: their numbers, shape (batch, longest), for a network that needs them.
+            baseline: of the speakers, shape (batch, d), zeros where there is none, for a network that takes them.
         """
         if features is None:
             if waveform is None:
@@ -149,4 +158,4 @@ class RecognitionNetwork(nn.Module):
             counts = lengths
         if augment is not None:
             features = augment(features, counts)
-        return self.judge(features, counts, phonemes)
+        return self.classify(features, counts, phonemes, baseline)

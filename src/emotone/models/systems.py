@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Tag
 
+from emotone.features.encoder_frames import EncoderFrames
 from emotone.features.front_end import FeatureOptions, FrontEnd, build_front_end
 from emotone.features.linear_spectrogram import LinearSpectrogram
+from emotone.models.frames import FramesNetwork, FramesOptions
 from emotone.models.lee2015 import N_CEPSTRA, N_FRAME_FEATURES, FrameFeatures, LeeNetwork, LeeOptions
 from emotone.models.network import EmotionNetwork
 from emotone.models.residual import ResidualNetwork, ResidualOptions
@@ -30,7 +32,8 @@ ModelOptions = Annotated[
     Annotated[ResidualOptions, Tag("residual")]
     | Annotated[SattOptions, Tag("satt2017")]
     | Annotated[YenigallaOptions, Tag("yenigalla2018")]
-    | Annotated[LeeOptions, Tag("lee2015")],
+    | Annotated[LeeOptions, Tag("lee2015")]
+    | Annotated[FramesOptions, Tag("frames")],
     Discriminator(_named_system),
 ]
 """The settings of any system, told apart by `system`."""
@@ -65,11 +68,17 @@ def _lee2015(features: FeatureOptions, model: LeeOptions, n_classes: int) -> Par
     return FrameFeatures(features), N_FRAME_FEATURES, network
 
 
+def _frames(features: FeatureOptions, model: FramesOptions, n_classes: int) -> Parts:
+    front_end = EncoderFrames(features)
+    return front_end, front_end.n_channels, FramesNetwork(model, n_bands=front_end.n_channels, n_classes=n_classes)
+
+
 SYSTEMS: dict[type, Callable[..., Parts]] = {
     ResidualOptions: _residual,
     SattOptions: _satt2017,
     YenigallaOptions: _yenigalla2018,
     LeeOptions: _lee2015,
+    FramesOptions: _frames,
 }
 
 
@@ -79,6 +88,11 @@ def require_fit(features: FeatureOptions, model: Any) -> None:
     Raises:
         ValueError: they are not; the message says which, and what to set.
     """
+    if (features.kind == "whisper") != isinstance(model, FramesOptions):
+        raise ValueError(
+            f"got features.kind {features.kind} with model.system {model.system}; "
+            "the system frames needs features.kind whisper, and no other system takes it"
+        )
     if isinstance(model, SattOptions) and features != FeatureOptions(sample_rate=features.sample_rate):
         raise ValueError("satt2017 has its own spectrogram, set in [model]; of [features] only sample_rate may be set")
     if isinstance(model, LeeOptions) and (

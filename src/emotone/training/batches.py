@@ -45,6 +45,7 @@ class LabelledWaveforms:
         names: id of each utterance; seeds hang on it.
         n_classes: emotions.
         phonemes: numbers of each utterance's phonemes, padded with 0, shape (n, longest); None where none are needed.
+        weights: of each utterance in the training loss, shape (n,); None where all weigh the same.
     """
 
     waveforms: StoredWaveforms
@@ -52,6 +53,7 @@ class LabelledWaveforms:
     names: Sequence[str]
     n_classes: int
     phonemes: Tensor | None = None
+    weights: NDArray[np.float32] | None = None
 
     def phonemes_of(self, indices: Indices) -> Tensor | None:
         """Phoneme numbers of some utterances, shape (len(indices), longest of them); None where there are none."""
@@ -71,6 +73,7 @@ class Batch:
         lengths: samples of each, shape (batch,).
         targets: soft labels, shape (batch, n_classes).
         masks: where SpecAugment hides each utterance.
+        generators: of each utterance in this epoch, after all the above was drawn.
     """
 
     members: Indices
@@ -78,6 +81,7 @@ class Batch:
     lengths: Tensor
     targets: Tensor
     masks: FeatureMasks
+    generators: Sequence[np.random.Generator] = ()
 
 
 def pad(waveforms: Sequence[NDArray[np.float32]]) -> tuple[Tensor, Tensor]:
@@ -145,7 +149,7 @@ def training_batches(
         if not with_waveforms:
             targets = soft_targets(torch.from_numpy(data.targets[members]), data.n_classes)
             masks = FeatureMasks.draw(augmentation, generators)
-            return Batch(members, torch.empty(0), torch.empty(0), targets, masks)
+            return Batch(members, torch.empty(0), torch.empty(0), targets, masks, generators)
         cut = [_crop(data.waveforms, index, crop_s, g) for index, g in zip(members, generators, strict=True)]
         rate = data.waveforms.sample_rate
         changed = [augment_waveform(w, augmentation, g, sample_rate=rate) for w, g in zip(cut, generators, strict=True)]

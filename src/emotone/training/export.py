@@ -22,11 +22,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from emotone import __version__
 from emotone.errors import CheckpointError, ModelFileError
 from emotone.features.augmentation import derived_seed
+from emotone.features.encoder_frames import EncoderFrames
 from emotone.features.front_end import FeatureOptions
 from emotone.files import write_bytes
 from emotone.model_files.model_file import (
@@ -38,9 +40,10 @@ from emotone.model_files.model_file import (
     TrainingCorpus,
     with_metadata,
 )
-from emotone.model_files.precision import with_precision
+from emotone.model_files.precision import CONSTANTS, with_precision
 from emotone.models.recognition_network import NormalisationOptions, RecognitionNetwork
-from emotone.models.residual import ResidualOptions
+from emotone.models.systems import ModelOptions
+from emotone.models.unfamiliarity import Unfamiliarity
 from emotone.training.batches import pad
 from emotone.training.checkpoint import Checkpoint
 
@@ -74,19 +77,43 @@ class TrainedWeights:
 class CalibratedNetwork(nn.Module):
     """The graph of a model file.
 
+    Args:
+        network: trained.
+        temperature: that the logits are divided by.
+        unfamiliarity: gives a third output, `unfamiliar`; None for a graph without it.
     Shape:
-        waveform (batch, n_samples), lengths (batch,) -> probabilities (batch, n_classes), embedding (batch, d)
+        waveform (batch, n_samples), lengths (batch,), and baseline (batch, d) where the network takes one
+        -> probabilities (batch, n_classes), embedding (batch, d), and unfamiliar (batch,) where it was asked for
     """
 
-    def __init__(self, network: RecognitionNetwork, temperature: float) -> None:
+    def __init__(
+        self, network: RecognitionNetwork, temperature: float, unfamiliarity: Unfamiliarity | None = None
+    ) -> None:
         super().__init__()
         self.network = network
         self.temperature = temperature
+        self.unfamiliarity = unfamiliarity
+        if isinstance(network.front_end, EncoderFrames):
+            # A frozen encoder is not part of the network's state; registered here, its weights keep their names.
+            self.encoder = network.front_end.encoder
 
-    def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Calibrated probabilities and the embedding."""
-        logits, embedding = self.network(waveform, lengths)
-        return torch.softmax(logits / self.temperature, dim=1), embedding
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the graph's inputs."""
+        return (*INPUTS, "baseline") if self.network.network.takes_baseline else INPUTS
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the graph's outputs."""
+        return OUTPUTS if self.unfamiliarity is None else (*OUTPUTS, "unfamiliar")
+
+    def forward(self, waveform: Tensor, lengths: Tensor, baseline: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Calibrated probabilities, the embedding, and how unfamiliar it is."""
+        logits, embedding = self.network(waveform, lengths, baseline=baseline)
+        probabilities = torch.softmax(logits / self.temperature, dim=1)
+        if self.unfamiliarity is None:
+            return probabilities, embedding
+        return probabilities, embedding, self.unfamiliarity(embedding)
 
 
 def read_weights(path: Path) -> TrainedWeights:
@@ -102,7 +129,7 @@ def read_weights(path: Path) -> TrainedWeights:
         network = RecognitionNetwork(
             FeatureOptions.model_validate(recipe["features"]),
             NormalisationOptions.model_validate(recipe["normalisation"]),
-            ResidualOptions.model_validate(recipe["model"]),
+            TypeAdapter(ModelOptions).validate_python(recipe["model"]),
             n_classes=len(about["labels"]),
         )
         network.load_state_dict(checkpoint.parts["model"])
@@ -122,6 +149,8 @@ def export_model(
     licence: str = "",
     unsure_threshold: float = 0.5,
     precision: str = PRECISIONS[0],
+    unfamiliarity: Unfamiliarity | None = None,
+    **declared: Any,
 ) -> float:
     """Write a model file, after checking it against PyTorch.
 
@@ -134,15 +163,18 @@ def export_model(
         licence: of the model file.
         unsure_threshold: a highest probability below this is called unsure.
         precision: in which the network's weights are stored, one of `PRECISIONS`; see `emotone.model_files.precision`.
+        unfamiliarity: gives the graph its output `unfamiliar`.
+        declared: further fields of `ModelMetadata`, such as `class_sets`.
     Returns:
         the largest difference between PyTorch's and ONNX Runtime's probabilities, in the precision asked for.
     Raises:
         ModelFileError: the two do not agree to `TOLERANCE` while the weights are float32; nothing is written.
         OutputError: the file cannot be written.
     """
-    options = weights.network.front_end.options
+    front_end = weights.network.front_end
+    options = front_end.options
     fixed_s = options.fixed_frames * options.hop_length / options.sample_rate
-    content = build_graph(weights.network, weights.temperature)
+    content = build_graph(weights.network, weights.temperature, unfamiliarity)
     difference = largest_difference(content, weights.network, weights.temperature)
     if difference > TOLERANCE:
         raise ModelFileError(
@@ -153,7 +185,7 @@ def export_model(
         labels=weights.labels,
         sample_rate=options.sample_rate,
         window_s=fixed_s or LONGEST_WINDOW_S,
-        min_samples=options.win_length,
+        min_samples=front_end.min_samples,
         embedding_dim=int(weights.network.network.embedding_size),
         temperature=weights.temperature,
         unsure_threshold=unsure_threshold,
@@ -164,6 +196,7 @@ def export_model(
         weights_sha=weights.sha,
         emotone_version=__version__,
         created=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        **declared,
     )
     content = with_metadata(content, metadata)
     if precision != PRECISIONS[0]:
@@ -173,53 +206,107 @@ def export_model(
     return difference
 
 
-def build_graph(network: RecognitionNetwork, temperature: float) -> bytes:
+def build_graph(
+    network: RecognitionNetwork, temperature: float, unfamiliarity: Unfamiliarity | None = None
+) -> bytes:
     """The ONNX graph of a network, in one piece and without source paths.
 
+    Args:
+        network: trained.
+        temperature: that the logits are divided by.
+        unfamiliarity: gives the graph its output `unfamiliar`.
     Raises:
         ModelFileError: the exporter's graph is not valid ONNX.
     """
-    network = network.cpu().eval()
-    method = network.front_end.spectrogram.method
-    network.front_end.spectrogram.prepare_export()
-    try:
-        batch, samples = torch.export.Dim("batch", min=1, max=4096), torch.export.Dim("n_samples", min=16)
-        example = (torch.randn(3, network.front_end.options.sample_rate), torch.tensor([16_000, 9_000, 12_000]))
-        with _quiet(), torch.no_grad():
-            program = torch.onnx.export(
-                CalibratedNetwork(network, temperature),
-                example,
-                input_names=list(INPUTS),
-                output_names=list(OUTPUTS),
-                dynamic_shapes={"waveform": {0: batch, 1: samples}, "lengths": {0: batch}},
-                opset_version=OPSET,
-                dynamo=True,
-                verbose=False,
-            )
-    finally:
-        network.front_end.spectrogram.method = method
+    module = CalibratedNetwork(network.cpu(), temperature, unfamiliarity).eval()
+    rate = network.front_end.options.sample_rate
+    batch, samples = torch.export.Dim("batch", min=1, max=4096), _sample_dimension(network, rate)
+    example: tuple[Tensor, ...] = (torch.randn(3, rate), torch.tensor([rate, rate // 2 + 1000, rate * 3 // 4]))
+    shapes: dict[str, Any] = {"waveform": {0: batch, 1: samples}, "lengths": {0: batch}}
+    if "baseline" in module.inputs:
+        example = (*example, torch.randn(3, network.network.embedding_size))
+        shapes["baseline"] = {0: batch}
+    with _prepared(network), _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            module,
+            example,
+            input_names=list(module.inputs),
+            output_names=list(module.outputs),
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
     if program is None:
         raise ModelFileError("the exporter gave no graph")
+    model = _anonymous(program.model_proto)
+    if hasattr(module, "encoder"):
+        _name_constants(model)
     buffer = io.BytesIO()
-    onnx.save(_anonymous(program.model_proto), buffer)
+    onnx.save(model, buffer)
     content = buffer.getvalue()
     onnx.checker.check_model(onnx.load_from_string(content))
     return content
+
+
+@contextmanager
+def _prepared(network: RecognitionNetwork) -> Iterator[None]:
+    """The front end in the form that ONNX Runtime computes fastest, and no larger than a window needs."""
+    front_end = network.front_end
+    method = front_end.spectrogram.method
+    front_end.spectrogram.prepare_export()
+    encoder = front_end.encoder if isinstance(front_end, EncoderFrames) else None
+    positions = None if encoder is None else encoder.embed_positions
+    if encoder is not None:
+        encoder.cut_positions(LONGEST_WINDOW_S)
+    try:
+        yield
+    finally:
+        front_end.spectrogram.method = method
+        if encoder is not None and positions is not None:
+            encoder.embed_positions = positions
+
+
+def _sample_dimension(network: RecognitionNetwork, rate: int) -> Any:
+    if isinstance(network.front_end, EncoderFrames):
+        least, most = network.front_end.min_samples, round(LONGEST_WINDOW_S * rate)
+        return torch.export.Dim("n_samples", min=least, max=most)
+    return torch.export.Dim("n_samples", min=16)
+
+
+def _name_constants(model: onnx.ModelProto) -> None:
+    """Give weights that the exporter transposed and numbered a name that `model_files.precision` recognises."""
+    names = {
+        one.name: f"{CONSTANTS}{number}"
+        for number, one in enumerate(model.graph.initializer)
+        if one.name.startswith("val_") and len(one.dims) >= 2
+    }
+    for one in model.graph.initializer:
+        one.name = names.get(one.name, one.name)
+    for node in model.graph.node:
+        for position, name in enumerate(node.input):
+            node.input[position] = names.get(name, name)
 
 
 def largest_difference(content: bytes, network: RecognitionNetwork, temperature: float) -> float:
     """The largest difference of probabilities between ONNX Runtime and PyTorch over many lengths."""
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     module = CalibratedNetwork(network, temperature).eval()
-    options = network.front_end.options
+    rate, shortest = network.front_end.options.sample_rate, network.front_end.min_samples
     generator = np.random.Generator(np.random.PCG64(derived_seed("export")))
     worst = 0.0
-    for sizes in ([options.win_length], [16_000], [48_000, 31_111], [7_001, 96_000, 96_001, 160_000]):
-        sounds = [_speech_like(size, options.sample_rate, generator) for size in sizes]
-        waveform, lengths = pad(sounds)
+    for sizes in ([shortest], [16_000], [48_000, 31_111], [7_001, 96_000, 96_001, 160_000]):
+        waveform, lengths = pad([_speech_like(size, rate, generator) for size in sizes])
+        inputs = [waveform, lengths]
+        if "baseline" in module.inputs:
+            # One speaker without a baseline, the others with one.
+            size = (len(sizes), network.network.embedding_size)
+            inputs.append(torch.from_numpy(generator.normal(0, 0.25, size).astype(np.float32)))
+            inputs[2][0] = 0
         with torch.no_grad():
-            expected, _ = module(waveform, lengths)
-        got = session.run([OUTPUTS[0]], {INPUTS[0]: waveform.numpy(), INPUTS[1]: lengths.numpy()})[0]
+            expected = module(*inputs)[0]
+        feeds = {name: one.numpy() for name, one in zip(module.inputs, inputs, strict=True)}
+        got = session.run([OUTPUTS[0]], feeds)[0]
         worst = max(worst, float(np.abs(got - expected.numpy()).max()))
     return worst
 

@@ -11,6 +11,7 @@ from emotone.features.augmentation import AugmentationOptions
 from emotone.files import write_text
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training.batches import Indices, LabelledWaveforms
+from emotone.training.frame_cache import FrameCache
 from emotone.training.losses import LossOptions
 from emotone.training.options import TrainingOptions
 
@@ -52,6 +53,7 @@ class TrainingJob:
         fold: of the run.
         run_key: identifies recipe, folds and seed; a checkpoint with another key is refused.
         folder: of the fold, for its checkpoint and history.
+        frames: of a frozen encoder, for the training and the validation part; None for other front ends.
     """
 
     network: RecognitionNetwork
@@ -64,6 +66,7 @@ class TrainingJob:
     fold: int
     run_key: str
     folder: Path
+    frames: FrameCache | None = None
 
 
 @dataclass(frozen=True, slots=True)

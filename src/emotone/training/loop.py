@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,14 @@ from emotone.errors import CheckpointError, TrainingError
 from emotone.evaluation.metrics import accuracy, unweighted_average_recall
 from emotone.evaluation.run_folder import FoldFolder
 from emotone.features.augmentation import derived_seed
-from emotone.training.batches import scoring_batches, training_batches
+from emotone.models.network import Criterion
+from emotone.training.batches import Batch, scoring_batches, training_batches
 from emotone.training.checkpoint import BestEpoch, Checkpoint, WeightAverage, snapshot
 from emotone.training.device import fastest_memory_format, make_accelerator
 from emotone.training.feature_cache import FeatureCache
+from emotone.training.frame_cache import FrameCache
 from emotone.training.job import EpochRecord, TrainedNetwork, TrainingJob, write_history
+from emotone.training.linear import fit_linear
 from emotone.training.losses import build_criterion, focal_loss
 from emotone.training.optimiser import build_optimiser, optimiser_parts, restore_optimiser
 from emotone.training.options import learning_rate_at
@@ -80,7 +84,7 @@ class _Run:
         self.history: list[EpochRecord] = []
         self.best = BestEpoch()
         self.step, self.seconds, self.core_seconds = 0, 0.0, 0.0
-        self.cache: FeatureCache | None = None
+        self.cache: FeatureCache | FrameCache | None = job.frames
         self.average: WeightAverage | None = None
         targets = torch.from_numpy(job.data.targets[job.part.train])
         self.class_counts = torch.bincount(targets, minlength=job.data.n_classes)
@@ -95,11 +99,13 @@ class _Run:
             self._resume()
         else:
             self._fit_normaliser()
+            if self.job.frames is not None and getattr(self.plain.network, "linear", None) is not None:
+                fit_linear(self.plain.network, self.job.frames, self.data, self.part.train, self._seed_of("linear"))
             phonemes = None if self.data.phonemes is None else self.data.phonemes[torch.from_numpy(self.part.train)]
             self.plain.network.prepare(self.class_counts, phonemes, self._seed_of("prepare"))
             self.average = WeightAverage(self.plain, self.options.average) if self.options.average else None
         everyone = np.concatenate([self.part.train, self.part.validation])
-        if FeatureCache.pays(self.job.augmentation, self.options.crop_s):
+        if self.cache is None and FeatureCache.pays(self.job.augmentation, self.options.crop_s):
             self.cache = FeatureCache.fill(self.plain, self.data, everyone)
         self.model, self.optimiser = self.accelerator.prepare(self.plain, self.optimiser)
         while len(self.history) < self.n_epochs and not self._out_of_patience():
@@ -123,6 +129,9 @@ class _Run:
             yield features, counts, targets.to(device)
 
     def _fit_normaliser(self) -> None:
+        if self.job.frames is not None:
+            self.job.frames.fit_normaliser(self.part.train)
+            return
         generator = np.random.Generator(np.random.PCG64(self._seed_of("normaliser")))
         chosen = generator.permutation(self.part.train)[:NORMALISATION_UTTERANCES]
         device = self.accelerator.device
@@ -160,16 +169,9 @@ class _Run:
                 group["lr"] = rate
             # Dropout's numbers follow from the step alone, so that a resumed epoch draws the same ones.
             torch.manual_seed(self._seed_of(epoch, "dropout", position))
-            phonemes = on_device(device, self.data.phonemes_of(batch.members))
             with self.accelerator.autocast():
-                if self.cache is None:
-                    output = self.model(
-                        batch.waveform.to(device), batch.lengths.to(device), batch.masks, phonemes=phonemes
-                    )
-                else:
-                    features, counts = self.cache(batch.members)
-                    output = self.model(None, counts.to(device), batch.masks, features.to(device), phonemes)
-            value = self.plain.network.training_loss(output, batch.targets.to(device), self.criterion)
+                output = self._output(batch)
+            value = self.plain.network.training_loss(output, batch.targets.to(device), self._criterion_of(batch))
             self.optimiser.zero_grad(set_to_none=True)
             self.accelerator.backward(value)
             if options.clip_norm:
@@ -188,6 +190,28 @@ class _Run:
             )
         self._validate(mean_loss, rate, clips / trained_s * self.accelerator.num_processes, began, spent)
 
+    def _criterion_of(self, batch: Batch) -> Criterion:
+        if self.data.weights is None:
+            return self.criterion
+        weights = torch.from_numpy(self.data.weights[batch.members]).to(self.accelerator.device)
+        return partial(self.criterion, sample_weights=weights)
+
+    def _output(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        device = self.accelerator.device
+        phonemes = on_device(device, self.data.phonemes_of(batch.members))
+        baseline = None
+        if self.cache is None:
+            output = self.model(batch.waveform.to(device), batch.lengths.to(device), batch.masks, phonemes=phonemes)
+        else:
+            if isinstance(self.cache, FrameCache):
+                features, counts, baseline = self.cache.draw(batch.members, batch.generators)
+                baseline = baseline.to(device)
+            else:
+                features, counts = self.cache(batch.members)
+            output = self.model(None, counts.to(device), batch.masks, features.to(device), phonemes, baseline)
+        logits, embedding = output
+        return logits, embedding
+
     def _validate(self, train_loss: float, rate: float, clips_per_second: float, began: float, spent: float) -> None:
         own = snapshot(self.plain)
         if self.average is not None:
@@ -198,6 +222,8 @@ class _Run:
         prediction = logits.argmax(1)
         value = float(focal_loss(torch.from_numpy(logits), torch.from_numpy(truth), gamma=0.0))
         uar = unweighted_average_recall(truth, prediction, self.data.n_classes)
+        if self.options.keep == "last":
+            self.best = BestEpoch()
         self.best.offer(len(self.history) + 1, uar, value, self.plain)
         self.plain.load_state_dict(own)
         seconds = time.perf_counter() - began

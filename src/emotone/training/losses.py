@@ -17,8 +17,6 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor
 
-from emotone.models.network import Criterion
-
 EFFECTIVE_BETA = 0.999
 """Cui et al.'s beta for corpora of a few thousand utterances: one in a class of many still counts a thousandth anew."""
 
@@ -68,6 +66,7 @@ def focal_loss(
     *,
     gamma: float = 2.0,
     class_weights: Tensor | None = None,
+    sample_weights: Tensor | None = None,
     label_smoothing: float = 0.0,
 ) -> Tensor:
     """Focal loss, -sum_c w_c y_c (1 - p_c)^gamma log p_c, averaged over the batch.
@@ -80,6 +79,7 @@ def focal_loss(
         targets: class indices (batch,), or probabilities (batch, n_classes) from mixup or smoothing.
         gamma: the focusing exponent, at least 0.
         class_weights: shape (n_classes,), or None.
+        sample_weights: shape (batch,), or None.
         label_smoothing: share of the target spread evenly over all classes.
     Returns:
         a scalar.
@@ -97,14 +97,16 @@ def focal_loss(
     complement = torch.clamp(-torch.expm1(log_p), min=torch.finfo(logits.dtype).tiny)
     modulation = complement.pow(gamma) if gamma else torch.ones_like(log_p)
     per_sample = -(soft * weights * modulation * log_p).sum(1)
-    if class_weights is None:
+    if class_weights is None and sample_weights is None:
         return per_sample.mean()
-    norm = weights[targets].sum() if hard else (soft * weights).sum()
-    return per_sample.sum() / norm
+    norms = weights[targets] if hard else (soft * weights).sum(1)
+    if sample_weights is None:
+        return per_sample.sum() / norms.sum()
+    return (per_sample * sample_weights).sum() / (norms * sample_weights).sum()
 
 
-def build_criterion(options: LossOptions, counts: Tensor, device: torch.device) -> Criterion:
-    """The loss that `options` describe, as a function of logits and targets.
+def build_criterion(options: LossOptions, counts: Tensor, device: torch.device) -> Callable[..., Tensor]:
+    """The loss that `options` describe, as a function of logits, targets and, if wanted, weights of the utterances.
 
     Args:
         options: of the recipe.
@@ -116,12 +118,13 @@ def build_criterion(options: LossOptions, counts: Tensor, device: torch.device) 
     prior = torch.clamp(counts.to(torch.get_default_dtype()), min=1.0) / counts.sum()
     adjustment = (options.logit_adjustment * torch.log(prior)).to(device) if options.logit_adjustment else None
 
-    def criterion(logits: Tensor, targets: Tensor) -> Tensor:
+    def criterion(logits: Tensor, targets: Tensor, sample_weights: Tensor | None = None) -> Tensor:
         return focal_loss(
             logits if adjustment is None else logits + adjustment,
             targets,
             gamma=options.gamma,
             class_weights=weights,
+            sample_weights=sample_weights,
             label_smoothing=options.label_smoothing,
         )
 

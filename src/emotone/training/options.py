@@ -26,6 +26,10 @@ class TrainingOptions(BaseModel):
         precision: "no", "bf16" or "fp16" on a GPU; a CPU takes "bf16" where it has matrix units for it, else float32.
             Features are float32 in any case, and so are the scores of test speakers.
         optimiser: "adamw" or "adadelta".
+        keep: "best" keeps the epoch that validation speakers were recognised best with; "last" the last one, where the
+            number of epochs was chosen for speakers of other corpora.
+        corpus_exponent: in a merged corpus, the loss of an utterance is weighted by its corpus's number of training
+            utterances to the power of minus this; 0.5 makes a corpus count by the square root of its size.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,13 +47,16 @@ class TrainingOptions(BaseModel):
     patience: int = Field(0, ge=0)
     precision: Literal["no", "bf16", "fp16"] = "no"
     optimiser: Literal["adamw", "adadelta"] = "adamw"
+    keep: Literal["best", "last"] = "best"
+    corpus_exponent: float = Field(0.0, ge=0, le=1)
 
     @model_serializer(mode="wrap")
     def _without_what_is_off(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # A run's key is made of its recipe: a setting that came later must not change the keys of runs without it.
         settings: dict[str, Any] = write(self)
-        if self.optimiser == "adamw":
-            settings.pop("optimiser", None)
+        for name, off in (("optimiser", "adamw"), ("keep", "best"), ("corpus_exponent", 0.0)):
+            if settings.get(name) == off:
+                del settings[name]
         return settings
 
     def n_epochs(self, n_utterances: int) -> int:

@@ -10,13 +10,18 @@ from torch import Tensor
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training.batches import Indices, LabelledWaveforms, scoring_batches
 from emotone.training.feature_cache import FeatureCache
+from emotone.training.frame_cache import FrameCache
 
 CACHED_BATCH = 64
 """Utterances scored at once where their features are at hand; like lengths stand together, so little is padding."""
 
 
 def score(
-    network: RecognitionNetwork, data: LabelledWaveforms, indices: Indices, cache: FeatureCache | None = None
+    network: RecognitionNetwork,
+    data: LabelledWaveforms,
+    indices: Indices,
+    cache: FeatureCache | FrameCache | None = None,
+    baselines: Tensor | None = None,
 ) -> NDArray[np.float64]:
     """Logits of whole utterances, shape (len(indices), n_classes).
 
@@ -25,6 +30,7 @@ def score(
         data: the whole corpus.
         indices: whom to score, shape (n,).
         cache: their features, where they were computed before.
+        baselines: of their speakers, shape (n, d); only with a cache.
     """
     device = next(network.parameters()).device
     network.eval()
@@ -36,7 +42,8 @@ def score(
                 rows = order[start : start + CACHED_BATCH]
                 features, counts = cache(indices[rows])
                 phonemes = on_device(device, data.phonemes_of(indices[rows]))
-                out, _ = network(None, counts.to(device), None, features.to(device), phonemes)
+                usual = None if baselines is None else baselines[torch.from_numpy(rows)].to(device)
+                out, _ = network(None, counts.to(device), None, features.to(device), phonemes, usual)
                 logits[rows] = out.double().cpu().numpy()
             return logits
         for members, waveform, lengths in scoring_batches(data, indices):

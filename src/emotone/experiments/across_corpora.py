@@ -1,0 +1,145 @@
+"""What a model is like on corpora that it was not trained on: trained once for each corpus, with that corpus left out.
+
+Users bring recordings of corpora that no model has seen, so the temperature of a model that ships, and the distances
+that `unfamiliar` compares with, come from predictions on left-out corpora. The model's own test speakers take no part.
+
+Conventions: the corpus is a merged one, whose speakers are named `part/speaker`; parts that are not speech (EmoGator's
+vocal bursts) train and are never left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from emotone.corpora import Corpus, Fold, Folds
+from emotone.corpora.folds import fold_hash
+from emotone.errors import TrainingError
+from emotone.evaluation.calibration import fit_temperature
+from emotone.evaluation.predictions import Predictions, concatenate
+from emotone.experiments.cross_validation import run_fold
+from emotone.experiments.fold_processes import EpochListener
+from emotone.experiments.plan import Plan
+from emotone.models.recognition_network import RecognitionNetwork
+from emotone.models.unfamiliarity import Unfamiliarity, distances, whitening
+from emotone.training.export import read_weights
+from emotone.training.frame_cache import FrameCache
+from emotone.training.waveform_store import WaveformStore
+
+PROTOCOL = "leave-one-corpus-out"
+NOT_SPEECH = ("emogator",)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Predictions on corpora that were left out of training.
+
+    Attributes:
+        predictions: of all of them, pooled.
+        distances: of their embeddings from the training data, shape (n,).
+    """
+
+    predictions: Predictions
+    distances: NDArray[np.float64]
+
+    def temperature(self, labels: Sequence[str] | None = None) -> float:
+        """The temperature with the best Brier score, for all labels or for a subset of them."""
+        kept = self.predictions if labels is None else restrict(self.predictions, labels)
+        return fit_temperature(kept.logits, kept.truth)
+
+
+def restrict(predictions: Predictions, labels: Sequence[str]) -> Predictions:
+    """Predictions among a subset of the labels, for the utterances whose true label is among them."""
+    columns = [predictions.labels.index(label) for label in labels]
+    kept = predictions.take(np.isin(predictions.truth, columns))
+    position = {column: place for place, column in enumerate(columns)}
+    truth = np.array([position[one] for one in kept.truth.tolist()], dtype=np.int64)
+    return replace(kept, labels=tuple(labels), truth=truth, logits=kept.logits[:, columns])
+
+
+def left_out_folds(corpus: Corpus, fold: Fold) -> tuple[Corpus, Folds]:
+    """The corpus without a fold's test speakers, and one fold for each of its speech corpora.
+
+    Args:
+        corpus: merged.
+        fold: of the protocol that the model is trained on; its validation speakers stay validation speakers.
+    Raises:
+        TrainingError: fewer than two of the parts are speech.
+    """
+    kept = corpus.where(lambda one: one.speaker not in fold.test, reason="test speaker of the shipped model")
+    parts = sorted({speaker.partition("/")[0] for speaker in kept.speakers} - set(NOT_SPEECH))
+    if len(parts) < 2:
+        raise TrainingError(f"{corpus.name} holds {len(parts)} corpora of speech; expected two or more to leave one out")
+    folds = []
+    for index, part in enumerate(parts):
+        test = {speaker for speaker in kept.speakers if speaker.startswith(f"{part}/")}
+        validation = set(fold.validation) - test
+        train = set(kept.speakers) - test - validation
+        folds.append(Fold(index, tuple(sorted(train)), tuple(sorted(validation)), tuple(sorted(test))))
+    return kept, Folds(PROTOCOL, tuple(folds), fold_hash(kept, PROTOCOL, folds))
+
+
+def leave_corpora_out(plan: Plan, report: EpochListener | None = None) -> LeftOut:
+    """Train with each speech corpus left out in turn, and predict it.
+
+    Args:
+        plan: of the model that ships; the first of its folds and seeds is taken.
+        report: called after each epoch.
+    Raises:
+        TrainingError: see `left_out_folds` and `emotone.training.loop.train`.
+    """
+    number, seed = plan.fold_numbers[0], plan.seeds[0]
+    whole = plan.folds.folds[number]
+    if not isinstance(whole, Fold):
+        raise TrainingError(f"the protocol {plan.folds.protocol} has no speaker-disjoint folds")
+    corpus, folds = left_out_folds(plan.corpus, whole)
+    inner = replace(plan, corpus=corpus, folds=folds, folder=plan.folder / PROTOCOL, seeds=(seed,), only_folds=None)
+    tables, away = [], []
+    for index in inner.fold_numbers:
+        folder = inner.fold_folder(seed, index)
+        if not (folder / "fold.json").is_file():
+            run_fold(inner, seed, index, report)
+        tables.append(Predictions.read(folder / "predictions.csv"))
+        network = read_weights(folder / "model.safetensors").network
+        split = folds.folds[index].indices(corpus)
+        centre, projection = whitening(embeddings(inner, network, corpus, split.train))
+        away.append(distances(embeddings(inner, network, corpus, split.test), centre, projection))
+    return LeftOut(concatenate(tables), np.concatenate(away))
+
+
+def fit_unfamiliarity(plan: Plan, network: RecognitionNetwork, left_out: LeftOut) -> Unfamiliarity:
+    """How far an utterance lies from the training part of a model, beside what left-out corpora have.
+
+    Args:
+        plan: that the model was trained by.
+        network: the model.
+        left_out: from `leave_corpora_out`.
+    """
+    split = plan.folds.folds[plan.fold_numbers[0]].indices(plan.corpus)
+    return Unfamiliarity.fit(embeddings(plan, network, plan.corpus, split.train), left_out.distances)
+
+
+def embeddings(
+    plan: Plan, network: RecognitionNetwork, corpus: Corpus, indices: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Embeddings of some utterances, shape (len(indices), d)."""
+    waveforms = WaveformStore(plan.store, sample_rate=plan.recipe.features.sample_rate).open(corpus.utterances)
+    cache = FrameCache.open(
+        network,
+        waveforms,
+        folder=plan.store / "frames",
+        conditions=plan.recipe.copies.model_copy(update={"copies": 0}),
+        copied=indices,
+        others=np.zeros(0, dtype=np.int64),
+        neutral=[np.zeros(0, dtype=np.int64)] * len(corpus.utterances),
+    )
+    rows = []
+    with torch.no_grad():
+        for start in range(0, len(indices), 64):
+            features, counts = cache(indices[start : start + 64])
+            rows.append(network.classify(features, counts)[1].numpy())
+    return np.concatenate(rows)

@@ -1,0 +1,318 @@
+"""The first blocks of a Whisper encoder as a front end: waveform -> hidden states of chosen blocks.
+
+Conventions: waveforms are (batch, n_samples) at 16 kHz, zero past each utterance's `lengths`; frames are
+(batch, channels, n_frames) at 50 per second, zero past each utterance's own end. Attention, convolutions and the
+floor of the spectrogram see valid positions only, so an utterance gets the same frames alone and in a batch. An
+utterance keeps its own length; it is not padded to Whisper's 30 s.
+
+The tensors are named as in the files published by Hugging Face (`model.encoder.…`), so that those are read as they are.
+Weights come from safetensors files only; a pickle is never read.
+
+References:
+    Radford, Kim, Xu, Brockman, McLeavey, Sutskever (2022): Robust Speech Recognition via Large-Scale Weak Supervision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from torch import Tensor, nn
+
+from emotone.errors import EncoderError
+from emotone.features.spectrogram import Spectrogram, length_mask, mel_filterbank
+
+SAMPLE_RATE = 16_000
+N_FFT = 400
+HOP_LENGTH = 160
+N_MELS = 80
+DYNAMIC_RANGE = 8.0
+"""Decades below the recording's loudest value at which its log-mel spectrogram is cut off, as in Whisper."""
+
+LOUDEST = 1.0
+"""log10 of the loudest mel power that every utterance is scaled to. Speech that peaks at half of full scale has about
+this much, so that the encoder sees the range it was trained on."""
+
+MIN_SAMPLES = 1_600
+"""A tenth of a second: shorter waveforms are refused, and the reflected ends need more than half a window."""
+
+_SMALLEST_POWER = 1e-10
+_PREFIX = "model.encoder."
+
+
+@dataclass(frozen=True, slots=True)
+class WhisperShape:
+    """Dimensions of an encoder, from its config.json.
+
+    Attributes:
+        width: channels of a hidden state.
+        heads: attention heads.
+        feed_forward: width of the feed-forward layers.
+        n_blocks: blocks in the file.
+        n_positions: rows of the position table, 50 per second.
+    """
+
+    width: int
+    heads: int
+    feed_forward: int
+    n_blocks: int
+    n_positions: int
+
+
+class WhisperLogMel(nn.Module):
+    """Whisper's log-mel spectrogram of utterances of any length, with the recording level removed.
+
+    Args:
+        keep_level: True gives Whisper's own values, which depend on the recording level.
+    Shape:
+        waveform (batch, n_samples), lengths (batch,) -> (batch, 80, n_samples // 160), counts (batch,)
+    """
+
+    filters: Tensor
+
+    def __init__(self, *, keep_level: bool = False) -> None:
+        super().__init__()
+        self.keep_level = keep_level
+        self.spectrogram = Spectrogram(N_FFT, N_FFT, HOP_LENGTH, padding="none")
+        filters = mel_filterbank(SAMPLE_RATE, N_FFT, N_MELS, 0.0, SAMPLE_RATE / 2)
+        self.register_buffer("filters", torch.from_numpy(filters).float(), persistent=False)
+
+    def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Scaled log-mel spectrogram, zero past each utterance's end, and the number of valid frames."""
+        waveform = waveform.float() * length_mask(lengths, waveform.shape[1])
+        if not self.keep_level:
+            # Before the floor of 1e-10, which would otherwise cut quiet recordings and not loud ones.
+            peak = waveform.abs().amax(1, keepdim=True)
+            waveform = waveform / torch.clamp(peak, min=1e-7)
+        counts = torch.div(lengths, HOP_LENGTH, rounding_mode="floor")
+        power = torch.matmul(self.filters, self.spectrogram(_reflected(waveform, lengths)))
+        n_frames = waveform.shape[1] // HOP_LENGTH
+        log_mel = torch.log10(torch.clamp(power[:, :, :n_frames], min=_SMALLEST_POWER))
+        mask = length_mask(counts, n_frames)[:, None, :]
+        loudest = torch.where(mask, log_mel, torch.full_like(log_mel, -20.0)).amax((1, 2), keepdim=True)
+        log_mel = torch.maximum(log_mel, loudest - DYNAMIC_RANGE)
+        if not self.keep_level:
+            log_mel = log_mel - loudest + LOUDEST
+        return (log_mel + 4.0) / 4.0 * mask, counts
+
+
+def _reflected(waveform: Tensor, lengths: Tensor) -> Tensor:
+    """Each utterance with half a window of itself mirrored at either of its own ends."""
+    half = N_FFT // 2
+    position = torch.arange(-half, waveform.shape[1] + half, device=waveform.device)[None, :].abs()
+    last = lengths[:, None] - 1
+    position = torch.where(position > last, 2 * last - position, position)
+    # Past the mirrored end there is only padding, which later masks remove; the index must merely be valid.
+    return torch.gather(waveform, 1, torch.clamp(position, min=0, max=waveform.shape[1] - 1))
+
+
+class WhisperBlock(nn.Module):
+    """One pre-norm transformer block; its tensors are named as in the published files."""
+
+    def __init__(self, shape: WhisperShape) -> None:
+        super().__init__()
+        self.heads = shape.heads
+        self.self_attn = nn.ModuleDict(
+            {
+                "q_proj": nn.Linear(shape.width, shape.width),
+                "k_proj": nn.Linear(shape.width, shape.width, bias=False),
+                "v_proj": nn.Linear(shape.width, shape.width),
+                "out_proj": nn.Linear(shape.width, shape.width),
+            }
+        )
+        self.self_attn_layer_norm = nn.LayerNorm(shape.width)
+        self.fc1 = nn.Linear(shape.width, shape.feed_forward)
+        self.fc2 = nn.Linear(shape.feed_forward, shape.width)
+        self.final_layer_norm = nn.LayerNorm(shape.width)
+
+    def forward(self, states: Tensor, bias: Tensor) -> Tensor:
+        """Hidden states (batch, n_frames, width); `bias` (batch, 1, 1, n_frames) is -inf where a key is padding."""
+        states = states + self._attend(self.self_attn_layer_norm(states), bias)
+        inner = nn.functional.gelu(self.fc1(self.final_layer_norm(states)))
+        out: Tensor = states + self.fc2(inner)
+        return out
+
+    def _attend(self, states: Tensor, bias: Tensor) -> Tensor:
+        batch, n_frames, width = states.shape
+
+        def split(name: str) -> Tensor:
+            projected: Tensor = self.self_attn[name](states)
+            return projected.reshape(batch, n_frames, self.heads, width // self.heads).transpose(1, 2)
+
+        attended = nn.functional.scaled_dot_product_attention(
+            split("q_proj"), split("k_proj"), split("v_proj"), attn_mask=bias
+        )
+        out: Tensor = self.self_attn["out_proj"](attended.transpose(1, 2).reshape(batch, n_frames, width))
+        return out
+
+
+class WhisperEncoder(nn.Module):
+    """The first blocks of a Whisper encoder.
+
+    Args:
+        shape: dimensions; from `read_shape`.
+        blocks: whose outputs are given, 0 (the convolutions) to `shape.n_blocks`, ascending; several are concatenated.
+        keep_level: see `WhisperLogMel`.
+    Shape:
+        waveform (batch, n_samples), lengths (batch,) -> (batch, len(blocks) * width, n_frames), counts (batch,)
+    """
+
+    def __init__(self, shape: WhisperShape, blocks: tuple[int, ...], *, keep_level: bool = False) -> None:
+        super().__init__()
+        if not blocks or list(blocks) != sorted(set(blocks)) or blocks[0] < 0 or blocks[-1] > shape.n_blocks:
+            raise EncoderError(
+                f"got blocks {list(blocks)}; expected different numbers in ascending order, "
+                f"0 (the convolutions) to {shape.n_blocks}"
+            )
+        self.shape, self.blocks = shape, blocks
+        self.log_mel = WhisperLogMel(keep_level=keep_level)
+        self.conv1 = nn.Conv1d(N_MELS, shape.width, 3, padding=1)
+        self.conv2 = nn.Conv1d(shape.width, shape.width, 3, stride=2, padding=1)
+        self.embed_positions = nn.Embedding(shape.n_positions, shape.width)
+        self.layers = nn.ModuleList(WhisperBlock(shape) for _ in range(blocks[-1]))
+        self.layer_norm: nn.LayerNorm | None = None
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of the output."""
+        return len(self.blocks) * self.shape.width
+
+    def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Hidden states, zero past each utterance's end, and the number of valid frames."""
+        log_mel, counts = self.log_mel(waveform, lengths)
+        mel_mask = length_mask(counts, log_mel.shape[2])[:, None, :]
+        inner = nn.functional.gelu(self.conv1(log_mel)) * mel_mask
+        counts = torch.div(counts + 1, 2, rounding_mode="floor")
+        states = nn.functional.gelu(self.conv2(inner)).transpose(1, 2)
+        states = states + self.embed_positions.weight[: states.shape[1]]
+        mask = length_mask(counts, states.shape[1])
+        bias = torch.zeros_like(mask, dtype=states.dtype).masked_fill(~mask, -math.inf)[:, None, None, :]
+        outputs = [states] if 0 in self.blocks else []
+        for number, layer in enumerate(self.layers, 1):
+            states = layer(states, bias)
+            if number in self.blocks:
+                outputs.append(states if self.layer_norm is None or number < len(self.layers) else self.layer_norm(states))
+        return (torch.cat(outputs, 2) * mask[:, :, None]).transpose(1, 2), counts
+
+    def cut_positions(self, window_s: float) -> None:
+        """Drop the rows of the position table that a window of that length never reaches."""
+        n_rows = min(self.shape.n_positions, math.ceil(window_s * SAMPLE_RATE / (2 * HOP_LENGTH)))
+        table = nn.Embedding(n_rows, self.shape.width)
+        with torch.no_grad():
+            table.weight.copy_(self.embed_positions.weight[:n_rows])
+        self.embed_positions = table
+
+
+def encoder_file(source: str | os.PathLike[str]) -> Path:
+    """The safetensors file of an encoder.
+
+    Args:
+        source: a folder with `config.json` and `model.safetensors`.
+    Raises:
+        EncoderError: no such folder, or no such files in it.
+    """
+    path = Path(source) / "model.safetensors"
+    if not path.is_file() or not (Path(source) / "config.json").is_file():
+        raise EncoderError(
+            f"no Whisper encoder in {os.fspath(source)!r}; expected a folder with config.json and model.safetensors, "
+            "as published for openai/whisper-tiny.en"
+        )
+    return path
+
+
+def encoder_digest(encoder: WhisperEncoder, block: int) -> str:
+    """SHA-256 over the weights that a block's output depends on, in hex.
+
+    It is taken over the values in half precision, which the published weights are, so that it does not depend on the
+    file: the whole model, its encoder alone, and either precision give the same.
+
+    Args:
+        encoder: with at least that block.
+        block: 0 for the convolutions.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(encoder.state_dict().items()):
+        parts = name.split(".")
+        if parts[0] == "layers" and int(parts[1]) >= block:
+            continue
+        if parts[0] == "layer_norm" and block < encoder.shape.n_blocks:
+            continue
+        digest.update(f"{name} {list(tensor.shape)}".encode())
+        digest.update(tensor.half().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def read_shape(source: str | os.PathLike[str]) -> WhisperShape:
+    """The dimensions of the encoder in a folder.
+
+    Raises:
+        EncoderError: the folder holds no Whisper encoder.
+    """
+    encoder_file(source)
+    try:
+        config: dict[str, Any] = json.loads((Path(source) / "config.json").read_text(encoding="utf-8"))
+        shape = WhisperShape(
+            width=int(config["d_model"]),
+            heads=int(config["encoder_attention_heads"]),
+            feed_forward=int(config["encoder_ffn_dim"]),
+            n_blocks=int(config["encoder_layers"]),
+            n_positions=int(config.get("max_source_positions", 1500)),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EncoderError(f"{os.fspath(source)}/config.json does not describe a Whisper encoder: {error}") from error
+    if config.get("num_mel_bins", N_MELS) != N_MELS or config.get("activation_function", "gelu") != "gelu":
+        raise EncoderError(f"{os.fspath(source)}: expected an encoder with {N_MELS} mel bands and GELU activations")
+    return shape
+
+
+def load_encoder(
+    source: str | os.PathLike[str], blocks: tuple[int, ...], *, keep_level: bool = False
+) -> WhisperEncoder:
+    """The first blocks of the encoder in a folder, in evaluation mode.
+
+    Args:
+        source: a folder with `config.json` and `model.safetensors`.
+        blocks: whose outputs are given; see `WhisperEncoder`.
+        keep_level: see `WhisperLogMel`.
+    Raises:
+        EncoderError: the folder holds no Whisper encoder, or one with fewer blocks, or of other dimensions.
+    """
+    encoder = WhisperEncoder(read_shape(source), blocks, keep_level=keep_level)
+    path = encoder_file(source)
+    try:
+        with safetensors.safe_open(str(path), framework="pt") as opened:
+            published = set(opened.keys())
+            if blocks[-1] == encoder.shape.n_blocks and f"{_PREFIX}layer_norm.weight" in published:
+                encoder.layer_norm = nn.LayerNorm(encoder.shape.width)
+            names = list(encoder.state_dict())
+            weights = {name: opened.get_tensor(_PREFIX + name).float() for name in names}
+        encoder.load_state_dict(weights)
+    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
+        raise EncoderError(f"{path} does not hold the encoder that its config.json describes: {error}") from error
+    return encoder.eval()
+
+
+def average_frames(frames: Tensor, counts: Tensor, pool: int) -> tuple[Tensor, Tensor]:
+    """Means of `pool` neighbouring frames; the last mean is over the valid frames that are left.
+
+    Args:
+        frames: shape (batch, channels, n_frames), zero past each utterance's end.
+        counts: valid frames of each, shape (batch,).
+        pool: how many are averaged.
+    Returns:
+        shape (batch, channels, ceil(n_frames / pool)), and ceil(counts / pool).
+    """
+    if pool == 1:
+        return frames, counts
+    pooled_counts = torch.div(counts + (pool - 1), pool, rounding_mode="floor")
+    summed = nn.functional.avg_pool1d(nn.functional.pad(frames, (0, pool - 1)), pool) * pool
+    valid = torch.arange(summed.shape[2], device=frames.device)[None, :] * pool
+    size = torch.clamp(counts[:, None] - valid, min=1, max=pool)
+    return summed / size[:, None, :], pooled_counts
