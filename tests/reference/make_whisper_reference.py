@@ -29,7 +29,9 @@ def main() -> None:
     weights = load_file(source / "model.safetensors")
     encoder.load_state_dict({name.removeprefix("model.encoder."): one.float() for name, one in weights.items()})
     waveform = load_audio(CLIP, sample_rate=16_000)
-    log_mel = torch.tensor(np.array(WhisperFeatureExtractor()._np_extract_fbank_features(waveform[None], "cpu"))).float()
+    log_mel = torch.tensor(
+        np.array(WhisperFeatureExtractor()._np_extract_fbank_features(waveform[None], "cpu"))
+    ).float()
     with torch.no_grad():
         states = torch.nn.functional.gelu(encoder.conv2(torch.nn.functional.gelu(encoder.conv1(log_mel))))
         states = states.permute(0, 2, 1)

@@ -36,6 +36,60 @@ def _group() -> None:
     """Reproduce what the paper printed."""
 
 
+@app.command("model")
+def model(
+    name: Annotated[str, typer.Argument(help="default or research.")],
+    directory: Annotated[Path, typer.Argument(help="The folder that holds the corpora's folders.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.")],
+    run: Annotated[
+        Path | None, typer.Option("--run", help="Folder of the training run. [default: runs/model-NAME]")
+    ] = None,
+    store: Store = None,
+    threads: Threads = 0,
+    scores: Annotated[
+        list[Path] | None,
+        typer.Option("--scores", help="A results.json of `emotone evaluate` to write into the file. Repeatable."),
+    ] = None,
+    card: Annotated[bool, typer.Option("--card", help="Write a model card beside it, as Markdown.")] = False,
+) -> None:
+    """Train, calibrate and export one of the models that ship, from its corpora to its model file.
+
+    It is trained once on all its corpora, and once with each corpus of speech left out, for the temperature and the
+    reference of `unfamiliar`. A run that was stopped goes on where it was. Needs the encoder (see docs/training.md).
+    """
+    from rich.console import Console
+
+    from emotone.cli.training_run import RunDisplay, default_store
+    from emotone.errors import RecipeError
+    from emotone.evaluation.predictions import Predictions
+    from emotone.evaluation.provenance import command_line
+    from emotone.evaluation.results import Results
+    from emotone.experiments.fold_score import score_of_fold
+    from emotone.experiments.model_card import card as model_card
+    from emotone.experiments.shipped_model import MODELS, build_model, plan_of
+    from emotone.experiments.tracking import open_tracker
+    from emotone.files import write_text
+    from emotone.model_files.model_file import read_model_file
+
+    if name not in MODELS:
+        raise RecipeError(f"no model {name!r} ships; expected one of {', '.join(MODELS)}")
+    folder = run or Path("runs") / f"model-{name}"
+    plan = plan_of(name, directory, folder, store or default_store(), threads=threads, command=command_line())
+    found = [Results.read(path) for path in scores or []]
+    with open_tracker(None, folder) as tracked, RunDisplay(Console(stderr=True), plan, tracked) as display:
+        calibration = build_model(name, plan, output, scores=found, listener=display)
+    if card:
+        fold = plan.fold(0, 0)
+        own = score_of_fold(fold.path)
+        text = model_card(read_model_file(output)[1], own, Predictions.read(fold.predictions))
+        write_text(output.with_suffix(".md"), text)
+    subsets = "".join(f", {one.temperature:.2f} for {len(one.labels)} classes" for one in calibration.class_sets)
+    print(
+        f"{output}: {output.stat().st_size / 1e6:.1f} MB; temperature {calibration.temperature:.2f}{subsets}; "
+        f"unsure below {calibration.threshold:.2f}"
+    )
+
+
 @app.command("tables")
 def tables(
     directory: CorpusFolder,

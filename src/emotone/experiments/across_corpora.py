@@ -73,7 +73,9 @@ def left_out_folds(corpus: Corpus, fold: Fold) -> tuple[Corpus, Folds]:
     kept = corpus.where(lambda one: one.speaker not in fold.test, reason="test speaker of the shipped model")
     parts = sorted({speaker.partition("/")[0] for speaker in kept.speakers} - set(NOT_SPEECH))
     if len(parts) < 2:
-        raise TrainingError(f"{corpus.name} holds {len(parts)} corpora of speech; expected two or more to leave one out")
+        raise TrainingError(
+            f"{corpus.name} holds {len(parts)} corpora of speech; expected two or more to leave one out"
+        )
     folds = []
     for index, part in enumerate(parts):
         test = {speaker for speaker in kept.speakers if speaker.startswith(f"{part}/")}

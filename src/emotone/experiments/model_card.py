@@ -17,7 +17,13 @@ from emotone.model_files.model_file import ModelMetadata, Score, TrainingCorpus
 _ACTED_CORPORA = ("crema-d", "emodb", "emovo", "nemo", "ravdess", "savee", "tess")
 _ACTED = " All recordings are of actors who play emotions on given sentences."
 
-_LICENCES = {"crema-d": "ODbL-1.0", "emodb": "CC0-1.0"}
+_LICENCES = {
+    "crema-d": "ODbL-1.0",
+    "emodb": "CC0-1.0",
+    "emogator": "Apache-2.0",
+    "nemo": "CC-BY-NC-SA-4.0",
+    "ravdess": "CC-BY-NC-SA-4.0",
+}
 """Of the parts of merged corpora."""
 
 RECIPE_CORPUS = "nemo"

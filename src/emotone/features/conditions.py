@@ -141,8 +141,6 @@ def through_codec(
     Returns:
         shape (about n_samples,); codecs add or drop some milliseconds.
     """
-
-
     target = io.BytesIO()
     with av.open(target, "w", format=container) as out:
         stream = out.add_stream(codec, rate=rate, layout="mono")

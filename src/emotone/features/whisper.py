@@ -198,7 +198,9 @@ class WhisperEncoder(nn.Module):
         for number, layer in enumerate(self.layers, 1):
             states = layer(states, bias)
             if number in self.blocks:
-                outputs.append(states if self.layer_norm is None or number < len(self.layers) else self.layer_norm(states))
+                outputs.append(
+                    states if self.layer_norm is None or number < len(self.layers) else self.layer_norm(states)
+                )
         return (torch.cat(outputs, 2) * mask[:, :, None]).transpose(1, 2), counts
 
     def cut_positions(self, window_s: float) -> None:

@@ -93,7 +93,11 @@ def _is_weight(tensor: onnx.TensorProto) -> bool:
     # Biases and the folded batch normalisation are vectors: a few kilobytes that every channel leans on.
     if any(part in tensor.name for part in _IN_FULL):
         return False
-    return tensor.name.startswith((NETWORK, ENCODER, CONSTANTS)) and len(tensor.dims) >= 2 and tensor.data_type == tensor.FLOAT
+    return (
+        tensor.name.startswith((NETWORK, ENCODER, CONSTANTS))
+        and len(tensor.dims) >= 2
+        and tensor.data_type == tensor.FLOAT
+    )
 
 
 def _as_half(weight: onnx.TensorProto) -> tuple[list[onnx.TensorProto], list[onnx.NodeProto]]:

@@ -50,7 +50,11 @@ class Unfamiliarity(nn.Module):
         centre, projection = whitening(training)
         module = cls(training.shape[1], projection.shape[1])
         quantiles = np.quantile(references, (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES)
-        for buffer, values in ((module.centre, centre), (module.projection, projection), (module.references, quantiles)):
+        for buffer, values in (
+            (module.centre, centre),
+            (module.projection, projection),
+            (module.references, quantiles),
+        ):
             buffer.copy_(torch.from_numpy(np.asarray(values, dtype=np.float32)))
         return module
 
@@ -70,6 +74,8 @@ def whitening(training: Embeddings) -> tuple[NDArray[np.float64], NDArray[np.flo
     return centre, vectors[:, order] / np.sqrt(np.maximum(values[order], 1e-9))
 
 
-def distances(embeddings: Embeddings, centre: NDArray[np.float64], projection: NDArray[np.float64]) -> NDArray[np.float64]:
+def distances(
+    embeddings: Embeddings, centre: NDArray[np.float64], projection: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Distances of embeddings (n, d) from the training data, shape (n,): root mean square whitened component."""
     return np.sqrt(np.square((embeddings - centre) @ projection).mean(1))

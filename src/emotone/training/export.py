@@ -206,9 +206,7 @@ def export_model(
     return difference
 
 
-def build_graph(
-    network: RecognitionNetwork, temperature: float, unfamiliarity: Unfamiliarity | None = None
-) -> bytes:
+def build_graph(network: RecognitionNetwork, temperature: float, unfamiliarity: Unfamiliarity | None = None) -> bytes:
     """The ONNX graph of a network, in one piece and without source paths.
 
     Args:

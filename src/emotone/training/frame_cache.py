@@ -93,7 +93,10 @@ class FrameCache:
     def fit_normaliser(self, indices: Indices) -> None:
         """Measure mean and scale of each channel on these utterances; all frames weigh the same."""
         self._network.normaliser.fit(
-            (torch.from_numpy(self._frames[0][index].T.astype(np.float32))[None], torch.tensor([len(self._frames[0][index])]))
+            (
+                torch.from_numpy(self._frames[0][index].T.astype(np.float32))[None],
+                torch.tensor([len(self._frames[0][index])]),
+            )
             for index in indices.tolist()
         )
 

@@ -22,9 +22,7 @@ MAX_ITERATIONS = 80
 _AT_ONCE = 64
 
 
-def fit_linear(
-    network: FramesNetwork, cache: FrameCache, data: LabelledWaveforms, indices: Indices, seed: int
-) -> None:
+def fit_linear(network: FramesNetwork, cache: FrameCache, data: LabelledWaveforms, indices: Indices, seed: int) -> None:
     """Fit the network's linear classifier on the training part.
 
     Args:

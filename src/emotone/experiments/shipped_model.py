@@ -1,0 +1,184 @@
+"""The models that ship: trained on merged corpora, calibrated on corpora left out, exported with all they need.
+
+Conventions: a model is named like its recipe. Its run folder holds the trained fold and, below `leave-one-corpus-out`,
+a fold for each speech corpus that was left out in turn. Everything resumes where it was stopped.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from emotone.corpora import Corpus, protocol_folds, read_corpus
+from emotone.emotions import FOUR_CLASSES
+from emotone.evaluation.results import Results
+from emotone.experiments.across_corpora import LeftOut, fit_unfamiliarity, leave_corpora_out
+from emotone.experiments.cross_validation import cross_validate
+from emotone.experiments.fold_score import score_of_fold
+from emotone.experiments.model_card import score_of, training_corpora
+from emotone.experiments.plan import Listener, Plan, SilentListener
+from emotone.experiments.recipe import load_recipe
+from emotone.features.encoder_frames import EncoderFrames
+from emotone.model_files.model_file import ClassSet, Encoder
+from emotone.training.export import export_model, read_weights
+
+UNSURE_MARGIN = 0.1
+"""A prediction is unsure where the runner-up is closer than this: 51 % against 49 % is not an answer."""
+
+UNSURE_UNFAMILIAR = 0.98
+"""Farther from the training data than 98 % of speech of left-out corpora."""
+
+SURE_ACCURACY = 0.6
+"""On left-out corpora, predictions that are not unsure are to be right this often, for twice as many classes as
+chance would; the threshold of confidence is the lowest multiple of 0.05 that reaches it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedModel:
+    """One of the models of this project.
+
+    Attributes:
+        corpus: a merged corpus.
+        recipe: name of the recipe, and of the model.
+        licence: of the model file.
+        precision: in which its weights are stored.
+    """
+
+    corpus: str
+    recipe: str
+    licence: str
+    precision: str
+
+
+MODELS = {
+    "default": ShippedModel("open-six", "default", "MIT", "int8"),
+    "research": ShippedModel("research-six", "research", "CC-BY-NC-SA-4.0", "int8"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What left-out corpora determine.
+
+    Attributes:
+        temperature: for all labels.
+        class_sets: temperatures of subsets of the labels.
+        threshold: confidence below which a prediction is unsure.
+    """
+
+    temperature: float
+    class_sets: tuple[ClassSet, ...]
+    threshold: float
+
+
+def whisper_notice() -> str:
+    """The licence of Whisper's weights, which every model file that contains some carries."""
+    return (resources.files("emotone") / "weights" / "LICENSE-whisper.txt").read_text(encoding="utf-8")
+
+
+def plan_of(name: str, corpora: Path, folder: Path, store: Path, *, threads: int = 0, command: str = "") -> Plan:
+    """The plan of one of `MODELS`.
+
+    Args:
+        name: of the model.
+        corpora: the folder that holds the corpora's folders.
+        folder: of the run.
+        store: of waveforms and frames.
+        threads: of PyTorch; 0 leaves PyTorch's own choice.
+        command: how the run was started.
+    Raises:
+        CorpusNotFoundError: a corpus is missing.
+    """
+    corpus = read_corpus(MODELS[name].corpus, corpora)
+    return Plan(
+        corpus=corpus,
+        folds=protocol_folds(corpus),
+        recipe=load_recipe(MODELS[name].recipe),
+        seeds=(0,),
+        folder=folder,
+        store=store,
+        threads=threads,
+        command=command,
+    )
+
+
+def build_model(
+    name: str,
+    plan: Plan,
+    output: str | os.PathLike[str],
+    *,
+    scores: Sequence[Results] = (),
+    listener: Listener | None = None,
+) -> Calibration:
+    """Train, calibrate and export one of `MODELS`.
+
+    Args:
+        name: of the model.
+        plan: from `plan_of`.
+        output: the model file to write.
+        scores: of `emotone evaluate`, for the model file.
+        listener: is told how the run goes.
+    Returns:
+        what left-out corpora determined.
+    Raises:
+        TrainingError: see `emotone.training.loop.train`.
+        ModelFileError: the exported graph does not agree with PyTorch; nothing was written.
+    """
+    listener = listener or SilentListener()
+    shipped = MODELS[name]
+    cross_validate(plan, listener=listener)
+    left_out = leave_corpora_out(plan, listener.epoch)
+    calibration = calibrate(left_out, plan.corpus)
+    fold = plan.fold(plan.seeds[0], plan.fold_numbers[0])
+    weights = replace(read_weights(fold.weights), temperature=calibration.temperature)
+    front_end = weights.network.front_end
+    encoder = None
+    if isinstance(front_end, EncoderFrames):
+        options = front_end.options
+        encoder = Encoder(
+            options.source, options.revision, tuple(options.blocks), "MIT", whisper_notice(), front_end.digest
+        )
+    own = score_of_fold(fold.path)
+    found = [score_of(one) for one in ([own] if own is not None else [])] + [score_of(one) for one in scores]
+    export_model(
+        weights,
+        output,
+        name=name,
+        corpora=training_corpora(weights.about, plan.folds.folds[plan.fold_numbers[0]].test),
+        scores=[score for score in found if score is not None],
+        licence=shipped.licence,
+        unsure_threshold=calibration.threshold,
+        precision=shipped.precision,
+        unfamiliarity=fit_unfamiliarity(plan, weights.network, left_out),
+        baseline=weights.network.network.takes_baseline,
+        class_sets=calibration.class_sets,
+        unsure_margin=UNSURE_MARGIN,
+        unsure_unfamiliar=UNSURE_UNFAMILIAR,
+        encoder=encoder,
+    )
+    return calibration
+
+
+def calibrate(left_out: LeftOut, corpus: Corpus) -> Calibration:
+    """Temperatures and the threshold of confidence, from predictions on left-out corpora."""
+    temperature = left_out.temperature()
+    four = ClassSet(FOUR_CLASSES, left_out.temperature(FOUR_CLASSES))
+    predictions = left_out.predictions
+    scaled = predictions.logits / temperature
+    probabilities = np.exp(scaled - scaled.max(1, keepdims=True))
+    probabilities /= probabilities.sum(1, keepdims=True)
+    ordered = np.sort(probabilities, axis=1)
+    clear = ordered[:, -1] - ordered[:, -2] >= UNSURE_MARGIN
+    right = predictions.truth == predictions.logits.argmax(1)
+    threshold = 0.95
+    for candidate in np.arange(1 / len(corpus.classes), 0.95, 0.05):
+        sure = clear & (ordered[:, -1] >= candidate)
+        if sure.any() and right[sure].mean() >= SURE_ACCURACY:
+            threshold = round(float(candidate), 2)
+            break
+    return Calibration(temperature, (four,) if four.labels != tuple(corpus.classes) else (), threshold)
