@@ -58,7 +58,7 @@ def measure(threads: int) -> dict[str, float]:
     """Clips a second of the recipes, and what the shortcuts are worth."""
     torch.set_num_threads(threads)
     found: dict[str, float] = {"threads": threads}
-    for name in ("default", "tripathi2019-spectrogram"):
+    for name in ("spectrogram", "tripathi2019-spectrogram"):
         recipe = load_recipe(name)
         plain, last, cached = (
             best_of(step_of(recipe, channels_last=channels_last, cached=cached))

@@ -24,7 +24,7 @@ def plan(tmp_path):
         for take in range(12)
     )
     corpus = Corpus("made-up", utterances, CLASSES, "CC0-1.0")
-    return Plan(corpus, protocol_folds(corpus), load_recipe("default"), (0,), tmp_path / "row", tmp_path / "store")
+    return Plan(corpus, protocol_folds(corpus), load_recipe("spectrogram"), (0,), tmp_path / "row", tmp_path / "store")
 
 
 @pytest.fixture

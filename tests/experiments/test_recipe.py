@@ -26,15 +26,15 @@ def test_a_recipe_of_the_paper_says_what_the_project_chose() -> None:
 
 
 def test_overrides_change_one_setting_and_stand_in_the_name() -> None:
-    recipe = load_recipe("default", ["loss.gamma=0", "normalisation.centre=none"])
+    recipe = load_recipe("spectrogram", ["loss.gamma=0", "normalisation.centre=none"])
     assert recipe.loss.gamma == 0
     assert recipe.normalisation.centre == "none"
-    assert recipe.name == "default (loss.gamma=0, normalisation.centre=none)"
-    assert recipe.model == load_recipe("default").model
+    assert recipe.name == "spectrogram (loss.gamma=0, normalisation.centre=none)"
+    assert recipe.model == load_recipe("spectrogram").model
 
 
 def test_a_recipe_survives_its_own_record() -> None:
-    recipe = load_recipe("default")
+    recipe = load_recipe("spectrogram")
     assert recipe_from(recipe.model_dump(mode="json"), source="record") == recipe
 
 
@@ -51,7 +51,7 @@ def test_a_recipe_survives_its_own_record() -> None:
 )
 def test_a_setting_that_does_not_fit_is_named(overrides: list[str], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
-        load_recipe("default", overrides)
+        load_recipe("spectrogram", overrides)
 
 
 def test_a_recipe_that_is_not_there_names_those_that_are() -> None:

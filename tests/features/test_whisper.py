@@ -145,7 +145,7 @@ def test_a_frozen_encoder_is_not_part_of_what_is_saved(encoder_folder):
 
 @pytest.mark.parametrize("blocks", [(), (2, 1), (1, 1), (3,), (-1,)])
 def test_impossible_blocks_are_refused(encoder_folder, blocks):
-    with pytest.raises(EncoderError, match="expected different numbers in ascending order, 0 .* to 2"):
+    with pytest.raises(EncoderError, match=r"expected different numbers in ascending order, 0 .* to 2"):
         load_encoder(encoder_folder, blocks)
 
 

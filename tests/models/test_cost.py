@@ -28,7 +28,7 @@ def test_parallel_convolutions_cost_what_their_kernels_do():
     assert cost.multiply_adds == one + 16 * 400 + 400 * 200 + 200 * 4
 
 
-@pytest.mark.parametrize("name", ["satt2017-conv", "yenigalla2018-phonemes", "default"])
+@pytest.mark.parametrize("name", ["satt2017-conv", "yenigalla2018-phonemes", "spectrogram"])
 def test_counting_leaves_the_network_as_it_was(name):
     network, _ = cost_of(name)
     assert network.training

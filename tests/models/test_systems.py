@@ -58,10 +58,10 @@ def test_a_recipe_that_names_no_system_is_of_the_residual_network():
 
 
 def test_what_came_later_stands_in_no_recipe_that_does_not_use_it():
-    written = load_recipe("default").model_dump(mode="json")
+    written = load_recipe("spectrogram").model_dump(mode="json")
     assert "logit_adjustment" not in written["loss"]
     assert "optimiser" not in written["training"]
-    used = load_recipe("default", ["loss.logit_adjustment=1.0", 'training.optimiser="adadelta"']).model_dump(
+    used = load_recipe("spectrogram", ["loss.logit_adjustment=1.0", 'training.optimiser="adadelta"']).model_dump(
         mode="json"
     )
     assert used["loss"]["logit_adjustment"] == 1.0

@@ -45,7 +45,7 @@ def written(folder: Path, name: str) -> Path:
     return path
 
 
-@pytest.fixture(scope="module", params=["default", "tripathi2019-spectrogram", "tripathi2019-mfcc"])
+@pytest.fixture(scope="module", params=["spectrogram", "tripathi2019-spectrogram", "tripathi2019-mfcc"])
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("export")
     weights = written(folder, request.param)
@@ -96,7 +96,7 @@ def test_every_export_can_be_stored_in_fewer_bits_and_stays_close_to_pytorch(
 
 
 def test_an_export_in_fewer_bits_says_so(tmp_path: Path) -> None:
-    weights, output = export.read_weights(written(tmp_path, "default")), tmp_path / "small.onnx"
+    weights, output = export.read_weights(written(tmp_path, "spectrogram")), tmp_path / "small.onnx"
     assert export.export_model(weights, output, name="small", corpora=[], precision="int8") < 0.05
     assert read_model_file(output)[1].precision == "int8"
 
@@ -105,7 +105,7 @@ def test_a_graph_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(export, "largest_difference", lambda *_: 0.5)
     with pytest.raises(ModelFileError, match="nothing was written"):
         export.export_model(
-            export.read_weights(written(tmp_path, "default")), tmp_path / "m.onnx", name="x", corpora=[]
+            export.read_weights(written(tmp_path, "spectrogram")), tmp_path / "m.onnx", name="x", corpora=[]
         )
     assert not (tmp_path / "m.onnx").exists()
 

@@ -31,7 +31,7 @@ def network_of(name):
     return network.eval()
 
 
-@pytest.mark.parametrize("name", ["lee2015", "satt2017-conv-blstm", "tripathi2019-mfcc", "default"])
+@pytest.mark.parametrize("name", ["lee2015", "satt2017-conv-blstm", "tripathi2019-mfcc", "spectrogram"])
 def test_kept_features_and_their_scores_are_those_computed_anew(data, name):
     network, some = network_of(name), np.array([7, 3, 31, 12])
     cache = FeatureCache.fill(network, data, some)
@@ -45,7 +45,7 @@ def test_kept_features_and_their_scores_are_those_computed_anew(data, name):
 
 def test_a_cache_that_would_not_fit_is_not_made(data, monkeypatch):
     monkeypatch.setattr(feature_cache, "MAX_BYTES", 10_000)
-    assert FeatureCache.fill(network_of("default"), data, np.arange(10)) is None
+    assert FeatureCache.fill(network_of("spectrogram"), data, np.arange(10)) is None
 
 
 @pytest.mark.parametrize("changed", [{"speed": 0.1}, {"noise": 0.5}, {"mixup": 0.2}, {"gain_db": 3.0}])

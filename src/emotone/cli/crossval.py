@@ -49,7 +49,7 @@ Fold = Annotated[str | None, typer.Option("--fold", help="Only these folds, comm
 def crossval(
     corpus: CorpusName,
     directory: CorpusFolder,
-    recipe: RecipeName = "default",
+    recipe: RecipeName = "encoder",
     protocol: Protocol = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Run with seeds 0 to N - 1.")] = 1,
     fold: Fold = None,

@@ -26,7 +26,7 @@ from emotone.cli.options import MapOption, label_rules
 def train(
     corpus: CorpusName,
     directory: CorpusFolder,
-    recipe: RecipeName = "default",
+    recipe: RecipeName = "encoder",
     protocol: Protocol = None,
     fold: Annotated[
         int, typer.Option("--fold", min=0, help="The fold whose validation and test speakers are held out.")

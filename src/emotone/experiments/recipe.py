@@ -119,6 +119,8 @@ def recipe_from(settings: dict[str, Any], *, source: str) -> Recipe:
 
 def _fault(fault: Any) -> str:
     """One fault that pydantic found, with the key it is in; for an unknown key, the known key that is most like it."""
+    if not fault["loc"]:
+        return str(fault["msg"])  # of tables that do not fit one another
     *parents, last = map(str, fault["loc"])
     if parents[:1] == ["model"]:
         parents = ["model"]  # without the system that pydantic puts after it

@@ -6,6 +6,8 @@ without and once with a baseline.
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -59,7 +61,11 @@ def fit_linear(network: FramesNetwork, cache: FrameCache, data: LabelledWaveform
     scaled = (x - means) / scales
     scaled[:, n_embedding:-1] *= flagged
     penalty = network.options.linear_penalty
-    model = LogisticRegression(C=1 / (penalty * w.sum()), max_iter=MAX_ITERATIONS).fit(scaled, y, sample_weight=w)
+    with warnings.catch_warnings():
+        # Stopping early is meant: scores on validation speakers no longer change.
+        warnings.filterwarnings("ignore", message="lbfgs failed to converge")
+        model = LogisticRegression(C=1 / (penalty * w.sum()), max_iter=MAX_ITERATIONS)
+        model.fit(scaled, y, sample_weight=w)
     # Folded: W (x - m) / s + b; where there is no baseline its inputs are 0 and its means must not be subtracted.
     coefficients = np.zeros((network.linear.out_features, x.shape[1]))
     intercept = np.full(network.linear.out_features, -1e3)

@@ -121,7 +121,7 @@ ROWS: tuple[Row, ...] = (
         _beyond(f"gamma-{gamma}", f"focal, gamma {gamma}", f"loss.gamma={float(gamma)}")
         for gamma in ("0.5", "1", "3", "5")
     ),
-    Row("default", "emotone's default recipe", "baseline", "default"),
+    Row("default", "residual network on log-mel, any length", "baseline", "spectrogram"),
     Row("egemaps-svc", "openSMILE eGeMAPSv02 + linear SVC", "baseline", peer="egemaps"),
     Row("compare-svc", "openSMILE ComParE 2016 + linear SVC", "baseline", peer="compare"),
     _leaky("random", "spectrogram", "random split", _SPECTROGRAM),

@@ -124,9 +124,9 @@ def has_recipe(row: Row) -> bool:
 
 
 def row_recipe(row: Row, *, quick: bool, tuned: Sequence[str] = ()) -> Recipe:
-    """The recipe of a row; openSMILE's rows have the default one, of which they take the sample rate."""
+    """The recipe of a row; openSMILE's rows have the one of the log-mel network, of which they take the sample rate."""
     settings = [*row.settings, *tuned, *(QUICK_SETTINGS if quick and not row.peer else ())]
-    return load_recipe(row.recipe or "default", settings)
+    return load_recipe(row.recipe or "spectrogram", settings)
 
 
 def row_cost(row: Row, n_classes: int) -> Cost | None:
