@@ -4,7 +4,8 @@ EmotoneError
 ├── AudioError (ValueError)
 │   ├── AudioNotFoundError        no such file
 │   ├── NotAudioError             a folder, an empty file, or bytes that are no audio we know
-│   │   └── NoAudioStreamError    a container without sound (a silent video, a picture)
+│   │   ├── NoAudioStreamError    a container without sound (a silent video, a picture)
+│   │   └── SourceTypeError (TypeError)  an object of a type that no recording has
 │   ├── AudioTruncatedError       fewer samples than the container declares
 │   ├── AudioSamplesError         NaN, infinite or absurdly loud samples
 │   ├── AudioTooShortError        shorter than one analysis window
@@ -23,6 +24,7 @@ EmotoneError
 ├── BaselineError (ValueError)    a baseline that the model, or any model, cannot use
 ├── ModelFileError (ValueError)   a model file that is not one of ours, or of a newer schema
 ├── EvaluationError (ValueError)  scores asked of arrays that do not belong together
+├── OptionError (ValueError)      an option with an impossible value, or one that does not fit the model
 ├── OutputError                   a result that could not be written
 └── MissingExtraError (ImportError)  an option that needs an extra which is not installed
 
@@ -50,6 +52,10 @@ class NotAudioError(AudioError):
 
 class NoAudioStreamError(NotAudioError):
     """The container is readable but holds no sound."""
+
+
+class SourceTypeError(NotAudioError, TypeError):
+    """An object of a type that no recording has, such as a number."""
 
 
 class AudioTruncatedError(AudioError):
@@ -122,6 +128,10 @@ class ModelFileError(EmotoneError, ValueError):
 
 class EvaluationError(EmotoneError, ValueError):
     """Scores were asked of arrays that do not belong together."""
+
+
+class OptionError(EmotoneError, ValueError):
+    """An option with an impossible value, or one that does not fit the model."""
 
 
 class OutputError(EmotoneError):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import emotone
-from emotone.errors import AudioSamplesError, NotAudioError, SampleRateError
+from emotone.errors import AudioSamplesError, EmotoneError, NotAudioError, SampleRateError
 from emotone.listening.live import LiveRecognizer
 from emotone.listening.options import TimelineOptions
 from emotone.listening.recognizer import Recognizer
@@ -115,7 +115,7 @@ def test_after_the_end_nothing_is_heard(tiny_recognizer: Recognizer) -> None:
     live = LiveRecognizer(tiny_recognizer, RATE)
     live.finish()
     assert live.finish() == []
-    with pytest.raises(RuntimeError, match="finished"):
+    with pytest.raises(EmotoneError, match="finished"):
         live.feed(np.zeros(10, dtype=np.float32))
 
 

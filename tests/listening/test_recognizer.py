@@ -237,3 +237,34 @@ def test_the_shipped_model_says_what_it_was_trained_on(shipped_model: Path) -> N
     assert {one.licence for one in metadata.corpora if one.role == "training"} <= {"CC0-1.0", "ODbL-1.0"}
     assert metadata.scores
     assert len(metadata.weights_sha) == 64
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "message"),
+    [
+        (np.zeros(16_000, np.float32), NotAudioError, "got one waveform"),
+        ([np.zeros((2, 16_000), np.float32)], NotAudioError, "one channel"),
+        ([np.full(16_000, np.nan, np.float32)], AudioSamplesError, "waveform 0 holds NaN"),
+        ([np.zeros(16_000, np.float32), np.full(16_000, np.inf)], AudioSamplesError, "waveform 1"),
+        ([np.zeros(16_000, np.int16)], AudioSamplesError, "int16"),
+    ],
+)
+def test_probabilities_say_what_they_cannot_use(
+    tiny_model: Path, given: object, kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        emotone.load(tiny_model).probabilities(given)
+
+
+def test_probabilities_beyond_the_window_are_the_mean_over_windows(tiny_model: Path) -> None:
+    recognizer = emotone.load(tiny_model)
+    first, second = (level * np.ones(32_000) for level in (0.01, 0.5))
+    apart = recognizer.probabilities([first, second])
+    (together,) = recognizer.probabilities([np.concatenate([first, second])])
+    assert together == pytest.approx(apart.mean(axis=0), abs=1e-6)
+
+
+@pytest.mark.parametrize("options", [{"threads": 0}, {"threads": -1}, {"unsure_threshold": 1.5}])
+def test_impossible_options_are_errors_of_ours(tiny_model: Path, options: dict[str, float]) -> None:
+    with pytest.raises(emotone.OptionError, match="expected"):
+        emotone.load(tiny_model, **options)

@@ -23,7 +23,7 @@ from emotone.audio.links import Links, joined_format
 from emotone.audio.mpeg_frames import has_frames
 from emotone.audio.resampling import check_sample_rate
 from emotone.audio.source import AudioSource, SourceFile, open_source
-from emotone.errors import AudioError, AudioTruncatedError, NoAudioStreamError, NotAudioError
+from emotone.errors import AudioError, AudioTruncatedError, NoAudioStreamError, NotAudioError, OptionError
 
 DEMUXERS = "aac,aiff,amr,caf,flac,matroska,mov,mp3,mpegts,ogg,wav"
 """FFmpeg's names of the formats that are read."""
@@ -99,10 +99,10 @@ def open_recording(source: AudioSource, track: int | None = None) -> Iterator[Re
         NoAudioStreamError: no sound in it, or no such track.
         SampleRateError: a rate outside 4 kHz to 192 kHz.
         AudioError: any other reason why it cannot be opened.
-        ValueError: `track` is less than 1.
+        OptionError: `track` is less than 1.
     """
     if track is not None and track < 1:
-        raise ValueError(f"track={track}, expected 1 or more")
+        raise OptionError(f"track={track}, expected 1 or more")
     with open_source(source) as file:
         joined = joined_format(file)
         links = None if joined is None else Links(file, joined)

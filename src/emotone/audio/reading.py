@@ -15,7 +15,7 @@ from emotone.audio.mixing import CancellationMeter
 from emotone.audio.opening import Recording, open_recording
 from emotone.audio.resampling import Resampler, check_sample_rate
 from emotone.audio.source import AudioSource
-from emotone.errors import AudioTooShortError
+from emotone.errors import AudioTooShortError, OptionError
 
 _RESAMPLED_AT_ONCE = 8_192
 """Samples gathered before resampling; packets of some formats are so short that calls would cost more than work."""
@@ -80,12 +80,12 @@ def load_audio(
         AudioSamplesError: NaN, infinite samples, or floats far beyond full scale (8).
         AudioTooShortError: shorter than `min_duration_s`, or `start_s` lies behind the end.
         SampleRateError: the recording's or the wanted rate is outside 4 kHz to 192 kHz.
-        ValueError: an impossible option.
+        OptionError: an impossible option.
     """
     _check_options(sample_rate, channels, truncated)
     start_s = start_s or 0.0
     if not start_s >= 0 or (end_s is not None and not end_s > start_s):
-        raise ValueError(f"start_s={start_s} and end_s={end_s} bound no part; expected 0 <= start_s < end_s")
+        raise OptionError(f"start_s={start_s} and end_s={end_s} bound no part; expected 0 <= start_s < end_s")
     start, end = round(start_s * sample_rate), None if end_s is None else round(end_s * sample_rate)
     parts: list[NDArray[np.float32]] = []
     position = 0
@@ -144,12 +144,12 @@ def stream_audio(
         shape (n_samples,) if mixed, (n_channels, n_samples) if split.
     Raises:
         AudioError: as `load_audio`; `AudioTooShortError` only where there is no sample at all.
-        ValueError: an impossible option.
+        OptionError: an impossible option.
     """
     _check_options(sample_rate, channels, truncated)
     block_length = round(block_s * sample_rate)
     if block_length < 1:
-        raise ValueError(f"block_s={block_s} is less than one sample at {sample_rate} Hz")
+        raise OptionError(f"block_s={block_s} is less than one sample at {sample_rate} Hz")
     return _stream(source, sample_rate, channels, track, block_length, truncated, opened, decoded, noted)
 
 
@@ -197,9 +197,9 @@ def _stream(
 def _check_options(sample_rate: int, channels: str, truncated: str) -> None:
     check_sample_rate(sample_rate, "the wanted result")
     if channels not in ("mix", "split"):
-        raise ValueError(f"channels={channels!r}, expected 'mix' or 'split'")
+        raise OptionError(f"channels={channels!r}, expected 'mix' or 'split'")
     if truncated not in ("warn", "error"):
-        raise ValueError(f"truncated={truncated!r}, expected 'warn' or 'error'")
+        raise OptionError(f"truncated={truncated!r}, expected 'warn' or 'error'")
 
 
 def _resampled(

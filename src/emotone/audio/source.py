@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from emotone.errors import AudioError, AudioNotFoundError, NotAudioError
+from emotone.errors import AudioError, AudioNotFoundError, NotAudioError, SourceTypeError
 
 AudioSource = str | os.PathLike[str] | bytes | BinaryIO
 """A path (never a URL), the bytes of a file, or a binary file object, which is read from its start if it can seek."""
@@ -117,7 +117,7 @@ def open_source(source: AudioSource) -> Iterator[SourceFile]:
         AudioNotFoundError: no file at the path.
         NotAudioError: a folder, an empty file, a file opened as text.
         AudioError: a file that may not be read.
-        TypeError: neither a path nor bytes nor a file object.
+        SourceTypeError: neither a path nor bytes nor a file object.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         label = f"<{len(source)} bytes>"
@@ -130,7 +130,7 @@ def open_source(source: AudioSource) -> Iterator[SourceFile]:
         name = getattr(source, "name", None)
         yield _not_empty(source, name if isinstance(name, str) else "<file object>")
     else:
-        raise TypeError(f"a source is a path, bytes or a binary file object, got {type(source).__name__}")
+        raise SourceTypeError(f"a source is a path, bytes or a binary file object, got {type(source).__name__}")
 
 
 def _open_path(path: str | os.PathLike[str]) -> BinaryIO:

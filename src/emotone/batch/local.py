@@ -24,7 +24,7 @@ from emotone.batch.journal import Journal
 from emotone.batch.locations import find_recordings
 from emotone.batch.worker_pool import WorkerPool
 from emotone.cores import available_cores
-from emotone.errors import EmotoneError
+from emotone.errors import EmotoneError, OptionError
 from emotone.files import written_whole
 from emotone.listening.options import TimelineOptions
 from emotone.model_files.hub import local_model
@@ -128,13 +128,13 @@ def recognise_many(
         AudioError: no recordings; or, with `fail_fast`, the first that cannot be used.
         ModelFileError: the model cannot be used.
         OutputError: the results cannot be written, or belong to another batch.
-        ValueError: fewer than one worker.
+        OptionError: fewer than one worker.
     """
     check_table(output)
     path = Path(output)
     n_workers = workers if workers is not None else available_cores()
     if n_workers < 1:
-        raise ValueError(f"workers={n_workers}, expected at least 1")
+        raise OptionError(f"workers={n_workers}, expected at least 1")
     with WorkerPool(n_workers, setup_of(model, unsure_threshold, channels, options)) as pool:
         plan = {"version": emotone.__version__, "model": pool.digest, "labels": list(pool.labels)}
         with Journal(path, plan) as journal:

@@ -3,8 +3,8 @@
 | status | meaning |
 |---|---|
 | 0 | all went well |
-| 1 | another error of emotone's own, such as scores that cannot be computed |
-| 2 | the command line was not understood |
+| 1 | another error of emotone, such as scores that cannot be computed |
+| 2 | the command line was not understood, or an option has an impossible value |
 | 3 | a recording cannot be used |
 | 4 | a corpus, a manifest, a label, a split or a file of turns cannot be used |
 | 5 | a model file cannot be used, or not with a baseline |
@@ -24,6 +24,7 @@ from emotone.errors import (
     EmotoneError,
     MissingExtraError,
     ModelFileError,
+    OptionError,
     OutputError,
     RecipeError,
     TrainingError,
@@ -43,6 +44,7 @@ _STATUSES: tuple[tuple[type[EmotoneError], int], ...] = (
     (BaselineError, 5),
     (RecipeError, 6),
     (TrainingError, 6),
+    (OptionError, 2),
     (MissingExtraError, 7),
     (OutputError, 8),
     (EmotoneError, 1),

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emotone.errors import NotAudioError, SampleRateError
+from emotone.errors import AudioSamplesError, NotAudioError, SampleRateError
 
 _WAVEFORMS = ("array", "waveform", "raw")
 _RATES = ("sampling_rate", "sample_rate", "rate")
@@ -55,6 +55,30 @@ def as_source(source: Any, sample_rate: int | None = None) -> tuple[Any, int | N
     if is_array(source):
         return as_array(source), sample_rate
     return source, sample_rate
+
+
+def as_waveforms(waveforms: Any) -> list[npt.NDArray[np.float32]]:
+    """Several mono waveforms as float32.
+
+    Args:
+        waveforms: arrays of floats in [-1, 1], each of shape (n_samples,).
+    Raises:
+        NotAudioError: a single waveform, or an array that is not of that shape.
+        AudioSamplesError: integers, or samples that are not finite.
+    """
+    found = []
+    for number, one in enumerate(waveforms):
+        samples = np.asarray(one)
+        if samples.ndim == 0:
+            raise NotAudioError("got one waveform; expected several: [waveform]")
+        if samples.ndim != 1:
+            raise NotAudioError(f"waveform {number} has shape {samples.shape}; expected (n_samples,), one channel")
+        if samples.dtype.kind != "f":
+            raise AudioSamplesError(f"waveform {number} holds {samples.dtype}; expected floats in [-1, 1]")
+        if not np.isfinite(samples).all():
+            raise AudioSamplesError(f"waveform {number} holds NaN or infinite samples")
+        found.append(samples.astype(np.float32, copy=False))
+    return found
 
 
 def is_array(value: Any) -> bool:

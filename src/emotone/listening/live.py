@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emotone.audio import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Resampler
-from emotone.errors import NotAudioError, SampleRateError
+from emotone.errors import EmotoneError, NotAudioError, OptionError, SampleRateError
 from emotone.listening.certainty import known
 from emotone.listening.options import TimelineOptions
 from emotone.listening.predictions import Classifier
@@ -35,7 +35,7 @@ class LiveRecognizer:
         channel: to write into the segments; None for none, and for the position of each where channels are split.
     Raises:
         SampleRateError: the rate is outside 4 kHz to 192 kHz.
-        ValueError: the options do not fit the model, or a channel was named for several.
+        OptionError: the options do not fit the model, or a channel was named for several.
         ModelFileError: the voice activity detector is not there.
     """
 
@@ -51,7 +51,9 @@ class LiveRecognizer:
         if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
             raise SampleRateError(f"sample_rate = {sample_rate}; expected {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz")
         if channels not in ("mix", "split") or (channels == "split" and channel is not None):
-            raise ValueError(f"channels = {channels!r}, channel = {channel}; expected 'mix', or 'split' and no channel")
+            raise OptionError(
+                f"channels = {channels!r}, channel = {channel}; expected 'mix', or 'split' and no channel"
+            )
         self.sample_rate = sample_rate
         self._recognizer, self._options, self._channels = recognizer, options, channels
         # The first side says now whether the options fit; the others follow when the channels are known.
@@ -96,7 +98,7 @@ class LiveRecognizer:
             RuntimeError: the stream was finished before.
         """
         if self._finished:
-            raise RuntimeError("this stream is finished; make a LiveRecognizer for the next one")
+            raise EmotoneError("this stream is finished; make a LiveRecognizer for the next one")
         rows = as_block(block, self._channels)
         self._expect(len(rows))
         return self._heard([side.feed(row) for side, row in zip(self._sides, rows, strict=True)])

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from emotone.errors import AudioError, MissingExtraError
+from emotone.errors import AudioError, MissingExtraError, OptionError
 from emotone.listening.sources import Waveform
 
 SAMPLE_FORMATS = {"s16": "<i2", "s32": "<i4", "f32": "<f4", "u8": "|u1"}
@@ -50,10 +50,10 @@ def pcm_blocks(
         shape (n_channels, n_samples), n_samples of at most 20 ms; bytes after the last whole sample are left out.
     Raises:
         AudioError: it cannot be read.
-        ValueError: an unknown format, or no channels.
+        OptionError: an unknown format, or no channels.
     """
     if sample_format not in SAMPLE_FORMATS or n_channels < 1:
-        raise ValueError(
+        raise OptionError(
             f"sample_format={sample_format!r}, n_channels={n_channels}; "
             f"expected one of {', '.join(SAMPLE_FORMATS)}, and at least 1"
         )

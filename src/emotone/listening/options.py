@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from emotone.errors import OptionError
 from emotone.model_files.model_file import ModelMetadata
 
 LONGEST_WINDOW_S = 4.0
@@ -28,7 +29,7 @@ class TimelineOptions:
         track: number of the audio track of a file that has several, from 1; None for the one that FFmpeg takes for the
             main one.
     Raises:
-        ValueError: an impossible value.
+        OptionError: an impossible value.
     """
 
     window_s: float | None = None
@@ -46,27 +47,27 @@ class TimelineOptions:
         for name in ("window_s", "hop_s"):
             value = getattr(self, name)
             if value is not None and not 0.0 < value < float("inf"):
-                raise ValueError(f"{name} = {value}; expected a positive number of seconds")
+                raise OptionError(f"{name} = {value}; expected a positive number of seconds")
         for name in ("min_speech_s", "min_silence_s", "pad_s", "min_segment_s"):
             if not 0.0 <= getattr(self, name) <= 60.0:
-                raise ValueError(f"{name} = {getattr(self, name)}; expected 0 to 60 s")
+                raise OptionError(f"{name} = {getattr(self, name)}; expected 0 to 60 s")
         if not 0.0 < self.speech_threshold < 1.0:
-            raise ValueError(f"speech_threshold = {self.speech_threshold}; expected a probability between 0 and 1")
+            raise OptionError(f"speech_threshold = {self.speech_threshold}; expected a probability between 0 and 1")
         if self.track is not None and self.track < 1:
-            raise ValueError(f"track = {self.track}; expected 1 or more")
+            raise OptionError(f"track = {self.track}; expected 1 or more")
         if self.batch < 1:
-            raise ValueError(f"batch = {self.batch}; expected at least 1")
+            raise OptionError(f"batch = {self.batch}; expected at least 1")
 
     def window_samples(self, metadata: ModelMetadata) -> int:
         """Length of a window of this model's, in samples.
 
         Raises:
-            ValueError: the model cannot judge such a window.
+            OptionError: the model cannot judge such a window.
         """
         window_s = min(metadata.window_s, LONGEST_WINDOW_S) if self.window_s is None else self.window_s
         samples = round(window_s * metadata.sample_rate)
         if not metadata.min_samples <= samples <= metadata.window_samples:
-            raise ValueError(
+            raise OptionError(
                 f"window_s = {window_s}; this model judges {metadata.min_samples / metadata.sample_rate:.3f} "
                 f"to {metadata.window_s:g} s"
             )
@@ -76,12 +77,12 @@ class TimelineOptions:
         """From one window to the next, in samples.
 
         Raises:
-            ValueError: the hop is longer than the window, or shorter than a sixteenth of it.
+            OptionError: the hop is longer than the window, or shorter than a sixteenth of it.
         """
         window = self.window_samples(metadata)
         samples = (window + 1) // 2 if self.hop_s is None else round(self.hop_s * metadata.sample_rate)
         if not window / 16 <= samples <= window:
-            raise ValueError(
+            raise OptionError(
                 f"hop_s = {samples / metadata.sample_rate if self.hop_s is None else self.hop_s:g}; expected "
                 f"{window / 16 / metadata.sample_rate:g} to {window / metadata.sample_rate:g} s, "
                 "a sixteenth of the window to all of it"

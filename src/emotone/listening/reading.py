@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emotone.audio import AudioInfo
-from emotone.errors import AudioError, AudioTooShortError
+from emotone.errors import AudioError, AudioTooShortError, OptionError
 from emotone.listening.bandwidth import BandMeter, narrow_band_note
 from emotone.listening.inputs import as_source
 from emotone.listening.options import TimelineOptions
@@ -32,7 +32,7 @@ class Reading:
         options: how to cut and join.
     Raises:
         AudioError: the source is no sound, too short, damaged, or of too many channels to keep apart.
-        ValueError: the options do not fit the model.
+        OptionError: the options do not fit the model.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Reading:
         options: TimelineOptions | None = None,
     ) -> None:
         if channels not in ("mix", "split"):
-            raise ValueError(f"channels = {channels!r}; expected 'mix' or 'split'")
+            raise OptionError(f"channels = {channels!r}; expected 'mix' or 'split'")
         self.name = name_of(source)
         self._recognizer, self._split = recognizer, channels == "split"
         source, sample_rate = as_source(source, sample_rate)

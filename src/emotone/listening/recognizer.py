@@ -16,11 +16,19 @@ from typing import Any, Literal, Self, overload
 import numpy as np
 import numpy.typing as npt
 
-from emotone.errors import AudioError, AudioTooShortError, BaselineError, ModelFileError, NotAudioError, TurnsError
+from emotone.errors import (
+    AudioError,
+    AudioTooShortError,
+    BaselineError,
+    ModelFileError,
+    NotAudioError,
+    OptionError,
+    TurnsError,
+)
 from emotone.listening.baseline import Baseline, is_speaker_mapping, measure_baseline
 from emotone.listening.certainty import UnsureRule
 from emotone.listening.classes import choose, over_subset
-from emotone.listening.inputs import as_source
+from emotone.listening.inputs import as_source, as_waveforms
 from emotone.listening.options import TimelineOptions
 from emotone.listening.predictions import Predictions
 from emotone.listening.reading import Reading
@@ -56,6 +64,7 @@ def load(
         threads: of ONNX Runtime; a clip is so small that more than one seldom pay.
         unsure_threshold: in place of the model's own.
     Raises:
+        OptionError: fewer than one thread, or a threshold outside 0 to 1.
         ModelFileError: the file is missing, damaged, not one of ours, or of a newer schema; or the hub has none.
         MissingExtraError: it is of the hub, and the extra `hub` is not installed.
     """
@@ -89,6 +98,8 @@ class Recognizer:
     def __init__(
         self, content: bytes, metadata: ModelMetadata, *, threads: int = 1, unsure_threshold: float | None = None
     ) -> None:
+        if unsure_threshold is not None and not 0.0 <= unsure_threshold <= 1.0:
+            raise OptionError(f"unsure_threshold = {unsure_threshold}; expected 0 to 1")
         self.metadata = metadata
         self.unsure_threshold = metadata.unsure_threshold if unsure_threshold is None else unsure_threshold
         self._content, self._threads = content, threads
@@ -260,7 +271,7 @@ class Recognizer:
             TurnsError: the turns cannot be used.
             BaselineError: the model takes no baseline, or not this one.
             UnknownEmotionError: a class that the model does not have.
-            ValueError: an impossible option, or one that does not fit the model.
+            OptionError: an impossible option, or one that does not fit the model.
         """
         options = _with_track(options, track)
         view = self if classes is None else self.with_classes(classes)
@@ -339,7 +350,7 @@ class Recognizer:
             on_error: told of each source that cannot be used, which is then left out; None to raise the error.
         Raises:
             AudioError: a source is no sound, too short, or damaged, and there is no `on_error`.
-            ValueError: an impossible option, or one that does not fit the model.
+            OptionError: an impossible option, or one that does not fit the model.
         """
         options = _with_track(options, track)
         waiting: list[Reading] = []
@@ -365,13 +376,17 @@ class Recognizer:
         """Probabilities of many waveforms, in batches.
 
         Args:
-            waveforms: each mono float32 in [-1, 1] at `sample_rate`, shape (n_samples,), lengths may differ.
+            waveforms: each mono floats in [-1, 1] at `sample_rate`, shape (n_samples,), lengths may differ. One that is
+                longer than the model's window gets the mean over windows of that length; a call of the recognizer
+                finds speech first.
         Returns:
             shape (len(waveforms), n_classes).
         Raises:
-            AudioTooShortError: one is shorter than the model can judge; the message says which.
+            AudioTooShortError: one is shorter than the model needs; the message says which.
+            AudioSamplesError: one holds NaN or infinite samples, or integers.
+            NotAudioError: a single waveform instead of several, or one with channels.
         """
-        return self.judge(waveforms)[0]
+        return self.judge(as_waveforms(waveforms)).probabilities
 
     def embed(self, source: Source, sample_rate: int | None = None) -> npt.NDArray[np.float32]:
         """The embedding of one recording: what the model made of it before it decided.
@@ -478,6 +493,8 @@ def windows_of(waveform: Waveform, window_samples: int) -> list[Waveform]:
 
 
 def _session(content: bytes, threads: int) -> Any:
+    if threads < 1:
+        raise OptionError(f"threads = {threads}; expected at least 1")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

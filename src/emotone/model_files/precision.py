@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from emotone.errors import MissingExtraError, ModelFileError
+from emotone.errors import MissingExtraError, ModelFileError, OptionError
 from emotone.model_files.model_file import PRECISIONS, read_metadata, with_metadata
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ def with_precision(content: bytes, precision: str) -> bytes:
     Returns:
         the bytes of a model file. Its metadata names the precision, its scores say that they were measured before.
     Raises:
-        ValueError: no such precision.
+        OptionError: no such precision.
         ModelFileError: not a model file of ours, not of float32, without weights that could be made smaller, or with
             weights that 16 bits cannot hold.
         MissingExtraError: the extra `convert` is not installed.
     """
     if precision not in PRECISIONS[1:]:
-        raise ValueError(f"precision = {precision!r}; expected one of {', '.join(PRECISIONS[1:])}")
+        raise OptionError(f"precision = {precision!r}; expected one of {', '.join(PRECISIONS[1:])}")
     try:
         import onnx
     except ImportError as error:
