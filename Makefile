@@ -2,9 +2,10 @@
 #
 #   make demo      recognise the bundled clips with the shipped model; draws demo.png
 #   make install   .venv with all a developer or a researcher needs
-#   make test      install; then lint, types, import contracts, doctests and tests
+#   make test      install; then lint, spelling, types, import contracts, doctests and tests
 #   make check     test; then the slow tests
-#   make lint      lint, types and import contracts alone
+#   make lint      lint, spelling, types and import contracts alone
+#   make coverage  the tests with their coverage, line by line
 #   make docs      the documentation, into site/
 #   make clean     remove all that these targets made
 #
@@ -20,7 +21,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
   $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test check lint docs clean
+.PHONY: help demo install test check lint coverage docs clean
 
 help:
 	@sed -n 's/^#   make /make /p' Makefile
@@ -52,11 +53,15 @@ install: $(VENV)/.install
 lint: $(VENV)/.install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 test: lint
 	$(BIN)/python -m pytest
+
+coverage: $(VENV)/.install
+	$(BIN)/python -m pytest --cov --cov-report=term
 
 check: test
 	$(BIN)/python -m pytest -m slow

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from emotone.audio import load_audio
-    from emotone.batch.local import recognise_many
+    from emotone.audio import AudioInfo, AudioTruncatedWarning, load_audio, probe_audio, stream_audio
+    from emotone.batch.cluster import recognise_with_ray
+    from emotone.batch.local import BatchReport, Failure, Progress, recognise_many
     from emotone.errors import (
         AudioError,
         AudioNotFoundError,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         CorpusError,
         CorpusNotFoundError,
         EmotoneError,
+        EncoderError,
         EvaluationError,
         ManifestError,
         MissingExtraError,
@@ -46,34 +48,46 @@ if TYPE_CHECKING:
         TurnsError,
         UnknownEmotionError,
     )
+    from emotone.listening.baseline import Baseline
     from emotone.listening.live import LiveRecognizer
     from emotone.listening.options import TimelineOptions
     from emotone.listening.recognition import Recognition, Timeline
     from emotone.listening.recognizer import Recognizer, load
     from emotone.listening.segments import Segment
+    from emotone.listening.turn_files import read_turns
+    from emotone.listening.turns import Turn
+    from emotone.model_files.model_file import ModelMetadata
     from emotone.output.columns import to_annotation, to_dataframe
     from emotone.output.plots import plot
 
 __all__ = [
     "AudioError",
+    "AudioInfo",
     "AudioNotFoundError",
     "AudioSamplesError",
     "AudioTooShortError",
     "AudioTruncatedError",
+    "AudioTruncatedWarning",
+    "Baseline",
     "BaselineError",
+    "BatchReport",
     "CheckpointError",
     "CorpusError",
     "CorpusNotFoundError",
     "EmotoneError",
+    "EncoderError",
     "EvaluationError",
+    "Failure",
     "LiveRecognizer",
     "ManifestError",
     "MissingExtraError",
     "ModelFileError",
+    "ModelMetadata",
     "NoAudioStreamError",
     "NotAudioError",
     "OptionError",
     "OutputError",
+    "Progress",
     "RecipeError",
     "Recognition",
     "Recognizer",
@@ -85,28 +99,45 @@ __all__ = [
     "Timeline",
     "TimelineOptions",
     "TrainingError",
+    "Turn",
     "TurnsError",
     "UnknownEmotionError",
     "__version__",
     "load",
     "load_audio",
     "plot",
+    "probe_audio",
+    "read_turns",
     "recognise_many",
+    "recognise_with_ray",
+    "stream_audio",
     "to_annotation",
     "to_dataframe",
 ]
 
 _HOMES = {
+    "AudioInfo": "emotone.audio",
+    "AudioTruncatedWarning": "emotone.audio",
+    "Baseline": "emotone.listening.baseline",
+    "BatchReport": "emotone.batch.local",
+    "Failure": "emotone.batch.local",
     "LiveRecognizer": "emotone.listening.live",
+    "ModelMetadata": "emotone.model_files.model_file",
+    "Progress": "emotone.batch.local",
     "Recognition": "emotone.listening.recognition",
     "Recognizer": "emotone.listening.recognizer",
     "Segment": "emotone.listening.segments",
     "Timeline": "emotone.listening.recognition",
     "TimelineOptions": "emotone.listening.options",
+    "Turn": "emotone.listening.turns",
     "load": "emotone.listening.recognizer",
     "load_audio": "emotone.audio",
     "plot": "emotone.output.plots",
+    "probe_audio": "emotone.audio",
+    "read_turns": "emotone.listening.turn_files",
     "recognise_many": "emotone.batch.local",
+    "recognise_with_ray": "emotone.batch.cluster",
+    "stream_audio": "emotone.audio",
     "to_annotation": "emotone.output.columns",
     "to_dataframe": "emotone.output.columns",
 }
