@@ -206,3 +206,15 @@ def test_group_k_splits_any_corpus_into_nearly_equal_parts(sizes, seed, n_folds)
     tested = [len(fold.indices(corpus).test) for fold in folds]
     assert sum(tested) == sum(sizes)
     assert max(tested) - min(tested) <= max(sizes)
+
+
+def test_the_number_of_folds_is_chosen_by_the_protocols_name():
+    corpus = corpus_of("mine", SPEAKERS["mine"])
+    assert len(protocol_folds(corpus, "group-4").folds) == 4
+    assert protocol_folds(corpus, "group-4").protocol == "group-4"
+    one_out = protocol_folds(corpus, "leave-one-speaker-out").folds
+    assert sorted(speaker for fold in one_out for speaker in fold.test) == sorted(SPEAKERS["mine"])
+    with pytest.raises(CorpusError, match="needs 13 speakers, but corpus mine has 12"):
+        protocol_folds(corpus, "group-13")
+    with pytest.raises(CorpusError, match="at least 3"):
+        protocol_folds(corpus, "group-2")

@@ -64,3 +64,19 @@ def test_broken_toml_is_an_error_of_ours(tmp_path: Path) -> None:
     path.write_text("[loss\n", encoding="utf-8")
     with pytest.raises(RecipeError, match=r"mine\.toml"):
         load_recipe(str(path))
+
+
+def test_a_number_of_epochs_that_is_asked_for_is_the_number_that_is_run() -> None:
+    assert load_recipe("default").training.n_epochs(100) > 25
+    assert load_recipe("default", ["training.epochs=2"]).training.n_epochs(100) == 2
+    asked = load_recipe("default", ["training.epochs=2", "training.min_steps=50"]).training
+    assert asked.n_epochs(24) == 50
+
+
+def test_rules_for_labels_travel_with_a_recipe_and_leave_others_as_they_were(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('[labels]\nannoyed = "anger"\n', encoding="utf-8")
+    recipe = load_recipe(str(file))
+    assert recipe.labels == {"annoyed": "anger"}
+    assert recipe_from(recipe.model_dump(mode="json"), source="record") == recipe
+    assert "labels" not in load_recipe("default").model_dump(mode="json")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from emotone.corpora.utterance import Corpus
 from emotone.errors import CorpusError, SpeakerLeakError
 
 PARTS = ("train", "validation", "test")
+
+LEAVE_ONE_SPEAKER_OUT = "leave-one-speaker-out"
 
 DEFAULT_PROTOCOLS = {
     "iemocap": "iemocap-5",
@@ -144,16 +147,28 @@ def protocol_folds(corpus: Corpus, protocol: str | None = None, *, seed: int = 0
 
     Args:
         corpus: as read, or as a task over some of its classes.
-        protocol: one of `PROTOCOLS`; None takes the corpus's own, and `group-k` for a corpus that has none.
-        seed: of `group-k` alone.
+        protocol: one of `PROTOCOLS`, or `group-N` for N folds, such as `group-10`; None takes the corpus's own, and
+            `group-k` for a corpus that has none.
+        seed: of `group-k` and `group-N` alone.
         n_folds: of `group-k` alone; a corpus with fewer speakers gets one fold a speaker.
     Raises:
         CorpusError: unknown protocol, or the corpus's speakers are not those the protocol is about.
     """
     protocol = protocol or DEFAULT_PROTOCOLS.get(corpus.name, "group-k")
-    if protocol not in PROTOCOLS:
-        raise CorpusError(f"unknown protocol {protocol!r}; expected one of {', '.join(PROTOCOLS)}")
-    folds = _group_k(corpus, seed, n_folds) if protocol == "group-k" else _FIXED[protocol](corpus)
+    numbered = re.fullmatch(r"group-(\d{1,4})", protocol)
+    if protocol not in PROTOCOLS and numbered is None:
+        raise CorpusError(
+            f"unknown protocol {protocol!r}; expected one of {', '.join(PROTOCOLS)}, or group-10 and such"
+        )
+    if numbered is not None and int(numbered[1]) > len(corpus.speakers):
+        raise CorpusError(
+            f"protocol {protocol} needs {numbered[1]} speakers, but corpus {corpus.name} has {len(corpus.speakers)}; "
+            f"{LEAVE_ONE_SPEAKER_OUT} gives one fold per speaker"
+        )
+    if numbered is not None or protocol == "group-k":
+        folds = _group_k(corpus, seed, n_folds if numbered is None else int(numbered[1]))
+    else:
+        folds = _FIXED[protocol](corpus)
     return Folds(protocol, folds, fold_hash(corpus, protocol, folds))
 
 
@@ -295,6 +310,15 @@ def _group_k(corpus: Corpus, seed: int, n_folds: int) -> tuple[Fold, ...]:
     return _cyclic(groups)
 
 
+def _one_out(corpus: Corpus) -> tuple[Fold, ...]:
+    if len(corpus.speakers) < 3:
+        raise CorpusError(
+            f"corpus {corpus.name} has {len(corpus.speakers)} speakers; training, validation and test need three "
+            "different ones"
+        )
+    return _cyclic([(speaker,) for speaker in corpus.speakers])
+
+
 _FIXED: dict[str, Callable[[Corpus], tuple[Fold, ...]]] = {
     "iemocap-5": _iemocap_sessions,
     "iemocap-10": _iemocap_speakers,
@@ -305,6 +329,7 @@ _FIXED: dict[str, Callable[[Corpus], tuple[Fold, ...]]] = {
     "open-four": _open_four,
     "open-six": _open_six,
     "research-six": _research_six,
+    LEAVE_ONE_SPEAKER_OUT: _one_out,
 }
 
 PROTOCOLS = (*_FIXED, "group-k")

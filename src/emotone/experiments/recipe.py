@@ -9,8 +9,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
-from importlib import resources
-from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import (
@@ -23,6 +21,7 @@ from pydantic import (
 )
 
 from emotone.errors import RecipeError
+from emotone.experiments.recipe_files import read_settings, recipe_names, recipe_path
 from emotone.features.augmentation import AugmentationOptions
 from emotone.features.conditions import ConditionOptions
 from emotone.features.front_end import FeatureOptions
@@ -31,6 +30,8 @@ from emotone.models.residual import ResidualOptions
 from emotone.models.systems import ModelOptions, require_fit
 from emotone.training.losses import LossOptions
 from emotone.training.options import TrainingOptions
+
+__all__ = ["Recipe", "load_recipe", "recipe_from", "recipe_names"]
 
 
 class Recipe(BaseModel):
@@ -87,17 +88,19 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
 
     Args:
         name: a path to a TOML file, or the name of a recipe that comes with emotone.
-        overrides: such as "loss.gamma=0": a dotted key and a TOML value.
+        overrides: such as "loss.gamma=0": a dotted key and a TOML value. `training.epochs` also sets
+            `training.min_steps` to 0, unless that is given too.
     Raises:
         RecipeError: no such recipe, broken TOML, an unknown key, an impossible value.
     """
-    path = _recipe_path(name)
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"the recipe {path} cannot be read: {error}") from error
+    path = recipe_path(name)
+    settings = read_settings(path)
     for override in overrides:
         _apply(settings, override)
+    changed = {override.partition("=")[0].strip() for override in overrides}
+    if "training.epochs" in changed and "training.min_steps" not in changed:
+        # Whoever asks for two epochs wants two, also on a small corpus.
+        settings["training"]["min_steps"] = 0
     settings.setdefault("name", path.stem)
     if overrides:
         settings["name"] = f"{settings['name']} ({', '.join(overrides)})"
@@ -144,24 +147,6 @@ def _known_keys(kind: Any, prefix: str = "") -> Iterator[str]:
     elif not isinstance(kind, type):
         for part in get_args(kind):
             yield from _known_keys(part, prefix)
-
-
-def recipe_names() -> list[str]:
-    """The recipes that come with emotone."""
-    folder = _recipe_folder()
-    return sorted(path.stem for path in folder.glob("*.toml")) if folder.is_dir() else []
-
-
-def _recipe_folder() -> Path:
-    packaged = Path(str(resources.files("emotone"))) / "recipes"
-    return packaged if packaged.is_dir() else Path(__file__).resolve().parents[3] / "recipes"
-
-
-def _recipe_path(name: str) -> Path:
-    for path in (Path(name), _recipe_folder() / f"{name}.toml"):
-        if path.is_file():
-            return path
-    raise RecipeError(f"no recipe {name!r}; expected a TOML file or one of: {', '.join(recipe_names()) or 'none'}")
 
 
 def _apply(settings: dict[str, Any], override: str) -> None:
