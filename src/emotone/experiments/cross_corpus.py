@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from emotone.adaptation.recentring import ROLE as RECENTRED
 from emotone.audio import load_audio
 from emotone.corpora import CORPUS_NAMES, Corpus, Utterance, origin
 from emotone.corpora.origins import CUT_FROM
@@ -63,6 +64,8 @@ def evaluate_model(
     origins = {speaker: origin(corpus.name, speaker, CORPUS_NAMES) for speaker in {*corpus.speakers, *asked}}
     held_out: dict[str, set[str]] = {}
     for entry in metadata.corpora:
+        if entry.role == RECENTRED:  # no label of it was used, so it may measure what recentring is worth
+            continue
         held_out.setdefault(CUT_FROM.get(entry.name, entry.name), set()).update(entry.held_out)
     seen_speakers = {speaker for speaker, (release, own) in origins.items() if own not in held_out.get(release, {own})}
     wanted = asked - seen_speakers

@@ -68,19 +68,23 @@ def load(
         ModelFileError: the file is missing, damaged, not one of ours, or of a newer schema; or the hub has none.
         MissingExtraError: it is of the hub, and the extra `hub` is not installed.
     """
-    if model is not None:
-        content, metadata = read_model_file(local_model(model))
-    else:
-        shipped = resources.files("emotone") / "weights" / "default.onnx"
-        try:
-            content = shipped.read_bytes()
-        except OSError as error:
-            raise ModelFileError(
-                "this installation holds no shipped model (emotone/weights/default.onnx); "
-                "name a model file, or install emotone again"
-            ) from error
-        metadata = read_metadata(content)
+    content, metadata = read_model(model)
     return Recognizer(content, metadata, threads=threads, unsure_threshold=unsure_threshold)
+
+
+def read_model(model: str | PathLike[str] | None = None) -> tuple[bytes, ModelMetadata]:
+    """The bytes of a model file and its metadata; the argument and the errors are those of `load`."""
+    if model is not None:
+        return read_model_file(local_model(model))
+    shipped = resources.files("emotone") / "weights" / "default.onnx"
+    try:
+        content = shipped.read_bytes()
+    except OSError as error:
+        raise ModelFileError(
+            "this installation holds no shipped model (emotone/weights/default.onnx); "
+            "name a model file, or install emotone again"
+        ) from error
+    return content, read_metadata(content)
 
 
 class Recognizer:

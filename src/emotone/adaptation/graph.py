@@ -1,0 +1,188 @@
+"""Edits of a model file's graph: a constant added to the logits, or a new linear head.
+
+Conventions: the edited graph has the inputs and outputs of any model file. What it computed before stays in it under
+other names. New nodes use operators whose form is the same in every opset from 13 on, and act on each row by itself, so
+an utterance scores the same alone and in a batch.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotone.errors import MissingExtraError, ModelFileError
+
+if TYPE_CHECKING:
+    import onnx
+
+FLOOR = 1e-9
+"""Probabilities below this count as this before their logarithm is taken."""
+
+Floats = NDArray[np.float64]
+
+
+def require_onnx() -> None:
+    """Check that graphs can be edited here, before any recording is read.
+
+    Raises:
+        MissingExtraError: the extra `adapt` is not installed.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("onnx") is None:
+        raise MissingExtraError("adapting a model", "adapt")
+
+
+def with_logit_shift(content: bytes, shift: Floats) -> bytes:
+    """The graph with a constant added to the logits: probabilities = softmax(log(probabilities before) + shift).
+
+    Where the graph takes a speaker's baseline, the shift applies to rows without one: a baseline already says how the
+    speaker usually sounds.
+
+    Args:
+        content: the bytes of a model file.
+        shift: shape (n_classes,).
+    Raises:
+        ModelFileError: the graph has no output `probabilities`.
+        MissingExtraError: the extra `adapt` is not installed.
+    """
+    edit = _Edit(content)
+    logs = edit.logarithm(edit.detach_output("probabilities"))
+    added = edit.constant("shift", shift[None])
+    if any(one.name == "baseline" for one in edit.graph.input):
+        size = edit.width("baseline", edit.graph.input)
+        total = edit.node("MatMul", edit.node("Abs", "baseline"), edit.constant("ones", np.ones((size, 1))))
+        given = edit.node("Cast", edit.node("Greater", total, edit.constant("zero", np.zeros(1))), to=_FLOAT)
+        absent = edit.node("Sub", edit.constant("one", np.ones(1)), given)
+        added = edit.node("MatMul", absent, added)
+    edit.node("Softmax", edit.node("Add", logs, added), output="probabilities", axis=-1)
+    return edit.finish()
+
+
+def with_linear_head(content: bytes, from_embedding: Floats, from_logarithms: Floats, bias: Floats) -> bytes:
+    """The graph with another classifier: softmax(embedding @ A + log(probabilities before) @ B + bias).
+
+    A graph that takes a speaker's baseline loses that input: the new classifier has not learnt to use one.
+
+    Args:
+        content: the bytes of a model file.
+        from_embedding: A, shape (embedding_dim, n_new_classes).
+        from_logarithms: B, shape (n_classes, n_new_classes).
+        bias: shape (n_new_classes,).
+    Raises:
+        ModelFileError: the graph has no output `probabilities` or `embedding`.
+        MissingExtraError: the extra `adapt` is not installed.
+    """
+    edit = _Edit(content)
+    edit.remove_baseline()
+    logits = edit.node("MatMul", "embedding", edit.constant("embedding_weight", from_embedding))
+    before = edit.detach_output("probabilities", n_classes=len(bias))
+    if np.any(from_logarithms):
+        weight = edit.constant("logarithm_weight", from_logarithms)
+        logits = edit.node("Add", logits, edit.node("MatMul", edit.logarithm(before), weight))
+    logits = edit.node("Add", logits, edit.constant("bias", bias[None]))
+    edit.node("Softmax", logits, output="probabilities", axis=-1)
+    return edit.finish()
+
+
+_FLOAT = 1  # TensorProto.FLOAT
+
+
+class _Edit:
+    """A graph being edited; every new name gets a prefix that the graph does not have yet."""
+
+    def __init__(self, content: bytes) -> None:
+        try:
+            import onnx
+        except ImportError as error:
+            raise MissingExtraError("adapting a model", "adapt") from error
+        self.model: Any = onnx.load_from_string(content)
+        self.graph: onnx.GraphProto = self.model.graph
+        if min(one.version for one in self.model.opset_import if one.domain in ("", "ai.onnx")) < 13:
+            raise ModelFileError("the graph uses an ONNX opset below 13; expected a file made by `emotone export`")
+        taken = {name for node in self.graph.node for name in (*node.input, *node.output, node.name)}
+        self.prefix = next(p for p in _prefixes() if not any(name.startswith(p) for name in taken))
+
+    def constant(self, name: str, values: NDArray[Any]) -> str:
+        from onnx import numpy_helper
+
+        full = self.prefix + name
+        kind = values.dtype if np.issubdtype(values.dtype, np.integer) else np.dtype(np.float32)
+        self.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values, dtype=kind), full))
+        return full
+
+    def node(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        from onnx import helper
+
+        name = f"{self.prefix}{kind.lower()}_{len(self.graph.node)}"
+        self.graph.node.append(helper.make_node(kind, list(inputs), [output or name], name=name, **attributes))
+        return output or name
+
+    def logarithm(self, tensor: str) -> str:
+        return self.node("Log", self.node("Max", tensor, self.constant("floor", np.array(FLOOR))))
+
+    def detach_output(self, name: str, n_classes: int | None = None) -> str:
+        """Give the tensor of an output another name, so that a new node can produce the output."""
+        from onnx import TensorProto, helper
+
+        if not any(name in node.output for node in self.graph.node):
+            raise ModelFileError(f"no node of the graph gives {name!r}; expected a file made by `emotone export`")
+        inner = f"{self.prefix}{name}_before"
+        for node in self.graph.node:
+            for names in (node.input, node.output):
+                names[:] = [inner if one == name else one for one in names]
+        self._drop(self.graph.value_info, name)
+        if n_classes is not None:
+            position = [one.name for one in self.graph.output].index(name)
+            self.graph.output[position].CopyFrom(
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", n_classes])
+            )
+        return inner
+
+    def remove_baseline(self) -> None:
+        """Replace the input `baseline` by zeros, which mean that there is none."""
+        if not any(one.name == "baseline" for one in self.graph.input):
+            return
+        size = self.width("baseline", self.graph.input)
+        self._drop(self.graph.input, "baseline")
+        before = list(self.graph.node)
+        del self.graph.node[:]
+        shape = self.node("Shape", "lengths")
+        shape = self.node("Concat", shape, self.constant("baseline_width", np.array([size], dtype=np.int64)), axis=0)
+        self.node("ConstantOfShape", shape, output="baseline")
+        self.graph.node.extend(before)
+
+    def width(self, name: str, values: Any) -> int:
+        """The second dimension of a tensor."""
+        found = next(one for one in values if one.name == name)
+        size = int(found.type.tensor_type.shape.dim[1].dim_value)
+        if size < 1:
+            raise ModelFileError(f"{name!r} of the graph has no fixed width; expected a file made by `emotone export`")
+        return size
+
+    def finish(self) -> bytes:
+        import onnx
+
+        try:
+            onnx.checker.check_model(self.model)
+        except onnx.checker.ValidationError as error:
+            raise ModelFileError(f"the edited graph is not valid ONNX: {error}") from error
+        content: bytes = self.model.SerializeToString(deterministic=True)
+        return content
+
+    @staticmethod
+    def _drop(values: Any, name: str) -> None:
+        for position, one in enumerate(values):
+            if one.name == name:
+                del values[position]
+                return
+
+
+def _prefixes() -> Iterator[str]:
+    yield "adapted."
+    for number in itertools.count(2):
+        yield f"adapted{number}."
