@@ -41,10 +41,7 @@ def page(results: Results) -> str:
         _stages(results),
         "## Decoding",
         "To 16 kHz mono float, one core.",
-        _table(
-            ["format", "times real time"],
-            [[suffix, _number(speed)] for suffix, speed in results.get("decode", {}).items() if suffix != "others"],
-        ),
+        _decoding(results),
         "## Many recordings",
         "4-second FLAC files through `emotone predict FOLDER --output`, after the workers have started.",
         _workers(results),
@@ -255,6 +252,14 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         "| " + " | ".join(cell.replace("|", "\\|") for cell in [*row, *[""] * (len(head) - len(row))]) + " |"
         for row in lines
     )
+
+
+def _decoding(results: Results) -> str:
+    found = results.get("decode", {})
+    if "missing" in found:
+        return f"Not measured: {found['missing']}."
+    speeds = [[suffix, _number(speed)] for suffix, speed in found.items() if suffix != "others"]
+    return _table(["format", "times real time"], speeds)
 
 
 def _number(value: float) -> str:

@@ -2,7 +2,7 @@
 
     --quick          minutes of sound instead of hours: to see that it runs, never to publish
     --only NAME      one measurement, again; the others keep their figures
-    --docs FOLDER    in place of docs
+    --docs FOLDER    in place of docs; made if it is not there
 
 Nothing else should run on the machine; what did meanwhile is measured as well, and the page says so. Peers that are not installed (pip install opensmile transformers torch) are left out,
 and the page says so.
@@ -27,6 +27,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from benchmarks.page import page  # noqa: E402
 from benchmarks.scale import scale  # noqa: E402
+from emotone.cores import available_cores  # noqa: E402
 
 LENGTHS_S = {"1 min": 60, "10 min": 600, "1 h": 3_600, "10 h": 36_000}
 PACKAGES = ("emotone", "av", "numpy", "onnxruntime", "opensmile", "torch", "transformers")
@@ -52,7 +53,7 @@ def plan(quick: bool) -> dict[str, tuple[str, dict[str, Any]]]:
         duration_s = duration_s / 60 if quick else duration_s
         found[f"file {length}"] = ("whole_file", {"duration_s": duration_s, "vad": False})
         found[f"file_vad {length}"] = ("whole_file", {"duration_s": duration_s, "vad": True})
-    n_cores = len(os.sched_getaffinity(0))
+    n_cores = available_cores()
     for n_workers in sorted({1, 2, n_cores}):
         found[f"workers {n_workers}"] = ("workers", {"n_workers": n_workers, "n_files": 60 if quick else 2_000})
     found["scaling"] = ("scaling", {"rounds": 1 if quick else 5, "n_files": 60 if quick else 400})
@@ -80,7 +81,7 @@ def machine() -> dict[str, Any]:
             continue
     return {
         "cpu": cpu,
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": available_cores(),
         "memory_gb": round(memory, 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
@@ -149,6 +150,7 @@ def main() -> None:
         results[key] = measured(name, arguments)
         print(f"{key:20} {time.monotonic() - started:7.1f} s  {json.dumps(results[key])}", flush=True)
         store.write_text(json.dumps(results, indent=1) + "\n")
+    options.docs.mkdir(parents=True, exist_ok=True)
     for name, text in (("benchmarks.md", page(results)), ("scale.md", scale(results))):
         (options.docs / name).write_text(text, encoding="utf-8")
         print(f"wrote {options.docs / name}")

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.material import LongWav, conversation
 from benchmarks.page import page
+from benchmarks.run import plan
 from benchmarks.scale import scale
 
 from emotone.audio import load_audio, probe_audio
@@ -72,6 +73,24 @@ def test_other_work_is_told_from_the_measurement(monkeypatch):
     spent = run.children_s() - ours
     assert spent > 0.2
     assert run.processor_s() - busy > 0.8 * spent
+
+
+@pytest.mark.parametrize("key", [*plan(quick=True)])
+def test_a_page_is_written_whatever_alone_was_asked_for_and_missing(key):
+    results = {"machine": MACHINE, key: {"missing": "no such package"}}
+    assert page(results).startswith("# Benchmarks")
+    assert scale(results).startswith("# A million hours")
+
+
+def test_one_measurement_goes_to_a_new_folder(tmp_path, monkeypatch, capsys):
+    from benchmarks import run
+
+    monkeypatch.setattr(run, "HERE", tmp_path)
+    monkeypatch.setattr(run, "measured", lambda name, arguments: {"speed": 400.0, "memory_mb": 60.0, "ms": 10.0})
+    monkeypatch.setattr("sys.argv", ["run.py", "--quick", "--only", "clips", "--docs", str(tmp_path / "new" / "docs")])
+    run.main()
+    assert sorted(path.name for path in (tmp_path / "new" / "docs").iterdir()) == ["benchmarks.md", "scale.md"]
+    assert "clips" in capsys.readouterr().out
 
 
 def test_figures_of_two_machines_do_not_mix(tmp_path, capsys):
