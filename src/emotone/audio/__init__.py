@@ -9,11 +9,13 @@ put it: a late start and gaps are silence. Audio tracks are counted from 1.
 from emotone.audio.decoding import AudioTruncatedWarning
 from emotone.audio.information import AudioInfo
 from emotone.audio.mixing import cancels
+from emotone.audio.opening import AUDIO_SUFFIXES, is_recording, starts_like_recording
 from emotone.audio.reading import CANCELLATION_NOTE, TRACKS_NOTE, load_audio, probe_audio, stream_audio
 from emotone.audio.resampling import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Resampler
 from emotone.audio.source import AudioSource
 
 __all__ = [
+    "AUDIO_SUFFIXES",
     "CANCELLATION_NOTE",
     "MAX_SAMPLE_RATE",
     "MIN_SAMPLE_RATE",
@@ -23,7 +25,9 @@ __all__ = [
     "AudioTruncatedWarning",
     "Resampler",
     "cancels",
+    "is_recording",
     "load_audio",
     "probe_audio",
+    "starts_like_recording",
     "stream_audio",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import av
@@ -23,10 +24,23 @@ from emotone.audio.links import Links, joined_format
 from emotone.audio.mpeg_frames import has_frames
 from emotone.audio.resampling import check_sample_rate
 from emotone.audio.source import AudioSource, SourceFile, open_source
-from emotone.errors import AudioError, AudioTruncatedError, NoAudioStreamError, NotAudioError, OptionError
+from emotone.errors import (
+    AudioError,
+    AudioTruncatedError,
+    NoAudioStreamError,
+    NotAudioError,
+    OptionError,
+    SampleRateError,
+)
 
 DEMUXERS = "aac,aiff,amr,caf,flac,matroska,mov,mp3,mpegts,ogg,wav"
 """FFmpeg's names of the formats that are read."""
+
+AUDIO_SUFFIXES = frozenset(
+    {".3gp", ".aac", ".aif", ".aifc", ".aiff", ".amr", ".caf", ".flac", ".m2ts", ".m4a", ".m4b", ".mka", ".mkv", ".mov"}
+    | {".mp2", ".mp3", ".mp4", ".mts", ".oga", ".ogg", ".opus", ".ts", ".wav", ".wave", ".weba", ".webm"}
+)
+"""By which recordings are found in folders. A file that is named itself may have any name: its content decides."""
 
 _EXPECTED = "wav, flac, mp3, m4a/aac, ogg, opus, webm, mkv, mp4, ts, amr, aiff or caf"
 
@@ -43,6 +57,33 @@ _DECODERS = {"amrnb": "libopencore_amrnb", "amrwb": "libopencore_amrwb"}
 
 _LENIENT_NAMES: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 """A title in an unknown encoding must not make a recording unreadable; PyAV 19 replaces such bytes by default."""
+
+
+def starts_like_recording(start: bytes) -> bool:
+    """Whether bytes begin with the signature of a format that is read; MP3 without tags, ADTS and MPEG-TS have none.
+
+    Args:
+        start: the first 12 bytes.
+    """
+    if start[:4] in _RIFF:
+        return start[8:12] == b"WAVE"
+    return start[:4] in _SIGNATURES or start[4:8] in _MP4_ATOMS or (start[:3] == b"ID3" and start[3:4] in b"\2\3\4")
+
+
+def is_recording(path: Path) -> bool:
+    """Whether the content of a file is a recording, whatever its name is. A damaged one is a recording, too."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            if starts_like_recording(file.read(12)):
+                return True
+        with open_recording(path):
+            return True
+    except (NoAudioStreamError, SampleRateError):
+        return True
+    except (AudioError, OSError, ValueError):
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,13 @@ import socket
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from emotone.batch.local import BatchReport, Failure, setup_of
-from emotone.batch.locations import find_recordings
+from emotone.batch.locations import LeftOut, find_recordings
 from emotone.batch.remote import remote_file_system, require_empty_folder
 from emotone.batch.worker import Judge
 from emotone.errors import EmotoneError, MissingExtraError, OutputError
@@ -125,7 +126,8 @@ def recognise_with_ray(
     setup = setup_of(None, unsure_threshold, channels, options)
     # Here first: a model or an option that cannot be used is said before a cluster is asked for.
     Judge(setup | {"model": None if model is None else os.fspath(model)})
-    tables = list(_blocks(find_recordings(sources)))
+    left_out = LeftOut()
+    tables = list(_blocks(find_recordings(sources, left_out)))
     n_files = sum(table.num_rows for table in tables)
     started_here = not ray.is_initialized()
     if started_here:
@@ -151,7 +153,7 @@ def recognise_with_ray(
         if started_here:
             ray.shutdown()
     found = dataset(location, format="parquet", partitioning="hive", filesystem=file_system)
-    return _report(found, os.fspath(output), n_files)
+    return replace(_report(found, os.fspath(output), n_files), left_out=left_out)
 
 
 def _blocks(locations: Iterator[str]) -> Iterator[Any]:

@@ -12,7 +12,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,7 @@ import emotone
 from emotone import errors
 from emotone.audio import AudioTruncatedWarning
 from emotone.batch.journal import Journal
-from emotone.batch.locations import find_recordings
+from emotone.batch.locations import LeftOut, find_recordings
 from emotone.batch.worker_pool import WorkerPool
 from emotone.cores import available_cores
 from emotone.errors import EmotoneError, OptionError
@@ -86,6 +86,7 @@ class BatchReport:
         failures: the first hundred of them.
         failures_file: all of them, as JSONL; None where there is none.
         audio_s: sound recognised by this run, in seconds.
+        left_out: what was passed over in folders.
     """
 
     output: Path | str
@@ -95,6 +96,7 @@ class BatchReport:
     failures: tuple[Failure, ...]
     failures_file: Path | None
     audio_s: float
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 def recognise_many(
@@ -138,12 +140,20 @@ def recognise_many(
     with WorkerPool(n_workers, setup_of(model, unsure_threshold, channels, options)) as pool:
         plan = {"version": emotone.__version__, "model": pool.digest, "labels": list(pool.labels)}
         with Journal(path, plan) as journal:
-            journal.set_files(find_recordings(sources))
+            left_out = LeftOut()
+            journal.set_files(find_recordings(sources, left_out))
             audio_s = _work(pool, journal, fail_fast, on_progress)
             failures_file, failures, n_failed = _write_failures(path, journal)
             journal.merge(pool.labels)
     return BatchReport(
-        path, journal.n_files, journal.n_files - n_failed, n_failed, failures, failures_file, round(audio_s, 3)
+        path,
+        journal.n_files,
+        journal.n_files - n_failed,
+        n_failed,
+        failures,
+        failures_file,
+        round(audio_s, 3),
+        left_out,
     )
 
 

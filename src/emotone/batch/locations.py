@@ -8,26 +8,68 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from emotone.audio import AUDIO_SUFFIXES, is_recording
 from emotone.batch.remote import opened_remote, remote_folder
 from emotone.errors import AudioError, AudioNotFoundError
 from emotone.files import is_address
 
 _MARK = b"\xef\xbb\xbf"
 
-SUFFIXES = frozenset(
-    {".aac", ".aif", ".aifc", ".aiff", ".amr", ".caf", ".flac", ".m4a", ".m4b", ".mp2", ".mp3", ".oga", ".ogg", ".opus"}
-    | {".wav", ".wave", ".weba", ".3gp", ".mka", ".mkv", ".mov", ".mp4", ".webm"}
-)
-"""What is taken for a recording in a folder. A file that is named itself may have any name: its content decides."""
+_NAMED_EACH = 20
+"""Folders and files that are named for each reason why they are left out; the rest is counted."""
+
+UNREADABLE = "cannot be read"
+LINKED = "linked folder, not searched; name it to have it searched"
+
+
+@dataclass(slots=True)
+class LeftOut:
+    """What a search in folders passes over, other than hidden files.
+
+    Attributes:
+        counts: for each reason, how many files or folders.
+        names: for each reason, the first of them.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    names: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, name: str, reason: str) -> None:
+        """Count a file or folder."""
+        self.counts[reason] += 1
+        named = self.names.setdefault(reason, [])
+        if len(named) < _NAMED_EACH:
+            named.append(name)
+
+    @property
+    def lines(self) -> list[str]:
+        """The report for a reader: a line for each reason, followed by indented names; empty if nothing was left out.
+
+        >>> left_out = LeftOut()
+        >>> left_out.add("calls/notes.docx", "no suffix of a recording (.docx)")
+        >>> left_out.lines
+        ['1 left out: no suffix of a recording (.docx)', '  calls/notes.docx']
+        """
+        lines = []
+        for reason, count in sorted(self.counts.items()):
+            lines.append(f"{count} left out: {reason}")
+            lines += [f"  {name}" for name in self.names[reason]]
+            if count > len(self.names[reason]):
+                lines.append(f"  … and {count - len(self.names[reason])} more")
+        return lines
 
 
 def is_many(source: str) -> bool:
     """Whether a word of the command line stands for many recordings: a folder, a list (.txt) or a pattern.
+
+    A recording whose name ends in .txt is one recording.
 
     >>> is_many("calls/**/*.wav"), is_many("call.wav"), is_many("s3://bucket/calls")
     (True, False, True)
@@ -35,45 +77,50 @@ def is_many(source: str) -> bool:
     path = Path(source)
     try:
         if path.exists():
-            return path.is_dir() or path.suffix.lower() == ".txt"
+            return path.is_dir() or (path.suffix.lower() == ".txt" and not is_recording(path))
     except (OSError, ValueError):
         return False
     return not _has_suffix(source) if is_address(source) else glob.has_magic(source)
 
 
-def find_recordings(sources: Sequence[str | os.PathLike[str]]) -> Iterator[str]:
+def find_recordings(sources: Sequence[str | os.PathLike[str]], left_out: LeftOut | None = None) -> Iterator[str]:
     """The recordings that sources stand for.
 
     Args:
         sources: recordings; folders, searched to the bottom for names with an audio suffix, hidden ones left out; lists
             (.txt), one location a line, relative to the current folder, or with a NUL after each as `find -print0`
             writes them; patterns such as `calls/**/*.wav`; addresses of recordings or, without a suffix, of folders.
+        left_out: where to count what is passed over in folders: files of other suffixes, linked folders, and folders
+            that cannot be read.
     Yields:
         locations; a folder's in alphabetical order.
     Raises:
         AudioNotFoundError: a source that stands for no recording at all.
         AudioError: a list or a folder that cannot be read.
     """
+    left_out = LeftOut() if left_out is None else left_out
     for given in sources:
         source = os.fspath(given)
-        found = _found_in(source)
+        found = _found_in(source, left_out)
         first = next(found, None)
         if first is None:
             if source.lower().endswith(".txt") and Path(source).is_file():
                 raise AudioNotFoundError(f"{source}: holds no recordings; expected a name on each line")
-            raise AudioNotFoundError(f"{source}: holds no recordings (looked for {' '.join(sorted(SUFFIXES))})")
+            what = "; ".join(line for line in left_out.lines if not line.startswith(" "))
+            looked_for = f"looked for {' '.join(sorted(AUDIO_SUFFIXES))}"
+            raise AudioNotFoundError(f"{source}: holds no recordings ({looked_for}){what and f'; {what}'}")
         yield first
         yield from found
 
 
-def _found_in(source: str) -> Iterator[str]:
+def _found_in(source: str, left_out: LeftOut) -> Iterator[str]:
     path = Path(source)
     if not is_many(source):
         yield source
     elif is_address(source):
-        yield from remote_folder(source, _has_suffix)
+        yield from remote_folder(source, lambda name: _is_wanted(name, name, left_out))
     elif path.is_dir():
-        yield from _folder(source)
+        yield from _folder(source, left_out)
     elif path.exists():
         yield from _list(path)
     else:
@@ -83,19 +130,33 @@ def _found_in(source: str) -> Iterator[str]:
         yield from matches
 
 
-def _folder(folder: str) -> Iterator[str]:
-    def refuse(error: OSError) -> None:
-        raise AudioError(f"{error.filename}: cannot be searched: {error.strerror}") from error
+def _folder(folder: str, left_out: LeftOut) -> Iterator[str]:
+    def pass_over(error: OSError) -> None:
+        if error.filename == folder:
+            raise AudioError(f"{folder}: cannot be searched: {error.strerror}") from error
+        left_out.add(str(error.filename), UNREADABLE)
 
-    for where, folders, names in os.walk(folder, onerror=refuse):
+    for where, folders, names in os.walk(folder, onerror=pass_over):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in folders:
+            path = os.path.join(where, name)  # noqa: PTH118 - a Path would tidy `./` away and cost more
+            if os.path.islink(path):  # noqa: PTH114
+                left_out.add(path, LINKED)
         for name in sorted(names):
-            if _has_suffix(name) and not name.startswith("."):
-                yield os.path.join(where, name)  # noqa: PTH118 - a Path would tidy `./` away and cost more
+            path = os.path.join(where, name)  # noqa: PTH118
+            if not name.startswith(".") and _is_wanted(name, path, left_out):
+                yield path
+
+
+def _is_wanted(name: str, path: str, left_out: LeftOut) -> bool:
+    if _has_suffix(name):
+        return True
+    left_out.add(path, f"no suffix of a recording ({os.path.splitext(name)[1].lower() or 'none'})")  # noqa: PTH122
+    return False
 
 
 def _has_suffix(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - the same
+    return os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES  # noqa: PTH122 - the same
 
 
 def _list(path: Path) -> Iterator[str]:

@@ -93,8 +93,8 @@ def predict(
     A folder, a list or a pattern with --output FILE (.parquet, .csv or .jsonl) is worked through on all cores; started
     again after an interruption, it goes on where it was.
     """
-    from emotone.batch.locations import opened
-    from emotone.cli.predict_many import found_in, predict_many, table_of_batch
+    from emotone.batch.locations import LeftOut, opened
+    from emotone.cli.predict_many import check_left_out, found_in, list_left_out, predict_many, table_of_batch
     from emotone.files import require_local
 
     options = timeline_options(window=window, hop=hop, vad=vad, track=track)
@@ -123,7 +123,8 @@ def predict(
         return
     if output is not None:
         require_local(output)
-    files = found_in(files)
+    left_out = LeftOut()
+    files = found_in(files, left_out)
     if plot is not None and len(files) != 1:
         raise typer.BadParameter(f"draws one recording; got {len(files)}", param_hint="--plot")
     if plot is not None:
@@ -154,7 +155,10 @@ def predict(
         recognitions[0].plot(plot)
     if failures:
         _list_failures(failures, total=len(files))
+    list_left_out(left_out)
+    if failures:
         raise typer.Exit(exit_status.status_of(failures[0][1]))
+    check_left_out(left_out)
 
 
 def _recording(word: str) -> str:

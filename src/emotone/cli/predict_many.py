@@ -13,6 +13,7 @@ from emotone.cli import exit_status
 
 if TYPE_CHECKING:
     from emotone.batch.local import BatchReport, Progress
+    from emotone.batch.locations import LeftOut
     from emotone.listening.options import TimelineOptions
 
 
@@ -37,9 +38,12 @@ def table_of_batch(
     return output if table is not None and format in ("table", table.name) else None
 
 
-def found_in(files: Sequence[str]) -> list[str]:
+def found_in(files: Sequence[str], left_out: LeftOut) -> list[str]:
     """The recordings that the words of the command line stand for.
 
+    Args:
+        files: the words.
+        left_out: where to count what is passed over in folders.
     Raises:
         AudioError: the only word stands for none; one among others stays as it is, and is listed with the failures.
     """
@@ -49,7 +53,7 @@ def found_in(files: Sequence[str]) -> list[str]:
     found: list[str] = []
     for word in files:
         try:
-            found += find_recordings([word]) if is_many(word) else [word]
+            found += find_recordings([word], left_out) if is_many(word) else [word]
         except AudioError:
             if len(files) == 1:
                 raise
@@ -92,7 +96,31 @@ def predict_many(
     print(f"{report.n_recognised} of {report.n_files} recordings are in {output}", file=sys.stderr)
     if report.n_failed:
         _list_failures(report)
+    list_left_out(report.left_out)
+    if report.n_failed:
         raise typer.Exit(exit_status.status_of(report.failures[0].error))
+    check_left_out(report.left_out)
+
+
+def list_left_out(left_out: LeftOut) -> None:
+    """Print what was passed over in folders, to standard error."""
+    from emotone.output.names import printable
+
+    for line in left_out.lines:
+        print(printable(line), file=sys.stderr)
+
+
+def check_left_out(left_out: LeftOut) -> None:
+    """End with the status of an unreadable recording if a folder could not be read.
+
+    Raises:
+        typer.Exit: a folder could not be read.
+    """
+    from emotone.batch.locations import UNREADABLE
+    from emotone.errors import AudioError
+
+    if left_out.counts[UNREADABLE]:
+        raise typer.Exit(exit_status.status_of(AudioError(UNREADABLE)))
 
 
 def _on_this_machine(sources: Sequence[str], output: str, fail_fast: bool, rules: dict[str, Any]) -> BatchReport:

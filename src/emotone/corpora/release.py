@@ -15,13 +15,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
+from emotone.audio import AUDIO_SUFFIXES
 from emotone.corpora.utterance import Corpus, Sex, Utterance
 from emotone.errors import CorpusError, CorpusNotFoundError
-
-AUDIO_SUFFIXES = frozenset(
-    {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".webm", ".aif", ".aiff", ".amr", ".mp4"}
-    | {".mkv", ".mka", ".wma", ".au", ".caf", ".w64"}
-)
 
 EMPTY = "empty file"
 UNNAMED = "name is not one of the corpus"
