@@ -30,6 +30,7 @@ COMMANDS = {
     "recipes": "emotone.cli.recipes:app",
     "train": "emotone.cli.train:train",
     "crossval": "emotone.cli.crossval:crossval",
+    "tune": "emotone.cli.tune:tune",
     "report": "emotone.cli.report:report",
     "export": "emotone.cli.export:export",
     "convert": "emotone.cli.convert:convert",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from emotone.experiments.paper_tables.rows import Row
     from emotone.experiments.plan import Plan
+    from emotone.experiments.tuning import Tuning
 
 WITH_PHONEMES = ("emodb", "iemocap")
 """Corpora whose readers know phonemes; every other corpus goes without."""
@@ -128,6 +131,13 @@ def tables(
         ),
     ] = False,
     hours: Annotated[float, typer.Option("--hours", min=0.0, help="Time for --next.")] = 1.0,
+    tuned: Annotated[
+        bool,
+        typer.Option(
+            "--tuned",
+            help="The second table: search for each row's settings on validation speakers (8 trials), then run it.",
+        ),
+    ] = False,
     protocol: Protocol = None,
     store: Store = None,
     device: Device = None,
@@ -157,6 +167,7 @@ def tables(
         run_table,
         table_facts,
     )
+    from emotone.experiments.paper_tables.tuned import settings_of, tune_rows
 
     check_device(device)
     console = Console(stderr=True)
@@ -187,7 +198,10 @@ def tables(
     )
     facts = table_facts(table)
     if record is not None:
+        record = record / "tuned" if tuned else record
         check_record(record, facts)
+    searches: dict[str, Tuning] | None = None
+    began = time.monotonic()
 
     def commit(row: Row) -> None:
         if record is not None:
@@ -195,10 +209,14 @@ def tables(
 
     with TableDisplay(console, commit) as display:
         if next_:
+            _lower_priority()
+        if tuned:
+            searches = tune_rows(table, display, hours=hours if next_ else math.inf, record=record)
+            table = replace(table, tuned=settings_of(searches))
+        if next_:
             missing = missing_folds(table, *([] if record is None else [folds_in_record(record)]))
             console.print(f"{len(missing)} folds are missing", highlight=False)
-            _lower_priority()
-            n_done = run_next(table, missing, display, hours=hours)
+            n_done = run_next(table, missing, display, hours=hours - (time.monotonic() - began) / 3600)
             console.print(f"ran {n_done} folds, {len(missing) - n_done} are left", highlight=False)
             outcomes = [gather(table, row) for row in ROWS]
         else:
@@ -206,7 +224,7 @@ def tables(
     if record is not None:
         write_record(record, facts, outcomes)
         facts, outcomes = read_record(record)
-    for path in write_tables(table.folder, facts, outcomes):
+    for path in write_tables(table.folder / "tuned" if tuned else table.folder, facts, outcomes, searches=searches):
         print(f"wrote {path}")
     stamp = " QUICK" if quick else ""
     for outcome in outcomes:

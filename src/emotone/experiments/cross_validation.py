@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 
 from emotone.cores import available_cores
 from emotone.corpora import Corpus, Split
@@ -31,7 +32,7 @@ from emotone.training.batches import LabelledWaveforms
 from emotone.training.checkpoint import write_weights
 from emotone.training.device import make_accelerator
 from emotone.training.frame_cache import FrameCache
-from emotone.training.job import Part, TrainingJob
+from emotone.training.job import Part, TrainedNetwork, TrainingJob
 from emotone.training.loop import train
 from emotone.training.scoring import score
 from emotone.training.waveform_store import WaveformStore
@@ -87,15 +88,87 @@ def run_one_fold(plan: Plan, seed: int, fold: int, listener: Listener) -> None:
     listener.fold_done(seed, fold, plan.fold(seed, fold).read_info(), fresh)
 
 
+@dataclass(frozen=True)
+class _TrainedFold:
+    """A fold that is trained and not scored on its test speakers."""
+
+    trained: TrainedNetwork
+    network: RecognitionNetwork
+    data: LabelledWaveforms
+    split: Split
+    vocabulary: PhonemeVocabulary | None
+    frames: FrameCache | None
+    accelerator: Accelerator
+
+
+def validation_uar(plan: Plan, seed: int, fold: int, report: EpochListener | None = None) -> float:
+    """Train one fold and return the UAR of its best epoch on validation speakers. Test speakers are not scored.
+
+    Raises:
+        TrainingError: see `emotone.training.loop.train`.
+    """
+    trained = _train(plan, seed, fold, report).trained
+    return trained.history[trained.best_epoch - 1].validation_uar
+
+
 def run_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None = None) -> None:
     """Train and score one fold, and write its files.
 
     Raises:
         TrainingError: see `emotone.training.loop.train`.
     """
+    done = _train(plan, seed, fold, report)
+    folder, recipe, corpus = plan.fold(seed, fold), plan.recipe, plan.corpus
+    trained, network, data, split, accelerator = done.trained, done.network, done.data, done.split, done.accelerator
+    frames = done.frames
+    validation = score(network, data, split.validation, frames)
+    temperature = fit_temperature(validation, data.targets[split.validation])
+    predictions = _predictions(plan, fold, split.test, score(network, data, split.test, frames), temperature)
+    if not accelerator.is_main_process:
+        return
+    about = {
+        "recipe": recipe.model_dump(mode="json"),
+        "labels": list(corpus.classes),
+        "temperature": temperature,
+        "corpus": corpus.name,
+        "licence": corpus.licence,
+        "protocol": plan.folds.protocol,
+        "fold_hash": plan.folds.hash,
+        "fold": fold,
+        "seed": seed,
+    }
+    if done.vocabulary is not None:
+        about["phonemes"] = list(done.vocabulary.symbols)
+    write_weights(folder.weights, trained.network, about)
+    best = trained.history[trained.best_epoch - 1]
+    info = {
+        "fold": fold,
+        "seed": seed,
+        "run_key": plan.run_key(seed, fold),
+        "test_speakers": list(plan.folds.folds[fold].test),
+        "validation_speakers": list(plan.folds.folds[fold].validation),
+        "best_epoch": trained.best_epoch,
+        "epochs_run": len(trained.history),
+        "temperature": temperature,
+        "seconds": round(trained.seconds, 1),
+        # A GPU counts whole: what its host's processor does meanwhile is not what such a run costs.
+        "core_seconds": round(trained.core_seconds if accelerator.device.type == "cpu" else trained.seconds, 1),
+        "clips_per_second": round(float(np.median([record.clips_per_second for record in trained.history])), 1),
+        "n_parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "validation_uar": best.validation_uar,
+        "device": device_name(accelerator.device),
+        "precision": accelerator.mixed_precision,
+        "cores": torch.get_num_threads(),
+        "command": plan.command,
+        "looks": plan.looks,
+    }
+    folder.finish(predictions, info)
+
+
+def _train(plan: Plan, seed: int, fold: int, report: EpochListener | None) -> _TrainedFold:
     if plan.threads:
         torch.set_num_threads(plan.threads)
-    folder, recipe, corpus = plan.fold(seed, fold), plan.recipe, plan.corpus
+    recipe, corpus = plan.recipe, plan.corpus
     split = plan.folds.folds[fold].indices(corpus)
     store = WaveformStore(plan.store, sample_rate=recipe.features.sample_rate)
     data = LabelledWaveforms(
@@ -136,55 +209,14 @@ def run_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None = No
             seed=seed,
             fold=fold,
             run_key=plan.run_key(seed, fold),
-            folder=folder.path,
+            folder=plan.fold(seed, fold).path,
             frames=frames,
         ),
         accelerator=accelerator,
         workers=plan.workers,
         progress=None if report is None else lambda record, n_epochs: report(seed, fold, record, n_epochs),
     )
-    validation = score(network, data, split.validation, frames)
-    temperature = fit_temperature(validation, data.targets[split.validation])
-    predictions = _predictions(plan, fold, split.test, score(network, data, split.test, frames), temperature)
-    if not accelerator.is_main_process:
-        return
-    about = {
-        "recipe": recipe.model_dump(mode="json"),
-        "labels": list(corpus.classes),
-        "temperature": temperature,
-        "corpus": corpus.name,
-        "licence": corpus.licence,
-        "protocol": plan.folds.protocol,
-        "fold_hash": plan.folds.hash,
-        "fold": fold,
-        "seed": seed,
-    }
-    if vocabulary is not None:
-        about["phonemes"] = list(vocabulary.symbols)
-    write_weights(folder.weights, trained.network, about)
-    best = trained.history[trained.best_epoch - 1]
-    info = {
-        "fold": fold,
-        "seed": seed,
-        "run_key": plan.run_key(seed, fold),
-        "test_speakers": list(plan.folds.folds[fold].test),
-        "validation_speakers": list(plan.folds.folds[fold].validation),
-        "best_epoch": trained.best_epoch,
-        "epochs_run": len(trained.history),
-        "temperature": temperature,
-        "seconds": round(trained.seconds, 1),
-        # A GPU counts whole: what its host's processor does meanwhile is not what such a run costs.
-        "core_seconds": round(trained.core_seconds if accelerator.device.type == "cpu" else trained.seconds, 1),
-        "clips_per_second": round(float(np.median([record.clips_per_second for record in trained.history])), 1),
-        "n_parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "validation_uar": best.validation_uar,
-        "device": device_name(accelerator.device),
-        "precision": accelerator.mixed_precision,
-        "cores": torch.get_num_threads(),
-        "command": plan.command,
-        "looks": plan.looks,
-    }
-    folder.finish(predictions, info)
+    return _TrainedFold(trained, network, data, split, vocabulary, frames, accelerator)
 
 
 def corpus_weights(

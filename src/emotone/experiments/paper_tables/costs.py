@@ -1,4 +1,4 @@
-"""What the rows of a table cost, what was chosen where the papers are silent, and how each row was run."""
+"""Costs of the rows, choices where the papers are silent, and the origin of each row."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def costs(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
             ["system", "key", "parameters", "million multiply-adds", "seconds", "core-hours"],
             rows,
         ),
-        Paragraph("Networks with heavy parallel convolutions are as slow as they are; nothing was made smaller."),
+        Paragraph("No network was made smaller than its paper describes it."),
     ]
 
 
@@ -60,7 +60,7 @@ def choices(outcomes: Sequence[Outcome]) -> list[Part]:
         if outcome.row.recipe and has_recipe(outcome.row):
             seen.setdefault(outcome.row.recipe, row_recipe(outcome.row, quick=False).choices)
     rows = [[name, choice] for name, own in seen.items() for choice in own]
-    return [Table("What the papers do not print, and what stands in its place.", ["recipe", "choice"], rows, n_text=2)]
+    return [Table("What the papers do not print, and what was chosen instead.", ["recipe", "choice"], rows, n_text=2)]
 
 
 def origin(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
@@ -71,10 +71,10 @@ def origin(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
         ["corpus", table.corpus],
         ["protocol", table.protocol],
         ["folds' hash", table.fold_hash],
-        ["times these test folds were looked at", counted],
+        ["test evaluations on these folds", counted],
         ["without phonemes", str(table.n_without_phonemes)],
     ]
-    # Most rows share their versions; each set stands once, by its letter.
+    # Most rows share their versions; each set is shown once, with a letter.
     sets = list(dict.fromkeys(_versions(results) for results in done))
     letters = {versions: chr(ord("A") + number) for number, versions in enumerate(sets)}
     made = [

@@ -1,12 +1,12 @@
-"""The report of the tables: what was measured beside what was printed, as Markdown, LaTeX and one HTML page.
+"""The report of the tables: measured figures next to the paper's, as Markdown, LaTeX and one HTML page.
 
-Conventions: scores in percent. In a quick run every figure bears QUICK, in a leaky row LEAKY; a row without a figure
-says why it has none, and is never guessed.
+Conventions: scores in percent. In a quick run every figure is stamped QUICK, in a leaky row LEAKY; a row without a
+figure says why it has none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from emotone.evaluation.latex import document as latex_document
@@ -18,37 +18,49 @@ from emotone.experiments.paper_tables.comparison import RowComparison, claim, co
 from emotone.experiments.paper_tables.costs import choices, costs, origin
 from emotone.experiments.paper_tables.outcome import NONE, QUICK_STAMP, Outcome, TableFacts, stamped
 from emotone.experiments.paper_tables.rows import PAIRS, Group, Printed
+from emotone.experiments.paper_tables.tuned import settings_table
+from emotone.experiments.tuning import Tuning
 from emotone.files import write_text
 
 
-def write_tables(folder: Path, table: TableFacts, outcomes: Sequence[Outcome]) -> list[Path]:
+def write_tables(
+    folder: Path, table: TableFacts, outcomes: Sequence[Outcome], *, searches: Mapping[str, Tuning] | None = None
+) -> list[Path]:
     """Write tables.md, tables.tex and tables.html into a folder.
 
+    Args:
+        folder: where to.
+        table: the facts about it.
+        outcomes: its rows.
+        searches: of each row, where the settings are tuned.
     Raises:
         OutputError: a file could not be written.
     """
     title, lead = _title(table), _lead(table)
     parts = sections(table, outcomes)
+    if searches is not None:
+        title += ", each row tuned on validation speakers"
+        parts.insert(1, Section("Settings that were chosen", [settings_table(searches)]))
     paths = [folder / f"tables.{suffix}" for suffix in ("md", "tex", "html")]
     write_text(paths[0], markdown_document(title, lead, parts))
     write_text(paths[1], latex_document(title, lead, parts))
-    warning = "Two epochs over a few utterances: no figure here says anything of any system." if table.quick else ""
+    warning = "Two epochs over a few utterances: these figures say nothing about any system." if table.quick else ""
     write_text(paths[2], page_document(title, lead, parts, warning=warning))
     return paths
 
 
 def sections(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Section]:
-    """The whole report, in order."""
+    """The whole report, in order: the two tables, what they cost, the paper's claim, then the rest."""
     return [
         Section("Tables 1 and 2", [_scores(table, outcomes, ("Table 1", "Table 2"), printed=True)]),
+        Section("What it costs", costs(table, outcomes)),
         Section("Does focal loss help?", _claims(table, outcomes)),
         Section("Focal loss, or merely the weighting?", _beyond(table, outcomes)),
         Section("Baselines", _baselines(table, outcomes)),
         Section("Rare classes", [_recalls(table, outcomes)]),
         Section("How much is protocol?", _leaks(table, outcomes)),
-        Section("What it costs", costs(table, outcomes)),
         Section("Confusion matrices", _confusions(table, outcomes) or [Paragraph("No row is done yet.")]),
-        Section("What is the project's choice", choices(outcomes)),
+        Section("Choices of this project", choices(outcomes)),
         Section("How it was made", origin(table, outcomes)),
     ]
 
@@ -63,15 +75,11 @@ def _lead(table: TableFacts) -> list[str]:
     return [
         f"{table.corpus}, {table.protocol} (folds {table.fold_hash}), SI, "
         f"n = {table.n_utterances}, {table.n_speakers} speakers, {shared}."
-        + ("" if table.looks is None else f" These test folds have been looked at {_times(table.looks)}."),
-        "The paper's figures are of IEMOCAP's improvised part under a protocol it does not print; ours stand beside "
-        "them, not against them, on any other corpus. Accuracy is the paper's overall accuracy, UAR its class "
-        "accuracy.",
+        + ("" if table.looks is None else f" Test evaluations on these folds so far: {table.looks}."),
+        "The paper's figures are of IEMOCAP's improvised part under a protocol that it does not print. On any other "
+        "corpus they are shown for orientation and cannot be compared. Accuracy is the paper's overall accuracy, UAR "
+        "its class accuracy.",
     ]
-
-
-def _times(looks: int) -> str:
-    return "once" if looks == 1 else f"{looks} times"
 
 
 def _interval(interval: ConfidenceInterval | None) -> str:

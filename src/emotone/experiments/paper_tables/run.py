@@ -177,10 +177,10 @@ def run_table(table: TablePlan, listener: TableListener, *, jobs: int = 1) -> li
     Raises:
         EmotoneError: whatever a row raises; what is done stays done.
     """
-    can = [row for row in table.wanted if _obstacle(table, row) is None]
+    can = [row for row in table.wanted if obstacle(table, row) is None]
     for row in table.wanted:
         if row not in can:
-            listener.row_skipped(row, _obstacle(table, row) or "not run")
+            listener.row_skipped(row, obstacle(table, row) or "not run")
     weights = {row.key: _fold_weight(table, row) for row in can}
     n_folds = len(table.folds.folds)
     listener.planned(weights, sum(weights[row.key] * n_folds * (1 if row.peer else len(table.seeds)) for row in can))
@@ -210,7 +210,7 @@ def missing_folds(
         recorded: the (seed, fold) pairs of a row with this recipe that a record already has.
     """
     missing = []
-    for row, seed in in_order([row for row in table.wanted if _obstacle(table, row) is None], table.seeds):
+    for row, seed in in_order([row for row in table.wanted if obstacle(table, row) is None], table.seeds):
         plan = row_plan(table, row, (seed,))
         done = recorded(row, plan.recipe)
         missing += [
@@ -245,7 +245,7 @@ def run_next(
     rows = {row.key: row for row, _, _ in folds}
     weights = {key: _fold_weight(table, row) for key, row in rows.items()}
     listener.planned(weights, sum(weights[row.key] for row, _, _ in folds))
-    watch = _Watch(listener, time.monotonic() + 3600 * hours)
+    watch = Watch(listener, time.monotonic() + 3600 * hours)
     n_done = 0
     for row, seed, fold in folds:
         if watch.is_late(row):
@@ -263,17 +263,17 @@ def run_next(
                 raise
             listener.row_skipped(row, "needs the extra peers")
             continue
-        except _TimeIsUpError:
+        except TimeIsUpError:
             break
         n_done += 1
     return n_done
 
 
-class _TimeIsUpError(Exception):
+class TimeIsUpError(Exception):
     """The next epoch would end too late."""
 
 
-class _Watch:
+class Watch:
     """Passes progress on to a listener, and stops a fold whose next epoch would end after the deadline."""
 
     def __init__(self, listener: TableListener, deadline: float) -> None:
@@ -295,7 +295,7 @@ class _Watch:
         if self.row is not None:
             self.epoch_s[self.row.key] = record.seconds
             if record.epoch < n_epochs and self.is_late(self.row):
-                raise _TimeIsUpError
+                raise TimeIsUpError
 
     def fold_done(self, seed: int, fold: int, info: dict[str, Any], fresh: bool) -> None:
         """Passed on."""
@@ -304,9 +304,8 @@ class _Watch:
 
 def gather(table: TablePlan, row: Row) -> Outcome:
     """A row as far as it was ever run into this folder: every fold that is done."""
-    obstacle = _obstacle(table, row)
-    if obstacle is not None:
-        return Outcome(row, obstacle)
+    if (reason := obstacle(table, row)) is not None:
+        return Outcome(row, reason)
     seeds = table.seeds[:1] if row.peer else tuple(sorted({*table.run_folder(row).seeds(), *table.seeds}))
     plan = row_plan(table, row, seeds)
     runs, last = [], None
@@ -350,7 +349,8 @@ def table_facts(table: TablePlan) -> TableFacts:
     )
 
 
-def _obstacle(table: TablePlan, row: Row) -> State | None:
+def obstacle(table: TablePlan, row: Row) -> State | None:
+    """Why a row cannot be run on this table; None where it can."""
     if row.needs_phonemes and not any(utterance.phonemes for utterance in table.corpus.utterances):
         return "needs phonemes"
     return None if has_recipe(row) else "not run"
