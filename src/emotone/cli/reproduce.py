@@ -41,11 +41,14 @@ def _group() -> None:
 
 @app.command("model")
 def model(
-    name: Annotated[str, typer.Argument(help="default or research.")],
+    name: Annotated[str, typer.Argument(help="default, small or research.")],
     directory: Annotated[Path, typer.Argument(help="The folder that holds the corpora's folders.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.")],
     run: Annotated[
         Path | None, typer.Option("--run", help="Folder of the training run. [default: runs/model-NAME]")
+    ] = None,
+    teacher: Annotated[
+        Path | None, typer.Option("--teacher", help="Run folder of the default model, which `small` learns from.")
     ] = None,
     store: Store = None,
     threads: Threads = 0,
@@ -77,10 +80,12 @@ def model(
     if name not in MODELS:
         raise RecipeError(f"no model {name!r} ships; expected one of {', '.join(MODELS)}")
     folder = run or Path("runs") / f"model-{name}"
-    plan = plan_of(name, directory, folder, store or default_store(), threads=threads, command=command_line())
+    plan = plan_of(
+        name, directory, folder, store or default_store(), threads=threads, command=command_line(), teacher=teacher
+    )
     found = [Results.read(path) for path in scores or []]
     with open_tracker(None, folder) as tracked, RunDisplay(Console(stderr=True), plan, tracked) as display:
-        calibration = build_model(name, plan, output, scores=found, listener=display)
+        calibration = build_model(name, plan, directory, output, scores=found, listener=display)
     if card:
         fold = plan.fold(0, 0)
         own = score_of_fold(fold.path)

@@ -26,8 +26,10 @@ from emotone.experiments.fold_processes import EpochListener
 from emotone.experiments.plan import Plan
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.models.unfamiliarity import Unfamiliarity, distances, whitening
+from emotone.training.batches import LabelledWaveforms
 from emotone.training.export import read_weights
 from emotone.training.frame_cache import FrameCache
+from emotone.training.scoring import score
 from emotone.training.waveform_store import WaveformStore
 
 PROTOCOL = "leave-one-corpus-out"
@@ -111,6 +113,33 @@ def leave_corpora_out(plan: Plan, report: EpochListener | None = None) -> LeftOu
         centre, projection = whitening(embeddings(inner, network, corpus, split.train))
         away.append(distances(embeddings(inner, network, corpus, split.test), centre, projection))
     return LeftOut(concatenate(tables), np.concatenate(away))
+
+
+def predict_unseen(plan: Plan, network: RecognitionNetwork, corpus: Corpus) -> LeftOut:
+    """Predictions on a corpus that a model was not trained on, for the classes that both have; without distances.
+
+    Args:
+        plan: that the model was trained by.
+        network: the model.
+        corpus: none of whose speakers is in the plan.
+    """
+    corpus = corpus.where(lambda one: one.emotion in plan.corpus.classes, reason="class of no interest to the model")
+    classes = plan.corpus.classes
+    waveforms = WaveformStore(plan.store, sample_rate=plan.recipe.features.sample_rate).open(corpus.utterances)
+    truth = np.array([classes.index(one.emotion) for one in corpus.utterances], dtype=np.int64)
+    data = LabelledWaveforms(waveforms, truth, [one.id for one in corpus.utterances], len(classes))
+    n = len(truth)
+    predictions = Predictions(
+        labels=classes,
+        utterances=tuple(one.id for one in corpus.utterances),
+        speakers=tuple(one.speaker for one in corpus.utterances),
+        sexes=tuple(one.sex or "" for one in corpus.utterances),
+        folds=np.zeros(n, dtype=np.int64),
+        truth=truth,
+        logits=score(network, data, np.arange(n)),
+        temperatures=np.ones(n),
+    )
+    return LeftOut(predictions, np.zeros(0))
 
 
 def fit_unfamiliarity(plan: Plan, network: RecognitionNetwork, left_out: LeftOut) -> Unfamiliarity:

@@ -25,12 +25,14 @@ from emotone.evaluation.summary import summarise
 from emotone.experiments.fold_processes import EpochListener, run_in_processes
 from emotone.experiments.plan import Listener, Plan, SilentListener
 from emotone.features.augmentation import derived_seed
+from emotone.features.conditions import ConditionOptions
 from emotone.features.encoder_frames import EncoderFrames
 from emotone.features.phonemes import PhonemeVocabulary
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training.batches import LabelledWaveforms
 from emotone.training.checkpoint import write_weights
 from emotone.training.device import make_accelerator
+from emotone.training.export import read_weights
 from emotone.training.frame_cache import FrameCache
 from emotone.training.job import Part, TrainedNetwork, TrainingJob
 from emotone.training.loop import train
@@ -186,6 +188,8 @@ def _train(plan: Plan, seed: int, fold: int, report: EpochListener | None) -> _T
     weights = corpus_weights(corpus, split.train, recipe.training.corpus_exponent)
     if weights is not None:
         data = replace(data, weights=weights)
+    if plan.teacher is not None:
+        data = replace(data, soft=teacher_targets(plan, data, split.train))
     frames = None
     if isinstance(network.front_end, EncoderFrames) and not recipe.features.trainable:
         frames = FrameCache.open(
@@ -217,6 +221,46 @@ def _train(plan: Plan, seed: int, fold: int, report: EpochListener | None) -> _T
         progress=None if report is None else lambda record, n_epochs: report(seed, fold, record, n_epochs),
     )
     return _TrainedFold(trained, network, data, split, vocabulary, frames, accelerator)
+
+
+TEACHER_SHARE = 0.5
+"""Of the targets that a student learns; the rest is the label."""
+
+
+def teacher_targets(
+    plan: Plan, data: LabelledWaveforms, train: np.ndarray[Any, Any]
+) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Targets for a student: half of each the label, half the teacher's probabilities, shape (n, n_classes).
+
+    Args:
+        plan: with a teacher, trained on no speaker that this plan tests.
+        data: of the plan's corpus.
+        train: indices of the training part; other utterances keep their labels.
+    Raises:
+        TrainingError: the teacher has other classes.
+    References:
+        Hinton, Vinyals, Dean (2015): Distilling the knowledge in a neural network.
+    """
+    if plan.teacher is None:
+        raise TrainingError("the plan names no teacher")
+    teacher = read_weights(plan.teacher)
+    if teacher.labels != plan.corpus.classes:
+        raise TrainingError(f"the teacher knows {', '.join(teacher.labels)}; expected {', '.join(plan.corpus.classes)}")
+    nothing = np.zeros(0, dtype=np.int64)
+    frames = FrameCache.open(
+        teacher.network,
+        data.waveforms,
+        folder=plan.store / "frames",
+        conditions=ConditionOptions(),
+        copied=train,
+        others=nothing,
+        neutral=[nothing] * len(data.targets),
+    )
+    logits = score(teacher.network, data, train, frames)
+    targets = np.eye(data.n_classes, dtype=np.float32)[data.targets]
+    probabilities = torch.softmax(torch.from_numpy(logits / teacher.temperature), dim=1).numpy()
+    targets[train] = (1 - TEACHER_SHARE) * targets[train] + TEACHER_SHARE * probabilities
+    return targets
 
 
 def corpus_weights(

@@ -68,6 +68,8 @@ class Plan:
         workers: threads that prepare batches ahead.
         threads: of PyTorch in each process; 0 leaves PyTorch's own choice.
         command: how the run was started, for the results.
+        teacher: weights of a trained network whose probabilities are learnt beside the labels (Hinton et al. 2015);
+            None for labels alone.
         looks: number of test evaluations on these folds so far, None where they are not counted.
     Raises:
         TrainingError: a fold number outside the protocol, or no seed.
@@ -84,6 +86,7 @@ class Plan:
     workers: int = 0
     threads: int = 0
     command: str = ""
+    teacher: Path | None = None
     looks: int | None = None
 
     def __post_init__(self) -> None:
@@ -148,6 +151,8 @@ class Plan:
             seed,
             fold,
         ]
+        if self.teacher is not None:
+            asked.append(hashlib.sha256(self.teacher.read_bytes()).hexdigest())
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 

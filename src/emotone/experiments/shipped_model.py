@@ -16,8 +16,10 @@ import numpy as np
 
 from emotone.corpora import Corpus, protocol_folds, read_corpus
 from emotone.emotions import FOUR_CLASSES
+from emotone.errors import TrainingError
 from emotone.evaluation.results import Results
-from emotone.experiments.across_corpora import LeftOut, fit_unfamiliarity, leave_corpora_out
+from emotone.evaluation.run_folder import RunFolder
+from emotone.experiments.across_corpora import LeftOut, fit_unfamiliarity, leave_corpora_out, predict_unseen
 from emotone.experiments.cross_validation import cross_validate
 from emotone.experiments.fold_score import score_of_fold
 from emotone.experiments.model_card import score_of, training_corpora
@@ -26,6 +28,9 @@ from emotone.experiments.recipe import load_recipe
 from emotone.features.encoder_frames import EncoderFrames
 from emotone.model_files.model_file import ClassSet, Encoder
 from emotone.training.export import export_model, read_weights
+
+DEVELOPMENT_CORPUS = "nemo"
+"""Unseen in training by the openly licensed models; it chose their recipe, and calibrates those with a teacher."""
 
 UNSURE_MARGIN = 0.1
 """A prediction is unsure where the runner-up is closer than this: 51 % against 49 % is not an answer."""
@@ -47,16 +52,19 @@ class ShippedModel:
         recipe: name of the recipe, and of the model.
         licence: of the model file.
         precision: in which its weights are stored.
+        teacher: another of the models, which it learns from.
     """
 
     corpus: str
     recipe: str
     licence: str
     precision: str
+    teacher: str | None = None
 
 
 MODELS = {
     "default": ShippedModel("open-six", "default", "MIT", "int8"),
+    "small": ShippedModel("open-six", "small", "MIT", "fp32", teacher="default"),
     "research": ShippedModel("research-six", "research", "CC-BY-NC-SA-4.0", "int8"),
 }
 
@@ -81,7 +89,16 @@ def whisper_notice() -> str:
     return (resources.files("emotone") / "weights" / "LICENSE-whisper.txt").read_text(encoding="utf-8")
 
 
-def plan_of(name: str, corpora: Path, folder: Path, store: Path, *, threads: int = 0, command: str = "") -> Plan:
+def plan_of(
+    name: str,
+    corpora: Path,
+    folder: Path,
+    store: Path,
+    *,
+    threads: int = 0,
+    command: str = "",
+    teacher: Path | None = None,
+) -> Plan:
     """The plan of one of `MODELS`.
 
     Args:
@@ -91,9 +108,13 @@ def plan_of(name: str, corpora: Path, folder: Path, store: Path, *, threads: int
         store: of waveforms and frames.
         threads: of PyTorch; 0 leaves PyTorch's own choice.
         command: how the run was started.
+        teacher: run folder of the model's teacher, where it has one.
     Raises:
         CorpusNotFoundError: a corpus is missing.
+        TrainingError: the teacher is missing.
     """
+    if MODELS[name].teacher is not None and teacher is None:
+        raise TrainingError(f"{name} learns from {MODELS[name].teacher}; train that first and name its run folder")
     corpus = read_corpus(MODELS[name].corpus, corpora)
     return Plan(
         corpus=corpus,
@@ -104,12 +125,14 @@ def plan_of(name: str, corpora: Path, folder: Path, store: Path, *, threads: int
         store=store,
         threads=threads,
         command=command,
+        teacher=None if teacher is None else RunFolder(teacher).find_fold(0, 0).weights,
     )
 
 
 def build_model(
     name: str,
     plan: Plan,
+    corpora: Path,
     output: str | os.PathLike[str],
     *,
     scores: Sequence[Results] = (),
@@ -120,6 +143,7 @@ def build_model(
     Args:
         name: of the model.
         plan: from `plan_of`.
+        corpora: the folder that holds the corpora's folders, for a student's calibration.
         output: the model file to write.
         scores: of `emotone evaluate`, for the model file.
         listener: is told how the run goes.
@@ -132,10 +156,17 @@ def build_model(
     listener = listener or SilentListener()
     shipped = MODELS[name]
     cross_validate(plan, listener=listener)
-    left_out = leave_corpora_out(plan, listener.epoch)
-    calibration = calibrate(left_out, plan.corpus)
     fold = plan.fold(plan.seeds[0], plan.fold_numbers[0])
-    weights = replace(read_weights(fold.weights), temperature=calibration.temperature)
+    weights = read_weights(fold.weights)
+    if plan.teacher is None:
+        left_out = leave_corpora_out(plan, listener.epoch)
+        unfamiliarity = fit_unfamiliarity(plan, weights.network, left_out)
+    else:
+        # A student would take hours to train once more for each corpus; the development corpus is unseen as well.
+        left_out = predict_unseen(plan, weights.network, read_corpus(DEVELOPMENT_CORPUS, corpora / DEVELOPMENT_CORPUS))
+        unfamiliarity = None
+    calibration = calibrate(left_out, plan.corpus)
+    weights = replace(weights, temperature=calibration.temperature)
     front_end = weights.network.front_end
     encoder = None
     if isinstance(front_end, EncoderFrames):
@@ -154,11 +185,11 @@ def build_model(
         licence=shipped.licence,
         unsure_threshold=calibration.threshold,
         precision=shipped.precision,
-        unfamiliarity=fit_unfamiliarity(plan, weights.network, left_out),
+        unfamiliarity=unfamiliarity,
         baseline=weights.network.network.takes_baseline,
         class_sets=calibration.class_sets,
         unsure_margin=UNSURE_MARGIN,
-        unsure_unfamiliar=UNSURE_UNFAMILIAR,
+        unsure_unfamiliar=1.0 if unfamiliarity is None else UNSURE_UNFAMILIAR,
         encoder=encoder,
     )
     return calibration

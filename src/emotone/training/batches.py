@@ -45,6 +45,8 @@ class LabelledWaveforms:
         names: id of each utterance; seeds hang on it.
         n_classes: emotions.
         phonemes: numbers of each utterance's phonemes, padded with 0, shape (n, longest); None where none are needed.
+        soft: probabilities of a teacher that the network learns from instead of the targets, shape (n, n_classes);
+            None where it learns from the targets.
         weights: of each utterance in the training loss, shape (n,); None where all weigh the same.
     """
 
@@ -53,7 +55,14 @@ class LabelledWaveforms:
     names: Sequence[str]
     n_classes: int
     phonemes: Tensor | None = None
+    soft: NDArray[np.float32] | None = None
     weights: NDArray[np.float32] | None = None
+
+    def learnt_targets(self, indices: Indices) -> Tensor:
+        """What a network learns for some utterances, as probabilities, shape (len(indices), n_classes)."""
+        if self.soft is not None:
+            return torch.from_numpy(self.soft[indices])
+        return soft_targets(torch.from_numpy(self.targets[indices]), self.n_classes)
 
     def phonemes_of(self, indices: Indices) -> Tensor | None:
         """Phoneme numbers of some utterances, shape (len(indices), longest of them); None where there are none."""
@@ -147,14 +156,14 @@ def training_batches(
         number, members = job
         generators = [utterance_generator(seed, fold, epoch, data.names[index]) for index in members]
         if not with_waveforms:
-            targets = soft_targets(torch.from_numpy(data.targets[members]), data.n_classes)
+            targets = data.learnt_targets(members)
             masks = FeatureMasks.draw(augmentation, generators)
             return Batch(members, torch.empty(0), torch.empty(0), targets, masks, generators)
         cut = [_crop(data.waveforms, index, crop_s, g) for index, g in zip(members, generators, strict=True)]
         rate = data.waveforms.sample_rate
         changed = [augment_waveform(w, augmentation, g, sample_rate=rate) for w, g in zip(cut, generators, strict=True)]
         waveform, lengths = pad(changed)
-        targets = soft_targets(torch.from_numpy(data.targets[members]), data.n_classes)
+        targets = data.learnt_targets(members)
         if augmentation.mixup:
             generator = np.random.Generator(np.random.PCG64(derived_seed(seed, fold, epoch, "mixup", number)))
             share = float(generator.beta(augmentation.mixup, augmentation.mixup))
