@@ -44,9 +44,8 @@ $(VENV)/.docs: $(VENV)/.install
 	@touch $@
 
 demo: $(VENV)/.demo
-	@cd src/emotone/clips && "$(CURDIR)/$(BIN)/emotone" predict crema-d/*.opus emodb/*.flac
-	@$(BIN)/emotone predict src/emotone/clips/emodb/03a01Wa.flac --plot demo.png > /dev/null
-	@echo 'demo.png shows one of them, 03a01Wa.flac.'
+	@$(BIN)/emotone demo --plot demo.png
+	@echo 'demo.png shows the first of them.'
 
 install: $(VENV)/.install
 

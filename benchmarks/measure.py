@@ -211,7 +211,7 @@ def cold_start(repeats: int) -> dict[str, float]:
     from benchmarks.material import CLIPS
 
     command = shutil.which("emotone", path=str(Path(sys.executable).parent)) or "emotone"
-    clip = str(CLIPS / "crema-d" / "1001_IEO_ANG_HI.opus")
+    clip = str(CLIPS / "crema-d" / "1001_DFA_ANG_XX.opus")
 
     def run(*words: str) -> float:
         return best(lambda: subprocess.run(words, stdout=subprocess.DEVNULL, check=True), repeats)

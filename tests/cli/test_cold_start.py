@@ -24,5 +24,5 @@ def cpu_seconds(words: list[str]) -> float:
 def test_a_clip_is_recognised_within_a_second_from_shell_to_exit(shipped_model: Path, clips_dir: Path) -> None:
     command = shutil.which("emotone", path=str(Path(sys.executable).parent))
     assert command is not None
-    clip = clips_dir / "crema-d" / "1001_IEO_ANG_HI.opus"
+    clip = clips_dir / "crema-d" / "1001_DFA_ANG_XX.opus"
     assert min(cpu_seconds([command, "predict", str(clip)]) for _ in range(5)) <= 1.0

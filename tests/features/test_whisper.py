@@ -20,7 +20,7 @@ from emotone.features.front_end import FeatureOptions
 from emotone.features.whisper import WhisperEncoder, WhisperShape, average_frames, encoder_digest, load_encoder
 
 REPO = Path(__file__).resolve().parents[2]
-SHAPE = WhisperShape(width=16, heads=2, feed_forward=32, n_blocks=2, n_positions=200)
+SHAPE = WhisperShape(width=16, heads=2, feed_forward=32, n_blocks=2, n_positions=600)
 
 
 def write_encoder(folder: Path, dtype: torch.dtype = torch.float16) -> Path:

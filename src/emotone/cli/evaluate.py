@@ -25,6 +25,12 @@ def evaluate(
     map_: MapOption = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder. [default: runs/CORPUS-MODEL]")] = None,
     speakers: Annotated[str | None, typer.Option("--speakers", help="Only these speakers, comma-separated.")] = None,
+    neutral_clips: Annotated[
+        int,
+        typer.Option(
+            "--neutral-clips", min=0, help="Score relative to so many other neutral clips of each speaker; 0 for none."
+        ),
+    ] = 0,
     unseen: Annotated[
         bool,
         typer.Option("--unseen", help="Declare that the model was trained on none of these speakers (for manifests)."),
@@ -63,6 +69,7 @@ def evaluate(
         output or Path("runs") / f"{task.name}-{recognizer.metadata.name}",
         speakers=[] if speakers is None else [speaker.strip() for speaker in speakers.split(",")],
         unseen=unseen,
+        neutral_clips=neutral_clips,
         command=command_line(),
         progress=lambda items: track(items, "recognising", console=console),
     )

@@ -24,6 +24,7 @@ from emotone.errors import EmotoneError, OutputError
 
 # Command -> where it lives: a function that is the command, or a Typer application that is a group of them.
 COMMANDS = {
+    "demo": "emotone.cli.demo:demo",
     "predict": "emotone.cli.predict:predict",
     "listen": "emotone.cli.listen:listen",
     "corpora": "emotone.cli.corpora:app",

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emotone.adaptation.recentring import ROLE as RECENTRED
 from emotone.audio import load_audio
 from emotone.corpora import CORPUS_NAMES, Corpus, Utterance, origin
 from emotone.corpora.origins import CUT_FROM
-from emotone.errors import AudioError, CorpusError, SpeakerLeakError
+from emotone.errors import AudioError, BaselineError, CorpusError, SpeakerLeakError
 from emotone.evaluation.predictions import Predictions
 from emotone.evaluation.provenance import Provenance
 from emotone.evaluation.results import Results
@@ -41,6 +42,7 @@ def evaluate_model(
     *,
     speakers: Sequence[str] = (),
     unseen: bool = False,
+    neutral_clips: int = 0,
     command: str = "",
     progress: Progress = iter,
 ) -> Results:
@@ -53,11 +55,15 @@ def evaluate_model(
         speakers: score only these; none for all. On a corpus the model was trained on, none means all held-out ones.
         unseen: True where the caller knows that the model was trained on none of them. Corpus names tell this for
             the corpora that emotone reads, but not for a manifest, nor for a model that was trained on one.
+        neutral_clips: predictions are relative to a baseline of so many other neutral utterances of the same speaker,
+            drawn for each utterance from its id; 0 for none. Labels of the test speakers' neutral speech are used then,
+            and the protocol says so.
         command: for the results.
         progress: wraps the utterances, to show how far it is.
     Raises:
         SpeakerLeakError: the model was trained on this corpus, and a named speaker (or every one) was not held out.
-        CorpusError: nothing is left to score.
+        CorpusError: nothing is left to score, or a speaker has no neutral utterance for a baseline.
+        BaselineError: `neutral_clips` asked of a model without baselines.
     """
     metadata = recognizer.metadata
     asked = set(speakers) or set(corpus.speakers)
@@ -87,11 +93,18 @@ def evaluate_model(
     known = unseen or releases <= seen or releases | set(held_out) <= _RELEASES
     protocol = HELD_OUT_PROTOCOL if seen else PROTOCOL if known else UNKNOWN_PROTOCOL
     protocol = RECIPE_PROTOCOL if known and not seen and RECIPE_CORPUS in releases else protocol
+    if len(corpus.classes) < len(metadata.labels):
+        recognizer = recognizer.with_classes(corpus.classes)
     began = time.perf_counter()
+    baselines = None
+    if neutral_clips:
+        protocol += f"; each relative to {neutral_clips} other neutral clips of the speaker"
+        baselines = Baselines(recognizer, corpus, neutral_clips)
     rows, failures = [], []
     for utterance in progress(corpus.utterances):
         try:
-            recognition = _recognition(recognizer, utterance)
+            view = recognizer if baselines is None else baselines.recognizer_for(utterance)
+            recognition = recognise_utterance(view, utterance)
         except AudioError as error:
             failures.append(f"{utterance.id}: {error}")
             continue
@@ -140,7 +153,44 @@ def evaluate_model(
     return results
 
 
-def _recognition(recognizer: Recognizer, utterance: Utterance) -> Recognition:
+class Baselines:
+    """Baselines of a corpus's speakers, from neutral utterances other than the one that is scored.
+
+    Args:
+        recognizer: of a model that takes baselines.
+        corpus: in which some utterances are neutral.
+        n_clips: neutral utterances in each baseline; fewer where a speaker has fewer.
+    Raises:
+        BaselineError: the model takes no baseline.
+        CorpusError: a speaker has fewer than two neutral utterances.
+    """
+
+    def __init__(self, recognizer: Recognizer, corpus: Corpus, n_clips: int) -> None:
+        if not recognizer.takes_baseline:
+            raise BaselineError(f"the model {recognizer.metadata.name} takes no baseline; leave neutral clips out")
+        self._recognizer, self._n_clips = recognizer, n_clips
+        self._neutral: dict[str, list[tuple[str, NDArray[np.float32]]]] = {}
+        for utterance in corpus.utterances:
+            if utterance.emotion == "neutral":
+                embedding = recognise_utterance(recognizer, utterance).embedding
+                if embedding is not None:
+                    self._neutral.setdefault(utterance.speaker, []).append((utterance.id, embedding))
+        lacking = [speaker for speaker in corpus.speakers if len(self._neutral.get(speaker, ())) < 2]
+        if lacking:
+            raise CorpusError(
+                f"speakers {', '.join(lacking[:8])} of {corpus.name} have fewer than two neutral utterances; "
+                "a baseline needs one other than the utterance that is scored"
+            )
+
+    def recognizer_for(self, utterance: Utterance) -> Recognizer:
+        """A recognizer relative to other neutral utterances of the speaker."""
+        others = [one for name, one in self._neutral[utterance.speaker] if name != utterance.id]
+        seed = int.from_bytes(hashlib.sha256(utterance.id.encode()).digest()[:8], "little")
+        chosen = np.random.default_rng(seed).permutation(len(others))[: self._n_clips]
+        return self._recognizer.with_baseline(np.mean([others[index] for index in chosen], axis=0))
+
+
+def recognise_utterance(recognizer: Recognizer, utterance: Utterance) -> Recognition:
     """Recognise an utterance: its file, or the segment of the file that is the utterance."""
     if utterance.start_s is None and utterance.end_s is None:
         return recognizer(utterance.path)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
-from importlib import resources
 from os import PathLike
 from typing import Any, Literal, Self, overload
 
@@ -37,14 +36,13 @@ from emotone.listening.sources import Source, Waveform, name_of
 from emotone.listening.turn_files import Turns, as_turns
 from emotone.listening.turn_pass import recognise_turns
 from emotone.listening.turns import Turn
-from emotone.model_files.hub import local_model
+from emotone.model_files.hub import local_model, shipped_model
 from emotone.model_files.model_file import (
     BASELINE,
     INPUTS,
     OUTPUTS,
     UNFAMILIAR,
     ModelMetadata,
-    read_metadata,
     read_model_file,
 )
 
@@ -58,9 +56,9 @@ def load(
     """A recognizer from a model file.
 
     Args:
-        model: a file made by `emotone export`; or a model on the Hugging Face hub, `owner/name` or
-            `owner/name@revision` (extra `hub`), which is downloaded once; None for the shipped model. What exists on
-            this machine is taken first.
+        model: a file made by `emotone export`; "small", for the shipped model without an encoder; or a model on the
+            Hugging Face hub, `owner/name` or `owner/name@revision` (extra `hub`), which is downloaded once; None for
+            the shipped model. A file of that name on this machine is taken first.
         threads: of ONNX Runtime; a clip is so small that more than one seldom pay.
         unsure_threshold: in place of the model's own.
     Raises:
@@ -74,17 +72,7 @@ def load(
 
 def read_model(model: str | PathLike[str] | None = None) -> tuple[bytes, ModelMetadata]:
     """The bytes of a model file and its metadata; the argument and the errors are those of `load`."""
-    if model is not None:
-        return read_model_file(local_model(model))
-    shipped = resources.files("emotone") / "weights" / "default.onnx"
-    try:
-        content = shipped.read_bytes()
-    except OSError as error:
-        raise ModelFileError(
-            "this installation holds no shipped model (emotone/weights/default.onnx); "
-            "name a model file, or install emotone again"
-        ) from error
-    return content, read_metadata(content)
+    return read_model_file(shipped_model() if model is None else local_model(model))
 
 
 class Recognizer:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,6 +21,9 @@ from emotone.errors import MissingExtraError, ModelFileError
 USUAL_NAME = "model.onnx"
 MAX_BYTES = 512 * 2**20
 """Files of ours are a few megabytes; a larger one is a mistake, or meant to fill the disk."""
+
+SHIPPED = ("default", "small")
+"""Models that come with emotone, in its package; the first is taken where none is named."""
 
 _TIMEOUT_S = 10.0
 _MOST_RESTARTS = 3
@@ -64,6 +68,21 @@ def hub_model(model: str | os.PathLike[str]) -> HubModel | None:
     return HubModel(found["repo"], found["revision"] or "main")
 
 
+def shipped_model(name: str = SHIPPED[0]) -> Path:
+    """Where one of the models that come with emotone is.
+
+    Raises:
+        ModelFileError: this installation does not hold it.
+    """
+    path = Path(str(resources.files("emotone"))) / "weights" / f"{name}.onnx"
+    if not path.is_file():
+        raise ModelFileError(
+            f"this installation holds no model {name!r} (emotone/weights/{name}.onnx); "
+            "name a model file, or install emotone again"
+        )
+    return path
+
+
 def local_model(model: str | os.PathLike[str]) -> Path:
     """Where the file of a model is on this machine; downloaded if it has to be.
 
@@ -74,6 +93,8 @@ def local_model(model: str | os.PathLike[str]) -> Path:
             model, does not show it to you, or has not exactly one ONNX file of a fair size in it.
         MissingExtraError: it is of the hub, and the extra `hub` is not installed.
     """
+    if os.fspath(model) in SHIPPED and not os.path.lexists(model):
+        return shipped_model(os.fspath(model))
     wanted = hub_model(model)
     if wanted is None:
         return Path(model)

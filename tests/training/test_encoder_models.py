@@ -1,0 +1,145 @@
+"""Heads on an encoder's frames, from recordings to a model file: they learn, resume, and the file keeps its promises."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from emotone.audio import load_audio
+from emotone.corpora import Corpus, protocol_folds
+from emotone.experiments.cross_validation import cross_validate, run_fold
+from emotone.experiments.plan import Plan
+from emotone.experiments.recipe import Recipe, recipe_from
+from emotone.features.conditions import ConditionOptions, augmented_copy
+from emotone.listening.recognizer import load
+from emotone.models.unfamiliarity import Unfamiliarity
+from emotone.training.export import export_model, read_weights
+from features.test_whisper import write_encoder
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def recipe_for(encoder: Path, **model: object) -> Recipe:
+    return recipe_from(
+        {
+            "name": "made-up",
+            "features": {"kind": "whisper", "source": str(encoder), "blocks": [1, 2]},
+            "normalisation": {"centre": "none"},
+            "copies": {"copies": 1, "codec": 0.0},
+            "model": {"system": "frames", "channels": 8, "hidden": 8, "dropout": 0.1, **model},
+            "loss": {"gamma": 2.0},
+            "training": {"epochs": 6, "batch_size": 8, "learning_rate": 0.01, "crop_s": 0, "average": 0.9},
+        },
+        source="test",
+    )
+
+
+def plan_for(corpus: Corpus, folder: Path, recipe: Recipe) -> Plan:
+    folds = protocol_folds(corpus, "group-k", n_folds=5)
+    return Plan(
+        corpus=corpus,
+        folds=folds,
+        recipe=recipe,
+        seeds=(0,),
+        folder=folder / "run",
+        store=folder / "store",
+        only_folds=(0,),
+        device="cpu",
+        threads=1,
+    )
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_encoder(tmp_path_factory.mktemp("encoders") / "whisper-made-up")
+
+
+@pytest.fixture(scope="module")
+def run(voices: Corpus, encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    recipe = recipe_for(encoder, baseline=0.5, ensemble=2, linear=1.0)
+    plan = plan_for(voices, tmp_path_factory.mktemp("frames"), recipe)
+    run_fold(plan, 0, 0)
+    return plan
+
+
+@pytest.fixture(scope="module")
+def exported(run: Plan) -> Path:
+    weights = read_weights(run.fold(0, 0).weights)
+    size = weights.network.network.embedding_size
+    generator = np.random.default_rng(0)
+    unfamiliarity = Unfamiliarity.fit(generator.normal(size=(200, size)).astype(np.float32), np.linspace(0, 3, 50))
+    output = run.folder / "model.onnx"
+    declared = {"baseline": True, "unfamiliarity": unfamiliarity}
+    assert export_model(weights, output, name="made-up", corpora=[], **declared) < 1e-4
+    return output
+
+
+@pytest.mark.parametrize("head", ["residual", "linear"])
+def test_heads_learn_what_can_be_learnt(voices: Corpus, encoder: Path, tmp_path: Path, head: str) -> None:
+    recipe = recipe_for(encoder, head=head)
+    settings = {**recipe.model_dump(mode="json"), "name": head}
+    settings["training"] = {**settings["training"], "epochs": 25}
+    results = cross_validate(plan_for(voices, tmp_path, recipe_from(settings, source="test")))
+    assert results.pooled.uar > 0.6  # guessing gives 0.33; the encoder has random weights
+
+
+def test_frames_are_computed_once_and_damaged_ones_again(run: Plan, voices: Corpus, encoder: Path) -> None:
+    entries = sorted((run.store / "frames").rglob("*.frames"))
+    assert len(entries) == 2 * (60 + 36)  # two blocks of 60 recordings, and of a copy of each training utterance
+    content, times = entries[0].read_bytes(), {path: path.stat().st_mtime_ns for path in entries}
+    entries[0].write_bytes(content[:-1])
+    fresh = Plan(**{**{name: getattr(run, name) for name in run.__slots__}, "folder": run.folder.parent / "again"})
+    run_fold(fresh, 0, 0)
+    assert entries[0].read_bytes() == content
+    changed = [path for path in entries if path.stat().st_mtime_ns != times[path]]
+    assert len(changed) <= 2, "more than both blocks of the one damaged utterance were computed again"
+    ours, theirs = (plan.fold(0, 0).predictions.read_bytes() for plan in (run, fresh))
+    assert ours == theirs, "the same recipe and seed gave other predictions"
+
+
+def test_the_file_scores_an_utterance_alone_as_in_a_batch(exported: Path, voices: Corpus) -> None:
+    recognizer = load(exported)
+    sounds = [load_audio(one.path, sample_rate=16_000) for one in voices.utterances[:7]]
+    together = recognizer.probabilities(sounds)
+    alone = np.concatenate([recognizer.probabilities([one]) for one in sounds])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("gain_db", [-30, -20, 6])
+def test_the_recording_level_does_not_change_the_answer(exported: Path, voices: Corpus, gain_db: float) -> None:
+    recognizer = load(exported)
+    sounds = [load_audio(one.path, sample_rate=16_000) * np.float32(0.4) for one in voices.utterances[:5]]
+    changed = [one * np.float32(10 ** (gain_db / 20)) for one in sounds]
+    np.testing.assert_allclose(recognizer.probabilities(changed), recognizer.probabilities(sounds), atol=1e-3)
+
+
+def test_the_embedding_ignores_the_baseline_and_zeros_mean_none(exported: Path, voices: Corpus) -> None:
+    session = onnxruntime.InferenceSession(exported.read_bytes(), providers=["CPUExecutionProvider"])
+    sound = load_audio(voices.utterances[0].path, sample_rate=16_000)[None]
+    feeds = {"waveform": sound, "lengths": np.array([sound.shape[1]])}
+    size = session.get_inputs()[2].shape[1]
+    none = session.run(None, {**feeds, "baseline": np.zeros((1, size), np.float32)})
+    some = session.run(None, {**feeds, "baseline": np.full((1, size), 0.5, np.float32)})
+    assert np.array_equal(none[1], some[1])
+    assert not np.allclose(none[0], some[0])
+    assert 0 <= none[2][0] <= 1
+    assert np.array_equal(none[2], some[2])
+
+
+def test_weights_of_a_run_do_not_hold_the_encoder(run: Plan) -> None:
+    content = run.fold(0, 0).weights.read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    assert not [name for name in header if "encoder" in name or "layers" in name]
+
+
+def test_a_copy_depends_on_its_number_and_name_alone(voices: Corpus) -> None:
+    sound = load_audio(voices.utterances[0].path, sample_rate=16_000)
+    options = ConditionOptions(codec=0.0)
+    copies = [augmented_copy(sound, options, number, "one", 16_000) for number in (0, 1, 1, 2)]
+    assert np.array_equal(copies[0], sound)
+    assert np.array_equal(copies[1], copies[2])
+    assert copies[1].shape != copies[3].shape or not np.allclose(copies[1], copies[3])
