@@ -231,7 +231,7 @@ def test_the_suffix_of_the_output_says_the_format(
 ) -> None:
     assert run(["predict", clip, *model, "--output", str(tmp_path / name)]) == 0
     assert (tmp_path / name).read_text().startswith(begin)
-    assert run(["predict", clip, *model, "--format", "json", "--output", str(tmp_path / name)]) == 0
+    assert run(["predict", clip, *model, "--format", "json", "--overwrite", "--output", str(tmp_path / name)]) == 0
     assert (tmp_path / name).read_text().startswith("[")
 
 

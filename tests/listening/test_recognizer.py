@@ -210,7 +210,7 @@ def test_metadata_of_another_model_is_noticed(tiny_graph: onnx.ModelProto, tiny_
 
 
 def test_a_missing_shipped_model_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("emotone.listening.recognizer.resources.files", lambda _: tmp_path)
+    monkeypatch.setattr("emotone.model_files.hub.resources.files", lambda _: tmp_path)
     with pytest.raises(ModelFileError, match=r"default\.onnx"):
         load()
 
@@ -234,7 +234,7 @@ def test_the_shipped_model_scores_a_padded_batch_as_if_alone(shipped_model: Path
 
 def test_the_shipped_model_says_what_it_was_trained_on(shipped_model: Path) -> None:
     metadata = load(shipped_model).metadata
-    assert {one.licence for one in metadata.corpora if one.role == "training"} <= {"CC0-1.0", "ODbL-1.0"}
+    assert {one.licence for one in metadata.corpora if one.role == "training"} <= {"Apache-2.0", "CC0-1.0", "ODbL-1.0"}
     assert metadata.scores
     assert len(metadata.weights_sha) == 64
 

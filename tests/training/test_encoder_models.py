@@ -1,4 +1,4 @@
-"""Heads on an encoder's frames, from recordings to a model file: they learn, resume, and the file keeps its promises."""
+"""Heads on an encoder's frames, from recordings to a model file."""
 
 from __future__ import annotations
 
