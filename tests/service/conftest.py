@@ -15,13 +15,38 @@ from fastapi.testclient import TestClient
 
 from emotone.service.app import create_app, make_context
 from emotone.service.options import ServiceOptions
+from emotone.service.workers.process import WorkerPool
 
 Serve = Callable[..., TestClient]
 
 
+class SharedPool(WorkerPool):
+    """Worker processes that outlive a service: to start one takes longer than most tests."""
+
+    def close(self) -> None:
+        pass
+
+
+_pools: dict[tuple[Path | None, int], SharedPool] = {}
+
+
+def shared_pool(model: Path | None, most: int, nice: int = 0) -> SharedPool:
+    # Of normal priority: a test must not wait for what else the machine does.
+    if (model, nice) not in _pools:
+        _pools[model, nice] = SharedPool(model, most)
+    return _pools[model, nice]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def end_pools() -> Iterator[None]:
+    yield
+    for pool in _pools.values():
+        WorkerPool.close(pool)
+
+
 @contextmanager
 def client_of(options: ServiceOptions) -> Iterator[TestClient]:
-    app = create_app(make_context(options))
+    app = create_app(make_context(options, shared_pool))
     with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
         yield client
 

@@ -122,7 +122,7 @@ def test_the_queue_has_an_end_and_old_jobs_are_forgotten(tmp_path: Path) -> None
     with pytest.raises(BusyError):
         queued(store)
     store.finish(store.begin(), result="{}")
-    assert store.forget_before(time.time() + 1) == 1
+    assert store.delete_before(time.time() + 1) == 1
     with pytest.raises(JobNotFoundError):
         store.get(first.id)
     store.close()

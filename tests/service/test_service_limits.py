@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ from emotone.service import problems
 from emotone.service.access import ApiKey, check_key, new_key, read_keys
 from emotone.service.errors import KeyFileError, UnauthorizedError
 from emotone.service.options import ServiceOptions
+from emotone.service.workers.process import WorkerPool, WorkerProcess
 
 
 def every_error(root: type[Exception]) -> Iterator[type[Exception]]:
@@ -43,7 +48,7 @@ def test_too_many_bytes_are_refused_by_announcement_and_in_fact(serve: Any, angr
     endless = client.post("/v1/recognize", content=pieces())
     assert announced.status_code == endless.status_code == 413
     assert announced.json()["type"] == "/problems/too-large"
-    assert "announced" in announced.json()["detail"]
+    assert "declares" in announced.json()["detail"]
     assert "more than" in endless.json()["detail"]
 
 
@@ -53,57 +58,65 @@ def test_too_many_seconds_are_refused(serve: Any, angry_clip: bytes) -> None:
     assert response.json()["type"] == "/problems/too-long"
 
 
-def test_too_long_work_is_ended(serve: Any, angry_clip: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    client = serve(request_timeout_s=0.2)
-    context = client.app.state.context
-    held = threading.Event()
-    judge = context.judge
+@pytest.fixture
+def stopped(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The ids of worker processes; each hangs as soon as it has work, as in a decoder that does not return."""
+    take, numbers = WorkerPool.take, []
 
-    def slow(file: Any, *arguments: Any, **more: Any) -> Any:
-        held.wait(5)
-        return judge(file, *arguments, **more)
+    def take_stopped(pool: WorkerPool) -> WorkerProcess:
+        process = take(pool)
+        process.wait_until_ready()
+        numbers.append(process._process.pid)
+        os.kill(numbers[-1], signal.SIGSTOP)
+        return process
 
-    monkeypatch.setattr(context, "judge", slow)
+    monkeypatch.setattr(WorkerPool, "take", take_stopped)
+    yield numbers
+    for number in numbers:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGCONT)
+
+
+def test_work_beyond_its_time_is_killed_and_its_place_is_free(
+    serve: Any, angry_clip: bytes, stopped: list[int]
+) -> None:
+    client = serve(request_timeout_s=0.5, max_running=1)
     response = client.post("/v1/recognize", content=angry_clip)
     assert response.status_code == 503
     assert response.json()["type"] == "/problems/time-limit"
-    # The thread keeps its place until it has ended.
-    assert context.queue.running == 1
-    held.set()
+    assert client.app.state.context.queue.running == 0
 
 
-def test_a_full_queue_says_when_to_come_again(serve: Any, angry_clip: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_says_when_to_retry_and_is_not_ready(serve: Any, angry_clip: bytes, stopped: list[int]) -> None:
     client = serve(max_running=1, max_waiting=1)
-    context = client.app.state.context
-    held, begun = threading.Event(), threading.Event()
-    judge = context.judge
-
-    def slow(*arguments: Any, **more: Any) -> Any:
-        begun.set()
-        held.wait(20)
-        return judge(*arguments, **more)
-
-    monkeypatch.setattr(context, "judge", slow)
+    queue = client.app.state.context.queue
     found: list[int] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(client.post("/v1/recognize", content=angry_clip).status_code))
-        for _ in range(2)
-    ]
-    threads[0].start()
-    assert begun.wait(10)
-    threads[1].start()
-    for _ in range(200):
-        if context.queue.waiting == 1:
-            break
-        threading.Event().wait(0.02)
+
+    def call() -> None:
+        found.append(client.post("/v1/recognize", content=angry_clip).status_code)
+
+    # One runs, one that is long by now runs beside it, and one waits.
+    threads = [threading.Thread(target=call) for _ in range(3)]
+    for thread, (running, waiting) in zip(threads, [(1, 0), (2, 0), (2, 1)], strict=True):
+        thread.start()
+        until = time.monotonic() + 120
+        while (queue.running, queue.waiting) != (running, waiting):
+            assert time.monotonic() < until
+            time.sleep(0.02)
     refused = client.post("/v1/recognize", content=angry_clip)
     assert client.get("/readyz").status_code == 503
-    held.set()
+    until = time.monotonic() + 120
+    while len(found) < 3:
+        assert time.monotonic() < until
+        for number in stopped:
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGCONT)
+        time.sleep(0.05)
     for thread in threads:
         thread.join()
     assert refused.status_code == 429
     assert int(refused.headers["retry-after"]) >= 1
-    assert found == [200, 200]
+    assert found == [200, 200, 200]
 
 
 def test_keys_are_wanted_compared_and_never_stored(serve: Any, angry_clip: bytes, tmp_path: Path) -> None:

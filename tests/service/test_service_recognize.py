@@ -152,6 +152,6 @@ def test_every_json_answer_has_an_example_of_its_own_schema(client: TestClient) 
                 for content in answer.get("content", {}).values():
                     if "$ref" in content.get("schema", {}):
                         seen.add(content["schema"]["$ref"].split("/")[-1])
-    assert {"RecognitionReply", "JobReply", "ModelsReply", "HealthReply", "ProblemReply"} == seen
+    assert {"RecognitionReply", "JobReply", "JobsReply", "ModelsReply", "HealthReply", "ProblemReply"} == seen
     for name in seen:
         getattr(schemas, name).model_validate(schema["components"]["schemas"][name]["example"], strict=False)

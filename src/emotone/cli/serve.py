@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 
 from emotone.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from emotone.service.proxies import Network
 
 _MIB = 1 << 20
 
@@ -41,6 +44,14 @@ def serve(
     allowed_host: Annotated[
         list[str] | None, typer.Option(help="Answer to this host name alone. [default: loopback names, or any]")
     ] = None,
+    root_path: Annotated[
+        str,
+        typer.Option(metavar="PATH", help="Path below which a reverse proxy serves this, such as /emotone."),
+    ] = "",
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="Believe X-Forwarded-... headers from this address or network."),
+    ] = None,
     max_upload: Annotated[
         int, typer.Option(min=1, envvar="EMOTONE_MAX_UPLOAD", help="MiB of a recording that is answered at once.")
     ] = 64,
@@ -57,6 +68,7 @@ def serve(
     timeout: Annotated[
         float, typer.Option(min=1, help="Seconds to judge one recording that is answered at once.")
     ] = 60.0,
+    drain: Annotated[float, typer.Option(min=1, help="Seconds after SIGTERM to finish what runs.")] = 30.0,
 ) -> None:
     """Serve the recognizer over HTTP and WebSocket, and a page at `/`.
 
@@ -75,7 +87,7 @@ def serve(
         return
     from emotone.service.serving import serve as serve_with
 
-    given = {} if max_running is None else {"max_running": max_running}
+    given: dict[str, Any] = {} if max_running is None else {"max_running": max_running}
     serve_with(
         ServiceOptions(
             host=host,
@@ -85,6 +97,9 @@ def serve(
             api_keys=read_keys(api_keys) if api_keys else (),
             cors_origins=tuple(map(_origin, cors_origin or ())),
             allowed_hosts=tuple(allowed_host or ()),
+            root_path=_root_path(root_path),
+            trusted_proxies=tuple(map(_network, trusted_proxy or ())),
+            drain_s=drain,
             max_upload_bytes=max_upload * _MIB,
             max_job_upload_bytes=max_job_upload * _MIB,
             max_duration_s=max_duration,
@@ -93,6 +108,24 @@ def serve(
             **given,
         )
     )
+
+
+def _root_path(word: str) -> str:
+    from emotone.service.proxies import root_path_of
+
+    try:
+        return root_path_of(word)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--root-path") from error
+
+
+def _network(word: str) -> Network:
+    from emotone.service.proxies import network_of
+
+    try:
+        return network_of(word)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--trusted-proxy") from error
 
 
 def _origin(word: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -30,6 +30,8 @@ class Reading:
         sample_rate: of a bare waveform, in Hz.
         channels: "mix" averages them, "split" keeps them apart.
         options: how to cut and join.
+        on_open: called with the information in the header, before anything is decoded.
+        on_decoded: called with the seconds decoded so far; what it raises ends the reading.
     Raises:
         AudioError: the source is no sound, too short, damaged, or of too many channels to keep apart.
         OptionError: the options do not fit the model.
@@ -43,6 +45,8 @@ class Reading:
         *,
         channels: Literal["mix", "split"] = "mix",
         options: TimelineOptions | None = None,
+        on_open: Callable[[AudioInfo], None] | None = None,
+        on_decoded: Callable[[float], None] | None = None,
     ) -> None:
         if channels not in ("mix", "split"):
             raise OptionError(f"channels = {channels!r}; expected 'mix' or 'split'")
@@ -56,6 +60,7 @@ class Reading:
         metadata = recognizer.metadata
         self._meter = BandMeter(metadata.sample_rate)
         self._sides: list[_Side] = []
+        self._on_open = on_open
         blocks = source_blocks(
             source,
             sample_rate,
@@ -64,6 +69,7 @@ class Reading:
             track=self._track,
             opened=self._open,
             noted=self._notes.append,
+            decoded=on_decoded,
         )
         for block in blocks:
             self._require_few(len(block))
@@ -87,6 +93,8 @@ class Reading:
 
     def _open(self, info: AudioInfo) -> None:
         self._info = info
+        if self._on_open is not None:
+            self._on_open(info)
         self._require_few(info.n_channels if self._split else 1)
 
     def _require_few(self, n_sides: int) -> None:

@@ -66,6 +66,7 @@ def source_blocks(
     track: int | None = None,
     opened: Callable[[AudioInfo], None] | None = None,
     noted: Callable[[str], None] | None = None,
+    decoded: Callable[[float], None] | None = None,
 ) -> Iterator[Waveform]:
     """Any source as blocks at `wanted_rate`, in memory that does not grow with the length of a file.
 
@@ -78,6 +79,7 @@ def source_blocks(
         track: number of the audio track of a file, from 1; None for its main one.
         opened: called with what a file declares, before the first block; not called for waveforms.
         noted: called with each note about the recording that a user should read.
+        decoded: as for `stream_audio`; not called for waveforms.
     Yields:
         shape (1, n_samples) if mixed, (n_channels, n_samples) if split; float32, finite.
     Raises:
@@ -96,7 +98,15 @@ def source_blocks(
             f"a source of type {type(source).__name__}; expected a path, bytes, a file opened in binary mode, "
             "a waveform (an array or a tensor), or (waveform, sample_rate)"
         )
-    blocks = stream_audio(source, sample_rate=wanted_rate, channels=channels, track=track, opened=opened, noted=noted)
+    blocks = stream_audio(
+        source,
+        sample_rate=wanted_rate,
+        channels=channels,
+        track=track,
+        opened=opened,
+        noted=noted,
+        decoded=decoded,
+    )
     for block in blocks:
         yield block if channels == "split" else block[None]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -18,13 +18,14 @@ from starlette.concurrency import run_in_threadpool
 from emotone import __version__
 from emotone.listening.recognizer import load
 from emotone.service import examples, problems
-from emotone.service.context import ServiceContext
+from emotone.service.context import JOB_NICENESS, ServiceContext
 from emotone.service.job_runner import JobRunner
 from emotone.service.jobs import JobStore
 from emotone.service.middleware import ServiceMiddleware, page_policy
 from emotone.service.options import ServiceOptions
-from emotone.service.routes import router
-from emotone.service.schemas import JobReply, ProblemReply, RecognitionReply
+from emotone.service.routes import probes, router
+from emotone.service.schemas import JobReply, JobsReply, ProblemReply, RecognitionReply
+from emotone.service.workers.process import WorkerPool
 
 STATIC = Path(__file__).parent / "static"
 
@@ -34,16 +35,28 @@ Errors are problem details (RFC 9457). A model hears how a voice sounds, not wha
 """
 
 
-def make_context(options: ServiceOptions) -> ServiceContext:
+def make_context(
+    options: ServiceOptions, make_pool: Callable[[Path | None, int, int], WorkerPool] = WorkerPool
+) -> ServiceContext:
     """Load the model and open the jobs.
 
+    Args:
+        options: of the service.
+        make_pool: called with the model, the most processes and their niceness.
     Raises:
         ModelFileError: the model cannot be used.
         OutputError: the folder for the data cannot be used.
     """
     recognizer = load(options.model)
-    jobs = JobStore(options.data_dir, max_queued=options.max_queued_jobs, max_attempts=options.job_attempts)
-    return ServiceContext(options, recognizer, jobs)
+    jobs = JobStore(
+        options.data_dir,
+        max_queued=options.max_queued_jobs,
+        max_attempts=options.job_attempts,
+        max_bytes=options.max_job_bytes,
+    )
+    workers = make_pool(options.model, 2 * options.max_running, 0)
+    job_workers = make_pool(options.model, 1, JOB_NICENESS)
+    return ServiceContext(options, recognizer, jobs, workers, job_workers)
 
 
 def create_app(context: ServiceContext) -> FastAPI:
@@ -55,31 +68,38 @@ def create_app(context: ServiceContext) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(context.workers.start)
         app.state.runner.start()
         yield
-        context.ready = False
+        context.drain()
+        context.queue.cancel_all()
         await run_in_threadpool(app.state.runner.stop)
         await run_in_threadpool(context.queue.close)
+        context.workers.close()
+        context.job_workers.close()
         context.jobs.close()
 
     # The documentation that FastAPI serves loads its scripts from elsewhere; ours stands at /docs.
     app = FastAPI(title="emotone", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.context = context
     app.state.runner = JobRunner(context)
+    context.on_drain = app.state.runner.begin_stop
     problems.add_handlers(app)
     app.include_router(router)
+    app.include_router(probes)
     app.include_router(examples.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     _add_pages(app)
+    app.add_middleware(ServiceMiddleware)
     if context.options.cors_origins:
+        # Outside of the other, so that its refusals have these headers too.
         app.add_middleware(
             CORSMiddleware,
             allow_origins=context.options.cors_origins,
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "X-API-Key", "Content-Type"],
-            expose_headers=["Location", "Retry-After", "X-Request-ID"],
+            allow_headers=["Authorization", "X-API-Key", "Content-Type", "Idempotency-Key"],
+            expose_headers=["Location", "Retry-After", "X-Request-ID", "Allow"],
         )
-    app.add_middleware(ServiceMiddleware)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
@@ -94,8 +114,8 @@ def _add_pages(app: FastAPI) -> None:
         return _page("api.html")
 
     @app.get("/favicon.ico", include_in_schema=False)
-    async def icon() -> RedirectResponse:
-        return RedirectResponse("/static/icon.svg")
+    async def icon(request: Request) -> RedirectResponse:
+        return RedirectResponse(f"{request.scope.get('root_path', '')}/static/icon.svg")
 
 
 def _page(name: str) -> HTMLResponse:
@@ -110,7 +130,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schemas = schema["components"]["schemas"]
         schemas["ProblemReply"] = ProblemReply.model_json_schema()
         # FastAPI leaves out what is null, in examples too, where it may be wanted.
-        for reply in (RecognitionReply, JobReply):
+        for reply in (RecognitionReply, JobReply, JobsReply):
             schemas[reply.__name__]["example"] = reply.model_json_schema()["example"]
         # Ours are problem details, not FastAPI's own form of a validation error.
         for name in ("HTTPValidationError", "ValidationError"):

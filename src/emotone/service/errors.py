@@ -10,19 +10,28 @@ EmotoneError
 │   ├── TooLongError        more seconds of sound than allowed
 │   ├── SlowClientError     a body that comes too slowly
 │   ├── TimeLimitError      a recording that takes too long to judge
-│   ├── BusyError           no place left; come again
+│   ├── BusyError           no place left; retry later
+│   │   ├── TooManyConnectionsError
+│   │   └── ShuttingDownError
 │   ├── StorageError        a disk that is full or cannot be written
 │   ├── UnauthorizedError     no key, or a wrong one
 │   ├── ForbiddenError  a web page of another origin
 │   ├── JobNotFoundError    no such job, or another caller's
+│   ├── NotAcceptableError  no media type that the client accepts
+│   ├── NotListedError      a list of jobs where callers cannot be told apart
+│   ├── IdempotencyError    an idempotency key that was used for another request
 │   ├── JobNotDoneError     a result that is not there yet
 │   └── StreamError         a live stream that does not keep to the protocol
+├── WorkerDiedError         a worker process that ended by itself
 └── KeyFileError (ValueError)   a file of keys that cannot be used
 """
 
 from __future__ import annotations
 
 from emotone.errors import EmotoneError
+
+RESTART_S = 10
+"""About the time of a restart."""
 
 
 class RequestError(EmotoneError):
@@ -78,6 +87,17 @@ class TooManyConnectionsError(BusyError):
     """More connections are open than are served."""
 
 
+class ShuttingDownError(BusyError):
+    """The service is about to end."""
+
+    def __init__(self) -> None:
+        super().__init__(f"The service is shutting down. Retry in {RESTART_S} s.", RESTART_S)
+
+
+class WorkerDiedError(EmotoneError):
+    """A worker process ended by itself, such as by a fault in a decoder."""
+
+
 class StorageError(RequestError):
     """The disk is full, or cannot be written."""
 
@@ -96,6 +116,18 @@ class JobNotFoundError(RequestError):
 
 class JobNotDoneError(RequestError):
     """The job has no result yet, or will have none."""
+
+
+class NotAcceptableError(RequestError):
+    """No media type of the answer is acceptable to the client."""
+
+
+class NotListedError(RequestError):
+    """Jobs cannot be listed, since callers cannot be told apart."""
+
+
+class IdempotencyError(RequestError):
+    """An idempotency key that was used for another request."""
 
 
 class StreamError(RequestError):

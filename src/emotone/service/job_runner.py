@@ -1,4 +1,8 @@
-"""One thread that does the jobs, one after the other, for as long as the service runs."""
+"""Runs the jobs, in worker processes of low priority, for as long as the service runs.
+
+Conventions: one job at a time, oldest first. Where the running jobs have taken longer than `_SHORT_S`, the oldest short
+job (a small recording) runs beside them, so that it does not wait until they have ended.
+"""
 
 from __future__ import annotations
 
@@ -9,116 +13,183 @@ from collections.abc import Callable
 from functools import partial
 
 from emotone.errors import EmotoneError
-from emotone.service.context import RecognitionSettings, ServiceContext
-from emotone.service.errors import JobNotFoundError, StorageError, TimeLimitError
+from emotone.service.context import ServiceContext
+from emotone.service.errors import JobNotFoundError, StorageError
 from emotone.service.jobs import Job
 from emotone.service.problems import problem_of
+from emotone.service.settings import RecognitionSettings
+from emotone.service.workers.process import CancelledWorkError, WorkerProcess
+from emotone.service.workers.recognition import Task
 
 _log = logging.getLogger("emotone.service")
 
 _TIDY_EVERY_S = 600.0
-_TRY_AGAIN_S = 10.0
+_RETRY_S = 10.0
+_SHORT_S = 2.0
+MAX_JOBS_AT_ONCE = 3
+
+
+class _Run:
+    """A job that runs."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.begun = time.monotonic()
+        self.progress: tuple[float, float | None] = (0.0, None)
+        self._process: WorkerProcess | None = None
+        self._cancelled = False
+
+    def set_process(self, process: WorkerProcess) -> None:
+        self._process = process
+        if self._cancelled:
+            process.kill()
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        if self._process is not None:
+            self._process.kill()
+
+    def set_progress(self, done_s: float, declared_s: float | None) -> None:
+        self.progress = done_s, declared_s
 
 
 class JobRunner:
-    """Begins with `start`, ends with `stop`: what runs then waits again for the next start.
+    """Started by `start`, ended by `stop`, which puts running jobs back for the next start.
 
     Args:
-        context: whose jobs and recognizer.
+        context: of the service.
     """
 
     def __init__(self, context: ServiceContext) -> None:
         self._context = context
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._cancelled = threading.Event()
-        self._current: Job | None = None
+        self._runs: dict[str, _Run] = {}
+        self._threads: set[threading.Thread] = set()
         self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
 
     def start(self) -> None:
-        """Do the jobs from now on."""
+        """Run the jobs from now on."""
         self._thread.start()
 
     def wake(self) -> None:
-        """There is a new job."""
+        """Look for a new job."""
         self._wake.set()
 
     def cancel(self, job_id: str) -> None:
-        """End a job that was deleted, if it is the one that runs."""
-        if self._current is not None and self._current.id == job_id:
-            self._cancelled.set()
+        """End a job that was deleted, if it runs."""
+        if (run := self._runs.get(job_id)) is not None:
+            run.cancel()
+
+    def progress(self, job_id: str) -> tuple[float, float | None]:
+        """Seconds of a running job's recording that were decoded, and its declared duration."""
+        run = self._runs.get(job_id)
+        return (0.0, None) if run is None else run.progress
+
+    def begin_stop(self) -> None:
+        """Start no more jobs, and kill those that run; they are put back."""
+        self._stopping.set()
+        self._wake.set()
+        for run in list(self._runs.values()):
+            run.cancel()
 
     def stop(self) -> None:
-        """End soon; the job that runs is put back."""
-        self._stopping.set()
-        self._cancelled.set()
-        self._wake.set()
+        """Stop, and wait until running jobs are put back."""
+        self.begin_stop()
         self._thread.join()
+        for run in list(self._runs.values()):
+            run.cancel()
+        for thread in list(self._threads):
+            thread.join()
 
     def _work(self) -> None:
         tidied = 0.0
         while True:
-            # Cleared before all that is looked at: what changes afterwards sets it again, and is not slept through.
+            # Cleared before anything is looked at: what changes afterwards sets it again.
             self._wake.clear()
             if self._stopping.is_set():
                 return
             try:
                 if time.monotonic() - tidied > _TIDY_EVERY_S:
-                    self._context.jobs.forget_before(time.time() - self._context.options.job_retention_s)
+                    self._context.jobs.delete_before(time.time() - self._context.options.job_retention_s)
                     tidied = time.monotonic()
-                job = self._context.jobs.begin()
+                job = self._next()
             except StorageError:
-                # Jobs wait until the disk is better; nothing else would wake this thread.
-                self._wake.wait(_TRY_AGAIN_S)
+                # Jobs wait until the disk works again; nothing else would wake this thread.
+                self._wake.wait(_RETRY_S)
                 continue
             if job is None:
-                self._wake.wait(_TIDY_EVERY_S)
+                self._wake.wait(_SHORT_S if self._runs else _TIDY_EVERY_S)
                 continue
-            self._do(job)
+            run = self._runs[job.id] = _Run(job)
+            thread = threading.Thread(target=self._do, args=(run,), name="job", daemon=True)
+            self._threads.add(thread)
+            thread.start()
 
-    def _do(self, job: Job) -> None:
-        store, options = self._context.jobs, self._context.options
-        self._cancelled.clear()
-        self._current = job
-        # Between the two lines above the service may have begun to stop.
-        if self._stopping.is_set():
-            self._cancelled.set()
-        begun = time.monotonic()
+    def _next(self) -> Job | None:
+        runs = list(self._runs.values())
+        if not runs:
+            return self._context.jobs.begin()
+        newest = max(run.begun for run in runs)
+        if len(runs) >= MAX_JOBS_AT_ONCE or time.monotonic() - newest < _SHORT_S:
+            return None
+        return self._context.jobs.begin(self._context.options.short_job_bytes)
+
+    def _do(self, run: _Run) -> None:
+        job = run.job
         try:
-            with (store.uploads / job.upload).open("rb") as file:
-                reply = self._context.judge(
-                    file,
-                    RecognitionSettings(**job.settings),
-                    self._cancelled,
-                    max_duration_s=options.max_job_duration_s,
-                    timeout_s=options.job_timeout_s,
-                )
-            keep = partial(store.finish, job, result=reply.model_dump_json())
-        except FileNotFoundError:
-            # Deleted while it waited for its turn.
-            keep = partial(store.finish, job, problem=problem_of(JobNotFoundError("the job was deleted")))
-        except Exception as error:
-            if isinstance(error, TimeLimitError) and self._stopping.is_set():
-                keep = partial(store.put_back, job)
-            else:
-                if not isinstance(error, EmotoneError):
-                    _log.exception("job failed")
-                keep = partial(store.finish, job, problem=problem_of(error))
+            self._keep(self._outcome(run))
         finally:
-            self._current = None
-        self._insist(keep)
-        _log.info("job", extra={"fields": {"job": job.id[:6], "seconds": round(time.monotonic() - begun, 3)}})
+            del self._runs[job.id]
+            self._threads.discard(threading.current_thread())
+            self._wake.set()
+        seconds = round(time.monotonic() - run.begun, 3)
+        _log.info("job", extra={"fields": {"job": job.id[:6], "seconds": seconds}})
 
-    def _insist(self, keep: Callable[[], None]) -> None:
-        """Write down how a job ended, again and again while the disk is full: to judge it anew would cost more.
+    def _outcome(self, run: _Run) -> Callable[[], None]:
+        """Do a job, and return what writes down how it ended."""
+        context, job = self._context, run.job
+        pool = context.job_workers
+        try:
+            task = Task(
+                RecognitionSettings.model_validate(job.settings),
+                "json",
+                context.options.max_job_duration_s,
+                context.options.job_timeout_s,
+            )
+            with (context.jobs.uploads / job.upload).open("rb") as file:
+                process = pool.take()
+                try:
+                    run.set_process(process)
+                    # The service may have begun to stop before this run was known to it.
+                    if self._stopping.is_set():
+                        run.cancel()
+                    answer = process.recognize(task, file, run.set_progress)
+                finally:
+                    pool.give_back(process)
+        except CancelledWorkError:
+            # Where the job was deleted this changes nothing.
+            return partial(context.jobs.put_back, job)
+        except FileNotFoundError:
+            return partial(context.jobs.finish, job, problem=problem_of(JobNotFoundError("The job was deleted.")))
+        except Exception as error:
+            if not isinstance(error, EmotoneError):
+                _log.exception("job failed")
+            return partial(context.jobs.finish, job, problem=problem_of(error))
+        context.metrics.judging_seconds.observe(answer.seconds)
+        context.metrics.audio_seconds.inc(answer.duration_s)
+        return partial(context.jobs.finish, job, result=answer.text)
 
-        Where the service ends before, the job still counts as running, and is begun again at the next start.
+    def _keep(self, write: Callable[[], None]) -> None:
+        """Write down how a job ended; retry while the disk is full, since to recognise it again would cost more.
+
+        Where the service ends before, the job still counts as running, and is started again with the service.
         """
         while True:
             try:
-                keep()
+                write()
             except StorageError:
-                if self._stopping.wait(_TRY_AGAIN_S):
+                if self._stopping.wait(_RETRY_S):
                     return
             else:
                 return

@@ -1,8 +1,10 @@
 """Jobs: long recordings, kept in SQLite so that a restart loses none.
 
-A job's recording lies in `uploads/` under a random name until the job has ended; its result is in the database. The
-order of writing makes every moment safe to be killed in: the recording is on the disk before the job is, and the result
-is before the recording goes. What no waiting job owns is deleted when the service starts.
+A job's recording is in `uploads/` under a random name until the job has ended; its result is in the database. The order
+of writing makes every moment safe to be killed in: the recording is on the disk before the job is, and the result
+is before the recording is deleted. Recordings without a waiting job are deleted when the service starts.
+
+What is deleted is overwritten in the database's files too (`secure_delete`, and the write-ahead log is emptied).
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from typing import Any, BinaryIO
 from emotone.errors import OutputError
 from emotone.service.access import make_private
 from emotone.service.disk import writing
-from emotone.service.errors import BusyError, JobNotFoundError, StorageError
+from emotone.service.errors import BusyError, IdempotencyError, JobNotFoundError, StorageError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -41,18 +43,29 @@ CREATE TABLE IF NOT EXISTS jobs (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, created);
 """
+# Columns that later versions added, and what else an older database needs.
+_ADDED = {
+    "size": "INTEGER NOT NULL DEFAULT 0",
+    "idempotency_key": "TEXT",
+    "fingerprint": "TEXT",
+}
+_UPGRADE = """
+UPDATE jobs SET settings = replace(settings, '"window_s"', '"window"');
+CREATE UNIQUE INDEX IF NOT EXISTS jobs_by_key ON jobs (owner, idempotency_key);
+CREATE INDEX IF NOT EXISTS jobs_by_owner ON jobs (owner, created);
+"""
 
-_WAIT_FOR_JOBS_S = 30
+_RETRY_JOBS_S = 30
 _GAVE_UP = {
     "type": "/problems/internal",
     "title": "The service failed",
     "status": 500,
-    "detail": "The service ended each time it began this job; it is not tried again.",
+    "detail": "The service ended each time it started this job. It will not be retried.",
 }
 
 
 class State(StrEnum):
-    """Where a job stands."""
+    """The state of a job."""
 
     queued = "queued"
     running = "running"
@@ -65,11 +78,12 @@ class Job:
     """One job.
 
     Attributes:
-        id: random, and so long that nobody guesses another's.
-        owner: name of the caller's key; empty where none is wanted.
-        state: where it stands.
+        id: random, and so long that it cannot be guessed.
+        owner: name of the caller's key; empty where none is needed.
+        state: queued, running, done or failed.
         settings: what was asked for.
         upload: random name of its recording.
+        size: of the recording in bytes.
         created: seconds since 1970, as are the next two.
         started: None before.
         finished: None before.
@@ -82,11 +96,44 @@ class Job:
     state: State
     settings: Mapping[str, Any]
     upload: str
+    size: int
     created: float
     started: float | None
     finished: float | None
     result: str | None
     problem: Mapping[str, Any] | None
+
+
+class DiskSpace:
+    """Bytes that the recordings of jobs take, including those that are being received. Safe to share between threads.
+
+    Args:
+        limit: the most.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+        self._lock = RLock()
+
+    def add(self, n_bytes: int) -> None:
+        """Count bytes that are used, or no longer used if negative."""
+        with self._lock:
+            self.used += n_bytes
+
+    def claim(self, n_bytes: int) -> None:
+        """Count bytes that are about to be used.
+
+        Raises:
+            BusyError: there is not so much room.
+        """
+        with self._lock:
+            if self.used + n_bytes > self.limit:
+                raise BusyError(
+                    f"Jobs use too much disk space (limit: {self.limit:,} bytes). Retry in {_RETRY_JOBS_S} s.",
+                    _RETRY_JOBS_S,
+                )
+            self.used += n_bytes
 
 
 class JobStore:
@@ -97,13 +144,15 @@ class JobStore:
     Args:
         folder: for the database and the recordings.
         max_queued: jobs that may wait.
-        max_attempts: how often a job is begun.
+        max_attempts: how often a job is started.
+        max_bytes: of the recordings of jobs that have not ended.
     Raises:
         OutputError: the folder cannot be used, or another process uses it.
     """
 
-    def __init__(self, folder: Path, *, max_queued: int = 100, max_attempts: int = 3) -> None:
+    def __init__(self, folder: Path, *, max_queued: int = 100, max_attempts: int = 3, max_bytes: int = 1 << 62) -> None:
         self.uploads = folder / "uploads"
+        self.space = DiskSpace(max_bytes)
         self._max_queued = max_queued
         self._lock = RLock()
         make_private(folder)
@@ -112,19 +161,32 @@ class JobStore:
         try:
             self._database = sqlite3.connect(folder / "jobs.sqlite3", check_same_thread=False, isolation_level=None)
             self._database.row_factory = sqlite3.Row
+            self._database.execute("PRAGMA secure_delete = ON")
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
             self._database.executescript(_SCHEMA)
+            self._upgrade()
             self._recover(max_attempts)
         except (sqlite3.Error, OSError, StorageError) as error:
             self._guard.close()
             cause = error.__cause__ if isinstance(error, StorageError) else error
             raise OutputError(
-                f"cannot use the jobs in {folder}: {cause}; mend the disk, or name another folder with --data-dir"
+                f"cannot use the jobs in {folder}: {cause}; repair the disk, or name another folder with --data-dir"
             ) from error
 
+    def _upgrade(self) -> None:
+        present = {row["name"] for row in self._rows("PRAGMA table_info(jobs)")}
+        for name, kind in _ADDED.items():
+            if name not in present:
+                self._execute(f"ALTER TABLE jobs ADD COLUMN {name} {kind}")
+        self._database.executescript(_UPGRADE)
+        # Versions without secure_delete left deleted rows in free pages.
+        if self._database.execute("PRAGMA freelist_count").fetchone()[0]:
+            self._execute("VACUUM")
+        self._empty_log()
+
     def _recover(self, max_attempts: int) -> None:
-        """What a killed process had begun is begun again, and what nobody owns goes."""
+        """Requeue jobs that were interrupted by a crash, and delete orphaned recordings."""
         with self._lock:
             self._execute(
                 "UPDATE jobs SET state = ?, finished = ?, problem = ? WHERE state = ? AND attempts >= ?",
@@ -137,17 +199,23 @@ class JobStore:
             self._execute("UPDATE jobs SET state = ? WHERE state = ?", State.queued, State.running)
             owned = {row["upload"] for row in self._rows("SELECT upload FROM jobs WHERE state = ?", State.queued)}
         for path in self.uploads.iterdir():
-            if path.name not in owned:
+            if path.name in owned:
+                size = path.stat().st_size
+                self.space.add(size)
+                self._execute("UPDATE jobs SET size = ? WHERE upload = ?", size, path.name)
+            else:
                 path.unlink(missing_ok=True)
 
     def check_place(self) -> None:
         """Refuse a job that would find the queue full, before its recording is read.
 
         Raises:
-            BusyError: as many jobs wait as may.
+            BusyError: the queue is full.
         """
         if self.counts()[State.queued] >= self._max_queued:
-            raise BusyError(f"{self._max_queued} jobs wait already; come again", _WAIT_FOR_JOBS_S)
+            raise BusyError(
+                f"Too many queued jobs (limit: {self._max_queued}). Retry in {_RETRY_JOBS_S} s.", _RETRY_JOBS_S
+            )
 
     def new_upload(self) -> tuple[str, BinaryIO]:
         """A random name, and the empty file of that name, to write a recording to."""
@@ -155,26 +223,54 @@ class JobStore:
         return name, (self.uploads / name).open("xb")
 
     def drop_upload(self, name: str) -> None:
-        """Delete a recording; nothing happens where it is gone."""
+        """Delete a recording; nothing happens where there is none."""
         (self.uploads / name).unlink(missing_ok=True)
 
-    def add(self, upload: str, settings: Mapping[str, Any], owner: str = "") -> Job:
-        """A new job for a recording that is whole on the disk.
+    def add(
+        self,
+        upload: str,
+        settings: Mapping[str, Any],
+        owner: str = "",
+        *,
+        idempotency_key: str | None = None,
+        fingerprint: str | None = None,
+    ) -> Job:
+        """Add a job for a recording that is complete on the disk; or return the job that an earlier request made.
 
+        Args:
+            upload: name of the recording, whose bytes are counted in `space`; not used, and to be dropped, where the
+                job returned has another.
+            settings: how to recognise it.
+            owner: name of the caller's key.
+            idempotency_key: chosen by the caller; a second request with the same key makes no second job.
+            fingerprint: of the request, to tell a repeated request from another one.
         Raises:
-            BusyError: as many jobs wait as may.
+            BusyError: the queue is full.
+            IdempotencyError: the key belongs to another request.
         """
         with self._lock:
+            if idempotency_key is not None:
+                rows = self._rows("SELECT * FROM jobs WHERE owner = ? AND idempotency_key = ?", owner, idempotency_key)
+                if rows and rows[0]["fingerprint"] != fingerprint:
+                    raise IdempotencyError(
+                        "This Idempotency-Key was used for another recording or other settings. Choose a new key."
+                    )
+                if rows:
+                    return _job(rows[0])
             self.check_place()
             job_id = secrets.token_urlsafe(18)
             self._execute(
-                "INSERT INTO jobs (id, owner, state, settings, upload, created) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO jobs (id, owner, state, settings, upload, size, created, idempotency_key, fingerprint) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 job_id,
                 owner,
                 State.queued,
                 json.dumps(dict(settings)),
                 upload,
+                (self.uploads / upload).stat().st_size,
                 time.time(),
+                idempotency_key,
+                fingerprint,
             )
             return self.get(job_id, owner)
 
@@ -182,16 +278,40 @@ class JobStore:
         """One job.
 
         Raises:
-            JobNotFoundError: there is none, or it is another caller's, which looks the same.
+            JobNotFoundError: it does not exist, or belongs to another caller.
         """
         with self._lock:
             rows = self._rows("SELECT * FROM jobs WHERE id = ? AND owner = ?", job_id, owner)
         if not rows:
-            raise JobNotFoundError("no such job; it may have been deleted, or kept as long as jobs are")
+            raise JobNotFoundError("Job not found. It may have been deleted or expired.")
         return _job(rows[0])
 
+    def of_owner(self, owner: str, *, state: State | None = None, limit: int = 100, before: str = "") -> list[Job]:
+        """The jobs of one caller, newest first, without their results.
+
+        Args:
+            owner: name of the caller's key.
+            state: only jobs in this state.
+            limit: at most so many.
+            before: only jobs older than the one with this id.
+        Raises:
+            JobNotFoundError: there is no job `before`.
+        """
+        with self._lock:
+            created = self.get(before, owner).created if before else float("inf")
+            rows = self._rows(
+                "SELECT *, NULL AS result FROM jobs WHERE owner = ? AND (? IS NULL OR state = ?) AND created < ? "
+                "ORDER BY created DESC, rowid DESC LIMIT ?",
+                owner,
+                state,
+                state,
+                created,
+                limit,
+            )
+        return [_job(row) for row in rows]
+
     def delete(self, job_id: str, owner: str = "") -> None:
-        """Forget a job, whatever its state; one that runs is told to end.
+        """Delete a job in any state, with its recording and result.
 
         Raises:
             JobNotFoundError: as `get`.
@@ -199,17 +319,25 @@ class JobStore:
         with self._lock:
             job = self.get(job_id, owner)
             self._execute("DELETE FROM jobs WHERE id = ?", job_id)
+            if job.state in (State.queued, State.running):
+                self.space.add(-job.size)
+            self._empty_log()
         self.drop_upload(job.upload)
 
-    def begin(self) -> Job | None:
-        """The job that has waited longest, which runs from now on; None where none waits."""
+    def begin(self, max_size: int | None = None) -> Job | None:
+        """Start the job that has waited longest; None where none waits.
+
+        Args:
+            max_size: only jobs with recordings of at most so many bytes.
+        """
         with self._lock:
             rows = self._rows(
                 "UPDATE jobs SET state = ?, started = ?, attempts = attempts + 1 WHERE id = "
-                "(SELECT id FROM jobs WHERE state = ? ORDER BY created, rowid LIMIT 1) RETURNING *",
+                "(SELECT id FROM jobs WHERE state = ? AND size <= ? ORDER BY created, rowid LIMIT 1) RETURNING *",
                 State.running,
                 time.time(),
                 State.queued,
+                1 << 62 if max_size is None else max_size,
             )
         return _job(rows[0]) if rows else None
 
@@ -217,27 +345,32 @@ class JobStore:
         """Keep a job's result, or why it failed, and delete its recording."""
         state = State.failed if problem else State.done
         with self._lock:
-            self._execute(
+            changed = self._execute(
                 "UPDATE jobs SET state = ?, finished = ?, result = ?, problem = ? WHERE id = ?",
                 state,
                 time.time(),
                 result,
                 json.dumps(dict(problem)) if problem else None,
                 job.id,
-            )
+            ).rowcount
+            if changed:  # else it was deleted meanwhile
+                self.space.add(-job.size)
         self.drop_upload(job.upload)
 
     def put_back(self, job: Job) -> None:
-        """Let a job that was begun wait again, as if it had not been."""
+        """Let a job that was started wait again, as if it had not been."""
         with self._lock:
             self._execute(
                 "UPDATE jobs SET state = ?, started = NULL, attempts = attempts - 1 WHERE id = ?", State.queued, job.id
             )
 
-    def forget_before(self, moment: float) -> int:
-        """Forget the jobs that ended before a moment; how many."""
+    def delete_before(self, moment: float) -> int:
+        """Delete the jobs that ended before a moment; returns how many."""
         with self._lock:
-            return self._execute("DELETE FROM jobs WHERE finished < ?", moment).rowcount
+            deleted = self._execute("DELETE FROM jobs WHERE finished < ?", moment).rowcount
+            if deleted:
+                self._empty_log()
+        return deleted
 
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state."""
@@ -246,10 +379,14 @@ class JobStore:
         return dict.fromkeys(State, 0) | {State(row["state"]): row["n"] for row in rows}
 
     def close(self) -> None:
-        """Let the folder go."""
+        """Release the folder."""
         with self._lock:
             self._database.close()
             self._guard.close()
+
+    def _empty_log(self) -> None:
+        """Write the write-ahead log into the database and empty it: it holds old versions of the pages."""
+        self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
         with writing():
@@ -268,6 +405,7 @@ def _job(row: sqlite3.Row) -> Job:
         state=State(row["state"]),
         settings=json.loads(row["settings"]),
         upload=row["upload"],
+        size=row["size"],
         created=row["created"],
         started=row["started"],
         finished=row["finished"],
@@ -277,7 +415,7 @@ def _job(row: sqlite3.Row) -> Job:
 
 
 def _guard(folder: Path) -> BinaryIO:
-    """Hold the folder against a second process, which would take this one's running jobs for lost ones."""
+    """Lock the folder against a second process, which would requeue this one's running jobs."""
     try:
         guard = (folder / "lock").open("wb")
     except OSError as error:

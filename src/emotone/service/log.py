@@ -26,13 +26,20 @@ class JsonLines(logging.Formatter):
 
 
 def write_logs() -> None:
-    """Send the logs of the service and of its server to standard error."""
+    """Send all logs to standard error: ours and the server's, and warnings of other libraries."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logging.captureWarnings(True)
     for name in ("emotone", "uvicorn"):
-        logger = logging.getLogger(name)
-        logger.handlers = [handler]
-        logger.propagate = False
-        logger.setLevel(logging.INFO)
-    # Requests are logged by us, with their routes; here each would stand twice, with its whole address.
+        logging.getLogger(name).setLevel(logging.INFO)
+    # Requests and streams are logged by us, without addresses and query strings, which may hold keys.
     logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("uvicorn.error").addFilter(_without_streams)
+
+
+def _without_streams(record: logging.LogRecord) -> bool:
+    """Whether a line of uvicorn's is not about a WebSocket: those hold the client's address and the query string."""
+    return "WebSocket %s" not in str(record.msg)

@@ -1,7 +1,8 @@
-"""What every request passes on its way in, and every response on its way out."""
+"""What every request and live stream passes: the proxy, limits on its head, hosts, origins, keys, log and metrics."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from time import monotonic
@@ -9,12 +10,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from emotone.service.access import bearer, check_key
 from emotone.service.context import ServiceContext
-from emotone.service.errors import ForbiddenError, HeadTooLargeError, RequestError
+from emotone.service.errors import (
+    ForbiddenError,
+    HeadTooLargeError,
+    RequestError,
+    ShuttingDownError,
+    TooManyConnectionsError,
+)
+from emotone.service.negotiation import ROUTED_METHODS, allowed_methods
 from emotone.service.problems import respond_to, respond_to_unforeseen
+from emotone.service.proxies import apply_proxy, route_path
 
 _log = logging.getLogger("emotone.access")
 
@@ -29,11 +39,13 @@ _SAFE_HEADERS = {
     "cache-control": "no-store",
 }
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
-# A client may make up any method; each would be a line of the figures for ever.
-_METHODS = _READING | {"POST", "DELETE", "PUT", "PATCH"}
+# A client may invent any method; each would be a line of the metrics for ever.
+_METHODS = _READING | frozenset(ROUTED_METHODS)
 _MAX_HEAD_BYTES = 16_384
 _MAX_HEAD_LINES = 100
-_WANTS_KEY = ("/v1/", "/metrics")
+_NEED_KEY = ("/v1/", "/metrics")
+_PROBES = ("/healthz", "/readyz", "/metrics")
+_RETRY_AFTER_S = 5
 
 
 def page_policy(nonce: str) -> str:
@@ -50,93 +62,160 @@ def page_policy(nonce: str) -> str:
 
 
 class ServiceMiddleware:
-    """ASGI middleware: hosts, origins, keys, headers, log and figures.
+    """ASGI middleware.
 
     Args:
-        app: behind it.
-        context: of the service; taken from the application's state at each request, since it is made when it starts.
+        app: the application behind it; the context is in its state.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or refuse it."""
-        if scope["type"] != "http":
+        """Pass a request on, or refuse it."""
+        if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         context: ServiceContext = scope["app"].state.context
-        begun, status, sent, started = monotonic(), 500, 0, False
-        request_id = secrets.token_hex(8)
-
-        async def send_safely(message: Message) -> None:
-            nonlocal status, sent, started
-            if message["type"] == "http.response.start":
-                started = True
-                status = message["status"]
-                headers = MutableHeaders(scope=message)
-                for name, value in _SAFE_HEADERS.items():
-                    headers.setdefault(name, value)
-                headers["x-request-id"] = request_id
-            elif message["type"] == "http.response.body":
-                sent += len(message.get("body", b""))
-            await send(message)
-
+        method = scope.get("method", "WEBSOCKET")
+        # A copy, since a server looks into its own for the method.
+        scope = {**scope, "method": "GET" if method == "HEAD" else method} if scope["type"] == "http" else dict(scope)
+        apply_proxy(scope, context.options.root_path, context.options.trusted_proxies)
+        exchange = _Exchange(context, scope, method, receive, send)
+        context.n_active += 1
         try:
-            try:
-                _check_head(scope)
-                scope["caller"] = authorize(context, scope, Headers(scope=scope))
-            except RequestError as refusal:
-                await respond_to(refusal)(scope, receive, send_safely)
+            if scope["type"] == "websocket":
+                await self.app(scope, exchange.receive, exchange.send)
+            elif (response := _response_at_once(context, scope, method)) is not None:
+                await response(scope, receive, exchange.send)
             else:
-                await self.app(scope, receive, send_safely)
-        except Exception as error:
-            # Here, where the answer still gets its safe headers; Starlette's own place for it lies outside.
-            if started:
+                await self.app(scope, receive, exchange.send)
+        except asyncio.CancelledError:
+            # The server gives up what has not ended when it shuts down.
+            if not context.draining:
                 raise
-            await respond_to_unforeseen(error)(scope, receive, send_safely)
+            if not exchange.started and scope["type"] == "http":
+                await respond_to(ShuttingDownError())(scope, receive, exchange.send)
+        except Exception as error:
+            # Here, where the response still gets its headers; Starlette's own place for it is outside.
+            if exchange.started or scope["type"] == "websocket":
+                raise
+            await respond_to_unforeseen(error)(scope, receive, exchange.send)
         finally:
-            route = getattr(scope.get("route"), "path", None) or "other"
-            seconds = monotonic() - begun
-            method = scope["method"] if scope["method"] in _METHODS else "other"
-            context.metrics.requests.labels(method, route, str(status)).inc()
-            context.metrics.request_seconds.labels(route).observe(seconds)
-            fields: dict[str, Any] = {
-                "request": request_id,
-                "method": method,
-                "route": route,
-                "status": status,
-                "ms": round(1000 * seconds, 1),
-                "sent": sent,
-            }
-            if scope.get("caller"):
-                fields["caller"] = scope["caller"]
-            _log.info("request", extra={"fields": fields})
+            context.n_active -= 1
+            exchange.write_log()
+
+
+class _Exchange:
+    """One request and its response, or one live stream: counts it, and adds headers."""
+
+    def __init__(self, context: ServiceContext, scope: Scope, method: str, receive: Receive, send: Send) -> None:
+        self._context, self._scope, self._method = context, scope, method
+        self._receive, self._send = receive, send
+        self._id = secrets.token_hex(8)
+        self._begun = monotonic()
+        self._status: int = 500
+        self._sent = self._received = 0
+        self.started = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "websocket.receive":
+            self._received += len(message.get("bytes") or message.get("text") or "")
+        elif message["type"] == "websocket.disconnect" and self._status == 101:
+            self._status = message.get("code", 1005)
+        return message
+
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        if kind in ("http.response.start", "websocket.http.response.start"):
+            self.started = True
+            self._status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in _SAFE_HEADERS.items():
+                headers.setdefault(name, value)
+            headers["x-request-id"] = self._id
+            if self._context.draining or self._scope.get("crowded"):
+                headers["connection"] = "close"
+        elif kind in ("http.response.body", "websocket.http.response.body"):
+            if self._method == "HEAD":
+                message = {**message, "body": b""}
+            self._sent += len(message.get("body", b""))
+        elif kind == "websocket.accept":
+            self._status = 101
+        elif kind == "websocket.close":
+            self._status = message.get("code", 1000) if self._status == 101 else 403
+        elif kind == "websocket.send":
+            self._sent += len(message.get("bytes") or message.get("text") or "")
+        await self._send(message)
+
+    def write_log(self) -> None:
+        route = getattr(self._scope.get("route"), "path", None) or "other"
+        seconds = monotonic() - self._begun
+        method = self._method if self._method in _METHODS or self._method == "WEBSOCKET" else "other"
+        self._context.metrics.requests.labels(method, route, str(self._status)).inc()
+        if self._scope["type"] == "http":
+            self._context.metrics.request_seconds.labels(route).observe(seconds)
+        fields: dict[str, Any] = {
+            "request": self._id,
+            "method": method,
+            "route": route,
+            "status": self._status,
+            "ms": round(1000 * seconds, 1),
+            "sent": self._sent,
+        }
+        if self._scope["type"] == "websocket":
+            fields["received"] = self._received
+        if self._scope.get("caller"):
+            fields["caller"] = self._scope["caller"]
+        _log.info("request", extra={"fields": fields})
+
+
+def _response_at_once(context: ServiceContext, scope: Scope, method: str) -> Response | None:
+    """The response to what does not reach the application; None for what does."""
+    path = route_path(scope)
+    try:
+        _check_head(scope)
+        if scope.get("crowded") and path != "/healthz":
+            limit = context.options.max_connections
+            raise TooManyConnectionsError(
+                f"Too many open connections (limit: {limit}). Retry in {_RETRY_AFTER_S} s.", _RETRY_AFTER_S
+            )
+        if context.draining and path not in _PROBES:
+            raise ShuttingDownError
+        scope["caller"] = authorize(context, scope, Headers(scope=scope))
+    except RequestError as error:
+        return respond_to(error)
+    if not path:
+        return RedirectResponse(f"{scope['root_path']}/", 308)
+    if method == "OPTIONS" and (allowed := allowed_methods(scope)):
+        return Response(status_code=204, headers={"Allow": allowed})
+    return None
 
 
 def authorize(context: ServiceContext, scope: Scope, headers: Headers, *, with_key: bool = True) -> str:
-    """Whether a request may go on, and whose it is.
+    """Check that a request may go on, and return whose it is.
 
     Args:
         context: of the service.
         scope: of the request.
         headers: of the request.
-        with_key: whether a key must be among the headers where the service wants one.
+        with_key: whether a key must be among the headers where the service needs one.
     Returns:
-        the name of the key's owner; empty where none is wanted.
+        the name of the key's owner; empty where none is needed.
     Raises:
-        ForbiddenError: another host's name, or another page's origin.
-        UnauthorizedError: no key, or a wrong one.
+        ForbiddenError: another host name, or the origin of another page.
+        UnauthorizedError: no key, or an unknown one.
     """
     options = context.options
     host = headers.get("host", "")
     if "*" not in context.hosts and _name_of(host) not in context.hosts:
-        raise ForbiddenError(f"this service does not answer to the host {host[:80]!r}")
+        raise ForbiddenError(f"This service does not answer for the host {host[:80]!r}. Name it with --allowed-host.")
     origin = headers.get("origin")
     writes = scope["type"] == "websocket" or scope["method"] not in _READING
     if origin and writes and origin not in options.cors_origins and _host_of(origin) != host:
-        raise ForbiddenError(f"pages of {origin[:80]!r} may not call this service; name it with --cors-origin")
-    if not options.api_keys or not with_key or not scope["path"].startswith(_WANTS_KEY):
+        raise ForbiddenError(f"Pages of {origin[:80]!r} may not call this service. Name the origin with --cors-origin.")
+    if not options.api_keys or not with_key or not route_path(scope).startswith(_NEED_KEY):
         return ""
     if scope.get("method") == "OPTIONS":
         return ""
@@ -148,7 +227,8 @@ def _check_head(scope: Scope) -> None:
     n_bytes = sum(len(name) + len(value) for name, value in lines) + len(scope["query_string"]) + len(scope["raw_path"])
     if len(lines) > _MAX_HEAD_LINES or n_bytes > _MAX_HEAD_BYTES:
         raise HeadTooLargeError(
-            f"{len(lines)} lines and {n_bytes:,} bytes; {_MAX_HEAD_LINES} and {_MAX_HEAD_BYTES:,} are the most"
+            f"The request head has {len(lines)} lines and {n_bytes:,} bytes "
+            f"(limits: {_MAX_HEAD_LINES} and {_MAX_HEAD_BYTES:,})."
         )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from emotone.cores import available_cores
 from emotone.service.access import ApiKey
+from emotone.service.proxies import Network
 
 MIB = 1 << 20
 
@@ -27,6 +28,8 @@ class ServiceOptions:
         api_keys: whoever calls must hold one of these; none for everybody may call.
         cors_origins: web origins other than its own that may call it, such as `https://example.org`.
         allowed_hosts: host names it answers to; empty for the loopback names where it listens there, else for any.
+        root_path: the path that it appears under behind a reverse proxy, such as `/emotone`.
+        trusted_proxies: addresses whose `X-Forwarded-…` headers are believed.
         max_upload_bytes: of a recording that is answered at once.
         max_job_upload_bytes: of a recording that becomes a job.
         max_duration_s: of a recording that is answered at once.
@@ -44,6 +47,8 @@ class ServiceOptions:
         max_stream_s: length of a live stream.
         max_stream_message_bytes: of one message of a live stream.
         max_queued_jobs: jobs that wait; the next one is told to come again.
+        max_job_bytes: of all recordings of jobs that have not ended, together.
+        short_job_bytes: a job with a smaller recording may run beside longer ones.
         job_attempts: how often a job is begun before it counts as failed: one that ends the process must not do so for
             ever.
         job_retention_s: how long a finished job is kept.
@@ -57,6 +62,8 @@ class ServiceOptions:
     api_keys: tuple[ApiKey, ...] = ()
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
+    root_path: str = ""
+    trusted_proxies: tuple[Network, ...] = ()
     max_upload_bytes: int = 64 * MIB
     max_job_upload_bytes: int = 2048 * MIB
     max_duration_s: float = 15 * 60.0
@@ -74,6 +81,8 @@ class ServiceOptions:
     max_stream_s: float = 3600.0
     max_stream_message_bytes: int = MIB // 4
     max_queued_jobs: int = 100
+    max_job_bytes: int = 20_480 * MIB
+    short_job_bytes: int = 16 * MIB
     job_attempts: int = 3
     job_retention_s: float = 7 * 86_400.0
     drain_s: float = 30.0
@@ -88,6 +97,11 @@ class ServiceOptions:
         if self.allowed_hosts:
             return self.allowed_hosts
         return ("localhost", "127.0.0.1", "[::1]") if is_loopback(self.host) else ("*",)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it serves this machine alone."""
+        return is_loopback(self.host) and not self.root_path and not self.trusted_proxies
 
 
 def is_loopback(host: str) -> bool:

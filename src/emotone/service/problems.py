@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from emotone import errors
 from emotone.service import errors as service_errors
+from emotone.service.negotiation import allowed_methods, unknown_parameter
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -60,6 +61,10 @@ KINDS: dict[type[errors.EmotoneError], Kind] = {
     service_errors.HeadTooLargeError: Kind("head-too-large", 431, "The head of the request is too large"),
     service_errors.StorageError: Kind("storage", 507, "The service cannot store it"),
     service_errors.BusyError: Kind("busy", 429, "The service is busy"),
+    service_errors.ShuttingDownError: Kind("shutting-down", 503, "The service is shutting down"),
+    service_errors.NotAcceptableError: Kind("not-acceptable", 406, "The answer is not available in that media type"),
+    service_errors.NotListedError: Kind("not-listed", 403, "Jobs cannot be listed"),
+    service_errors.IdempotencyError: Kind("idempotency-key", 422, "The idempotency key was used for another request"),
     service_errors.TooManyConnectionsError: Kind("crowded", 503, "Too many connections are open"),
     service_errors.UnauthorizedError: Kind("key", 401, "A key is needed"),
     service_errors.ForbiddenError: Kind("origin", 403, "Another web page may not call this service"),
@@ -141,6 +146,12 @@ def respond_to_unforeseen(error: Exception) -> Response:
     return response_of(problem_of(error))
 
 
+def _message(error: Mapping[str, Any], known: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return unknown_parameter(str(error["loc"][-1]), known or ())
+    return str(error["msg"])
+
+
 def add_handlers(app: FastAPI) -> None:
     """Make every error that the application raises a problem."""
 
@@ -150,15 +161,21 @@ def add_handlers(app: FastAPI) -> None:
 
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101
-        found = [{"where": ".".join(str(part) for part in one["loc"]), "what": one["msg"]} for one in error.errors()]
+        found = [
+            {"where": ".".join(str(part) for part in one["loc"]), "what": _message(one, error.body)}
+            for one in error.errors()
+        ]
         detail = "; ".join(f"{one['where']}: {one['what']}" for one in found)
         return response_of(problem(INVALID, detail, errors=found))
 
-    async def plain(_: Request, error: Exception) -> Response:
+    async def plain(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
         title = HTTPStatus(error.status_code).phrase
         members = {"type": "about:blank", "title": title, "status": error.status_code, "detail": str(error.detail)}
-        return response_of(members, error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = allowed_methods(request.scope)
+        return response_of(members, headers)
 
     async def gone(_: Request, error: Exception) -> Response:
         return Response(status_code=400)

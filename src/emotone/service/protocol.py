@@ -15,11 +15,7 @@ import h11
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from emotone.service.errors import TooManyConnectionsError
-from emotone.service.problems import MEDIA_TYPE, NOT_HTTP, encoded, problem, respond_to
-
-LIVENESS = "/healthz"
-RETRY_AFTER_S = 5
+from emotone.service.problems import MEDIA_TYPE, NOT_HTTP, encoded, problem
 
 
 class TimeoutProtocol(H11Protocol):
@@ -45,22 +41,16 @@ class TimeoutProtocol(H11Protocol):
 
     @property
     def app(self) -> ASGIApp:
-        """What answers the next request: the application, or one that turns away."""
-        return self._turn_away if len(self.connections) > self.max_connections else self._app
+        """What answers the next request; beyond the limit, the application is told so."""
+        return self._crowded if len(self.connections) > self.max_connections else self._app
 
     @app.setter
     def app(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def _turn_away(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == LIVENESS:
-            await self._app(scope, receive, send)
-            return
-        message = f"more than {self.max_connections} connections are open; come again in {RETRY_AFTER_S} s"
-        response = respond_to(TooManyConnectionsError(message, RETRY_AFTER_S))
-        # Whoever waits with it open takes a place of those who are served.
-        response.headers["Connection"] = "close"
-        await response(scope, receive, send)
+    async def _crowded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["crowded"] = True
+        await self._app(scope, receive, send)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection: its first request must come."""

@@ -93,8 +93,14 @@ def segment_reply(segment: Segment) -> SegmentReply:
     )
 
 
-def job_reply(job: Job) -> JobReply:
-    """A job as the service answers it."""
+def job_reply(job: Job, decoded_s: float = 0.0, declared_s: float | None = None) -> JobReply:
+    """A job as the service answers it.
+
+    Args:
+        job: of the store.
+        decoded_s: of its recording, while it runs.
+        declared_s: duration of its recording as the header has it.
+    """
 
     def moment(seconds: float | None) -> datetime | None:
         return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
@@ -105,6 +111,8 @@ def job_reply(job: Job) -> JobReply:
         created=datetime.fromtimestamp(job.created, UTC),
         started=moment(job.started),
         finished=moment(job.finished),
+        decoded_s=_round(decoded_s),
+        declared_s=None if declared_s is None else _round(declared_s),
         problem=ProblemReply(**job.problem) if job.problem else None,
     )
 

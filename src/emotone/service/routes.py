@@ -1,46 +1,38 @@
-"""The routes of the service, under `/v1`, and those by which it is watched."""
+"""The routes of the service, under `/v1`, and those by which it is monitored."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from enum import StrEnum
-from typing import Annotated, Any, Literal
+import asyncio
+import json
+from collections.abc import Coroutine, Mapping
+from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, WebSocket
+from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Request, WebSocket
 from fastapi.responses import Response
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
-from emotone.output.formats import FORMATS, TEXT_FORMATS, as_text
 from emotone.service import metrics, problems
-from emotone.service.context import SOURCE, RecognitionSettings, ServiceContext
+from emotone.service.context import ServiceContext
 from emotone.service.disk import writing
-from emotone.service.errors import JobNotDoneError
+from emotone.service.errors import JobNotDoneError, NotListedError
+from emotone.service.job_runner import JobRunner
 from emotone.service.jobs import Job, State
-from emotone.service.replies import job_reply, model_reply, recognition_of
-from emotone.service.schemas import HealthReply, JobReply, ModelsReply, RecognitionReply
+from emotone.service.negotiation import check_request
+from emotone.service.parameters import MEDIA_TYPES, JobsQuery, RecognizeQuery, ResultQuery
+from emotone.service.replies import job_reply, model_reply
+from emotone.service.schemas import HealthReply, JobReply, JobsReply, ModelsReply, RecognitionReply
+from emotone.service.settings import RecognitionSettings
 from emotone.service.stream import serve_stream
-from emotone.service.uploads import nameless_upload, own_handle, save_upload, sync
+from emotone.service.uploads import Upload, nameless_upload, receive_upload, sha256, sync
+from emotone.service.workers.recognition import Task, as_format
 
-Format = StrEnum("Format", {name: name for name in ("json", *(name for name in TEXT_FORMATS if name != "json"))})  # type: ignore[misc]
-JSON = Format("json")
-
+_Result = TypeVar("_Result")
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
-_UPLOAD = {
-    "requestBody": {
-        "required": True,
-        "description": "A recording of any audio format: as the field `file` of a form, or as the body itself.",
-        "content": {
-            "multipart/form-data": {
-                "schema": {"type": "object", "required": ["file"], "properties": {"file": _BINARY}}
-            },
-            "application/octet-stream": {"schema": _BINARY},
-            "audio/*": {"schema": _BINARY},
-        },
-    }
-}
 
 
-def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems that a route may answer, for its OpenAPI."""
     titles: dict[int, list[str]] = {}
     for kind in problems.ALL_KINDS:
@@ -55,146 +47,202 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-_ALWAYS = (401, 403, 429, 431, 500)
-_WITH_UPLOAD = (400, 408, 413, 415, 422, 507)
+def _body_with(model: type[BaseModel]) -> dict[str, Any]:
+    """The body of a route for its OpenAPI: the recording, with the parameters as form fields."""
+    fields = {
+        name: {key: value for key, value in one.items() if key != "title"}
+        for name, one in model.model_json_schema(ref_template="#/components/schemas/{model}")["properties"].items()
+    }
+    form = {"type": "object", "required": ["file"], "properties": {"file": _BINARY, **fields}}
+    return {
+        "requestBody": {
+            "required": True,
+            "description": "A recording of any audio format, as the form field `file` or as the body itself. "
+            "Parameters can be form fields instead of being in the query.",
+            "content": {
+                "multipart/form-data": {"schema": form},
+                "application/octet-stream": {"schema": _BINARY},
+                "audio/*": {"schema": _BINARY},
+            },
+        }
+    }
+
+
+_ALWAYS = (401, 403, 406, 422, 429, 431, 500, 503)
+_WITH_UPLOAD = (400, 408, 413, 415, 507)
 _TEXTS: dict[str, Any] = {
-    FORMATS[name].media_type: {"schema": {"type": "string"}} for name in TEXT_FORMATS if name != "json"
+    kind: {"schema": {"type": "string"}} for kind in MEDIA_TYPES.values() if kind != "application/json"
 }
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(check_request)])
+probes = APIRouter()
+"""Without checks of the request: monitors send parameters of their own. A live stream checks its own."""
 
 
-# Asynchronous, though they wait for nothing: FastAPI would give each its own trip to a thread.
+# Asynchronous, though they wait for nothing: FastAPI would run each in a thread.
 async def _context(request: Request) -> ServiceContext:
     context: ServiceContext = request.app.state.context
     return context
 
 
-async def _settings(
-    channels: Annotated[
-        Literal["mix", "split"], Query(description="mix them to one, or judge each on its own, as the sides of a call")
-    ] = "mix",
-    window: Annotated[
-        float | None,
-        Query(gt=0, le=60, allow_inf_nan=False, description="length of a window in s; the model's own without"),
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        Query(ge=0, le=1, allow_inf_nan=False, description="a confidence below is unsure; the model's own without"),
-    ] = None,
-) -> RecognitionSettings:
-    return RecognitionSettings(channels, window, threshold)
-
-
 Context = Annotated[ServiceContext, Depends(_context)]
-Settings = Annotated[RecognitionSettings, Depends(_settings)]
-TheFormat = Annotated[Format, Query(alias="format", description="of the answer")]
 JobId = Annotated[str, Path(max_length=64, description="as the service gave it")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        description="chosen by the client, such as a UUID: a repeated request with the same key makes no second job",
+    ),
+]
 
 
 @router.post(
     "/v1/recognize",
     tags=["recognition"],
-    summary="Judge a recording at once",
+    summary="Recognise a recording at once",
     response_model=RecognitionReply,
-    responses={200: {"content": _TEXTS}, **_refusals(*_ALWAYS, *_WITH_UPLOAD, 503)},
-    openapi_extra=_UPLOAD,
+    responses={200: {"content": _TEXTS}, **_problems(*_ALWAYS, *_WITH_UPLOAD)},
+    openapi_extra=_body_with(RecognizeQuery),
 )
-async def recognize(request: Request, context: Context, settings: Settings, text_format: TheFormat = JSON) -> Response:
+async def recognize(request: Request, context: Context, query: Annotated[RecognizeQuery, Query()]) -> Response:
     """Send a recording of any audio format, get segments and probabilities."""
     options = context.options
-    context.check_settings(settings)
+    query.check(context.recognizer.metadata)
+    query.text_format(request)
     context.queue.check_place()
-    async with context.receiving.place(), nameless_upload(request, options, context.jobs.uploads) as file:
-
-        def work(cancelled: Any) -> str:
-            # The thread's own handle: after a time limit the work may last longer than this request.
-            with own_handle(file) as recording:
-                reply = context.judge(
-                    recording,
-                    settings,
-                    cancelled,
-                    max_duration_s=options.max_duration_s,
-                    timeout_s=options.request_timeout_s,
-                )
-                return _text(reply, text_format)
-
-        text = await context.queue.do(work, options.request_timeout_s)
-    return _response(text, text_format)
+    async with (
+        context.receiving.place(),
+        nameless_upload(request, options, context.jobs.uploads) as (file, fields),
+    ):
+        query = query.with_fields(fields)
+        query.check(context.recognizer.metadata)
+        text_format = query.text_format(request)
+        task = Task(query.settings(), text_format, options.max_duration_s, options.request_timeout_s)
+        answer = await _while_connected(request, context.queue.run(task, file))
+    context.metrics.judging_seconds.observe(answer.seconds)
+    context.metrics.audio_seconds.inc(answer.duration_s)
+    return _response(answer.text, text_format)
 
 
 @router.post(
     "/v1/jobs",
     tags=["jobs"],
-    summary="Leave a long recording",
+    summary="Add a job for a long recording",
     status_code=202,
     response_model=JobReply,
-    responses=_refusals(*_ALWAYS, *_WITH_UPLOAD),
-    openapi_extra=_UPLOAD,
+    responses=_problems(*_ALWAYS, *_WITH_UPLOAD),
+    openapi_extra=_body_with(RecognitionSettings),
 )
-async def add_job(request: Request, response: Response, context: Context, settings: Settings) -> JobReply:
-    """The recording is judged when its turn comes; a restart of the service loses no job."""
-    context.check_settings(settings)
-    context.jobs.check_place()
+async def add_job(
+    request: Request,
+    response: Response,
+    context: Context,
+    query: Annotated[RecognitionSettings, Query()],
+    idempotency_key: IdempotencyKey = None,
+) -> JobReply:
+    """The recording is recognised when its turn comes; a restart of the service loses no job."""
+    query.check(context.recognizer.metadata)
+    context.queue.check_open()
+    if idempotency_key is None:
+        context.jobs.check_place()
+    space = context.jobs.space
+    claimed = 0
+
+    def claim(n_bytes: int) -> None:
+        nonlocal claimed
+        space.claim(n_bytes)
+        claimed += n_bytes
 
     def keep() -> Job:
         sync(file)
-        return context.jobs.add(name, settings.as_dict(), _caller(request))
+        settings = query.with_fields(upload.fields)
+        settings.check(context.recognizer.metadata)
+        stored = settings.model_dump(exclude_defaults=True)
+        fingerprint = f"{upload.digest.hexdigest()} {json.dumps(stored)}" if upload.digest is not None else None
+        return context.jobs.add(
+            name, stored, _caller(request), idempotency_key=idempotency_key, fingerprint=fingerprint
+        )
 
     async with context.receiving.place():
         with writing():
             name, file = context.jobs.new_upload()
+        job = None
         try:
+            upload = Upload(file.write, digest=None if idempotency_key is None else sha256())
             with writing(), file:
-                await save_upload(request, context.options, context.options.max_job_upload_bytes, file)
+                await receive_upload(request, context.options, context.options.max_job_upload_bytes, upload, claim)
                 # A disk may take seconds for gigabytes; others are answered meanwhile.
                 job = await run_in_threadpool(keep)
-        except BaseException:
-            context.jobs.drop_upload(name)
-            raise
+        finally:
+            if job is None or job.upload != name:
+                context.jobs.drop_upload(name)
+                space.add(-claimed)
+            else:
+                space.add(job.size - claimed)
     request.app.state.runner.wake()
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return job_reply(job)
+    response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/jobs/{job.id}"
+    return _job_reply(request, job)
+
+
+@router.get(
+    "/v1/jobs",
+    tags=["jobs"],
+    summary="List one's own jobs",
+    response_model=JobsReply,
+    responses=_problems(*_ALWAYS, 404, 507),
+)
+async def list_jobs(request: Request, context: Context, query: Annotated[JobsQuery, Query()]) -> JobsReply:
+    """The newest first. Without API keys, callers cannot be told apart; then only a service for one machine lists."""
+    if not context.options.api_keys and not (context.options.is_private and not request.scope.get("forwarded")):
+        raise NotListedError(
+            "Without API keys, callers cannot be told apart, so jobs are not listed. Set --api-keys, or keep the id."
+        )
+    jobs = await run_in_threadpool(
+        context.jobs.of_owner, _caller(request), state=query.state, limit=query.limit, before=query.before
+    )
+    return JobsReply(jobs=[_job_reply(request, job) for job in jobs])
 
 
 @router.get(
     "/v1/jobs/{job_id}",
     tags=["jobs"],
-    summary="How a job stands",
+    summary="Get the state of a job",
     response_model=JobReply,
-    responses=_refusals(*_ALWAYS, 404, 422, 507),
+    responses=_problems(*_ALWAYS, 404, 507),
 )
 async def get_job(request: Request, job_id: JobId, context: Context) -> JobReply:
     """Queued, running, done or failed; a failed one says why."""
-    return job_reply(context.jobs.get(job_id, _caller(request)))
+    return _job_reply(request, context.jobs.get(job_id, _caller(request)))
 
 
 @router.get(
     "/v1/jobs/{job_id}/result",
     tags=["jobs"],
-    summary="What a job found",
+    summary="Get the result of a job",
     response_model=RecognitionReply,
-    responses={200: {"content": _TEXTS}, **_refusals(*_ALWAYS, 404, 409, 422, 507)},
+    responses={200: {"content": _TEXTS}, **_problems(*_ALWAYS, 404, 409, 507)},
 )
-def get_result(request: Request, job_id: JobId, context: Context, text_format: TheFormat = JSON) -> Response:
+def get_result(request: Request, job_id: JobId, context: Context, query: Annotated[ResultQuery, Query()]) -> Response:
     """As `/v1/recognize` would have answered."""
+    text_format = query.text_format(request)
     job = context.jobs.get(job_id, _caller(request))
     if job.state is not State.done or job.result is None:
-        raise JobNotDoneError(f"the job is {job.state}; ask /v1/jobs/{job.id} until it is done")
-    if text_format is JSON:
+        raise JobNotDoneError(f"The job is {job.state}. Poll /v1/jobs/{job.id} until it is done.")
+    if text_format == "json":
         return _response(job.result, text_format)
-    return _response(_text(RecognitionReply.model_validate_json(job.result), text_format), text_format)
+    return _response(as_format(RecognitionReply.model_validate_json(job.result), text_format), text_format)
 
 
 @router.delete(
     "/v1/jobs/{job_id}",
     tags=["jobs"],
-    summary="Forget a job",
+    summary="Delete a job",
     status_code=204,
-    responses=_refusals(*_ALWAYS, 404, 422, 507),
+    responses=_problems(*_ALWAYS, 404, 507),
 )
 async def delete_job(request: Request, job_id: JobId, context: Context) -> Response:
-    """Whatever its state; its recording and its result are deleted."""
+    """In any state; its recording and its result are deleted."""
     await run_in_threadpool(context.jobs.delete, job_id, _caller(request))
     request.app.state.runner.cancel(job_id)
     return Response(status_code=204)
@@ -203,48 +251,48 @@ async def delete_job(request: Request, job_id: JobId, context: Context) -> Respo
 @router.get(
     "/v1/models",
     tags=["recognition"],
-    summary="Which model judges",
+    summary="Describe the model",
     response_model=ModelsReply,
-    responses=_refusals(401, 403, 500),
+    responses=_problems(401, 403, 406, 422, 500, 503),
 )
 async def models(context: Context) -> ModelsReply:
-    """What it tells apart, what it learnt from, and its measured scores with their protocols."""
+    """Its labels, its training corpora, and its measured scores with their protocols."""
     return ModelsReply(models=[model_reply(context.recognizer.metadata, context.recognizer.unsure_threshold)])
 
 
-@router.websocket("/v1/stream")
+@probes.websocket("/v1/stream")
 async def stream(socket: WebSocket) -> None:
     """Live: see `emotone.service.stream`."""
     await serve_stream(socket, socket.app.state.context)
 
 
-@router.get("/healthz", tags=["watching"], summary="Whether it lives", response_model=HealthReply)
+@probes.get("/healthz", tags=["monitoring"], summary="Whether the process lives", response_model=HealthReply)
 async def health() -> HealthReply:
-    """For a supervisor: no answer means start it again."""
+    """For a supervisor, which restarts it when there is no answer."""
     return HealthReply(status="alive")
 
 
-@router.get(
+@probes.get(
     "/readyz",
-    tags=["watching"],
-    summary="Whether it can work",
+    tags=["monitoring"],
+    summary="Whether a request would be answered soon",
     response_model=HealthReply,
     responses={503: {"model": HealthReply}},
 )
 async def ready(context: Context, response: Response) -> HealthReply:
-    """For a balancer: 503 while it ends, or while its queue is full."""
-    if context.ready and context.queue.waiting < context.options.max_waiting:
+    """For a load balancer: 503 while the service shuts down, or while its queue is full or does not move."""
+    if not context.draining and not context.queue.stalled:
         return HealthReply(status="ready")
     response.status_code = 503
-    return HealthReply(status="busy" if context.ready else "ending")
+    return HealthReply(status="ending" if context.draining else "busy")
 
 
-@router.get(
+@probes.get(
     "/metrics",
-    tags=["watching"],
-    summary="Figures for Prometheus",
+    tags=["monitoring"],
+    summary="Metrics for Prometheus",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **_refusals(401)},
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **_problems(401)},
 )
 async def figures(context: Context) -> Response:
     """Requests, times, queues, jobs."""
@@ -257,15 +305,15 @@ async def figures(context: Context) -> Response:
 
 @router.get(
     "/problems/{name}",
-    tags=["watching"],
-    summary="What a problem means",
+    tags=["monitoring"],
+    summary="Explain a type of problem",
     response_model=dict[str, Any],
-    responses=_refusals(403, 404, 422, 500),
+    responses=_problems(403, 404, 406, 422, 500, 503),
 )
 async def explain(name: str) -> Mapping[str, Any]:
-    """The title and status of a kind of problem, by the end of its type."""
+    """The title and status of a type of problem, by the end of its `type`."""
     if (kind := problems.named(name)) is None:
-        raise HTTPException(404, f"no such kind of problem; known are {', '.join(problems.NAMES)}")
+        raise HTTPException(404, f"Unknown type of problem. Known: {', '.join(problems.NAMES)}.")
     return {"type": f"/problems/{kind.name}", "title": kind.title, "status": kind.status}
 
 
@@ -274,11 +322,33 @@ def _caller(request: Request) -> str:
     return caller
 
 
-def _text(reply: RecognitionReply, text_format: Format) -> str:
-    if text_format is JSON:
-        return reply.model_dump_json()
-    return as_text([recognition_of(reply, SOURCE)], text_format.value)
+def _job_reply(request: Request, job: Job) -> JobReply:
+    runner: JobRunner = request.app.state.runner
+    return job_reply(job, *runner.progress(job.id))
 
 
-def _response(text: str, text_format: Format) -> Response:
-    return Response(text.encode("utf-8"), media_type=FORMATS[text_format.value].media_type)
+async def _while_connected(request: Request, work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Await work, and cancel it when the client closes the connection.
+
+    Raises:
+        ClientDisconnect: the client is gone.
+    """
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_until_disconnected(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        return task.result()
+    finally:
+        task.cancel()
+        gone.cancel()
+
+
+async def _until_disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _response(text: str, text_format: str) -> Response:
+    return Response(text.encode("utf-8"), media_type=MEDIA_TYPES[text_format])

@@ -215,6 +215,8 @@ class JobReply(BaseModel):
                 "created": "2026-01-31T12:00:00Z",
                 "started": None,
                 "finished": None,
+                "decoded_s": 0.0,
+                "declared_s": None,
                 "problem": None,
             }
         }
@@ -225,7 +227,17 @@ class JobReply(BaseModel):
     created: datetime
     started: datetime | None
     finished: datetime | None
+    decoded_s: float = Field(description="seconds of the recording that were decoded so far, while it runs")
+    declared_s: float | None = Field(description="duration that the recording declares, once it is known")
     problem: ProblemReply | None = Field(description="why it failed, else null")
+
+
+class JobsReply(BaseModel):
+    """Jobs, newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"jobs": []}})
+
+    jobs: list[JobReply]
 
 
 class HealthReply(BaseModel):

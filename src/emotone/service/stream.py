@@ -26,17 +26,22 @@ from emotone.audio import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, stream_audio
 from emotone.errors import EmotoneError
 from emotone.listening.live import LiveRecognizer
 from emotone.service.access import bearer, check_key
-from emotone.service.context import SOURCE, ServiceContext
-from emotone.service.errors import RequestError, SlowClientError, StreamError, TooLongError
+from emotone.service.context import ServiceContext
+from emotone.service.errors import RequestError, ShuttingDownError, SlowClientError, StreamError, TooLongError
+from emotone.service.limits import SocketPlace
 from emotone.service.middleware import authorize
-from emotone.service.problems import problem_of
+from emotone.service.problems import problem_of, respond_to
 from emotone.service.replies import segment_reply
+from emotone.service.workers.recognition import SOURCE
 
 _log = logging.getLogger("emotone.service")
 
 _WAITING_MESSAGES = 32
+_LAST_S = 5.0
+"""For the last segments, when the service shuts down."""
 _HEAD_BYTES = 4096
 _REFUSED = 1008
+_RESTART = 1012
 _SAMPLE = np.dtype("<i2")
 
 
@@ -60,21 +65,25 @@ async def serve_stream(socket: WebSocket, context: ServiceContext) -> None:
         context: of the service.
     """
     try:
+        context.queue.check_open()
         authorize(context, socket.scope, socket.headers, with_key=False)
-    except RequestError as refusal:
-        _log.info("stream refused: %s", refusal)
-        await socket.close(_REFUSED)
+    except RequestError as error:
+        response = respond_to(error)
+        try:
+            await socket.send_denial_response(response)
+        except RuntimeError:  # the server cannot send one
+            await socket.close(_REFUSED)
         return
     await socket.accept()
     try:
         stream = _Stream(socket, context)
-        # Who has not shown a key yet takes no place from those who have.
+        # A client that has not shown a key yet takes no place from those that have.
         async with context.arriving.place():
             start = await stream.first_message()
-        async with context.streams.place():
+        async with context.streams.place() as place:
             context.metrics.streams.inc()
             try:
-                await stream.run(start)
+                await stream.run(start, place)
             finally:
                 context.metrics.streams.dec()
     except WebSocketDisconnect:
@@ -88,7 +97,8 @@ async def serve_stream(socket: WebSocket, context: ServiceContext) -> None:
 async def _say_problem(socket: WebSocket, error: Exception) -> None:
     try:
         await socket.send_json({"type": "problem", "problem": problem_of(error)})
-        await socket.close(_REFUSED if isinstance(error, EmotoneError) else 1011)
+        code = _RESTART if isinstance(error, ShuttingDownError) else _REFUSED
+        await socket.close(code if isinstance(error, EmotoneError) else 1011)
     except (WebSocketDisconnect, RuntimeError):
         return
 
@@ -101,7 +111,7 @@ class _Stream:
         self._loop = asyncio.get_running_loop()
         self._sound: queue.Queue[bytes] = queue.Queue(_WAITING_MESSAGES)
 
-    async def run(self, start: Start) -> None:
+    async def run(self, start: Start, place: SocketPlace) -> None:
         judge = _judge_of(self._context, start.threshold)
         metadata = self._context.recognizer.metadata
         rate = start.sample_rate or metadata.sample_rate
@@ -112,11 +122,19 @@ class _Stream:
         thread = Thread(target=self._listen, args=(live, blocks, outcome), name="stream", daemon=True)
         await self._socket.send_json({"type": "ready", "labels": list(metadata.labels), "model": metadata.name})
         thread.start()
-        receiving = asyncio.ensure_future(self._receive())
+        receiving = asyncio.ensure_future(self._receive(place))
+        ending = asyncio.ensure_future(self._context.ending.wait())
         # The sound may end first, and then nobody asks how receiving ended.
         receiving.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            await asyncio.wait({receiving, outcome}, return_when=asyncio.FIRST_COMPLETED)
+            ends: set[asyncio.Future[Any]] = {receiving, outcome, ending}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if ending.done() and not receiving.done() and not outcome.done():
+                # What was heard so far is still answered.
+                receiving.cancel()
+                await self._put(b"")
+                await asyncio.wait_for(outcome, _LAST_S)
+                raise ShuttingDownError
             if receiving.done():
                 receiving.result()
                 await asyncio.wait_for(outcome, self._context.options.request_timeout_s)
@@ -125,6 +143,7 @@ class _Stream:
             await self._socket.close()
         finally:
             receiving.cancel()
+            ending.cancel()
             pipe.closed = True
             await self._put(b"", patience=False)
 
@@ -135,20 +154,26 @@ class _Stream:
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, one['loc']))} {one['msg']}".strip() for one in error.errors())
             raise StreamError(f'the first message is {{"type": "start", ...}}: {wrong}') from error
+        if names := ", ".join(sorted(self._socket.query_params)):
+            raise StreamError(
+                f"Unknown query parameters: {names[:80]}. Settings and the key belong in the first message."
+            )
         options = self._context.options
         if options.api_keys:
             headers = self._socket.headers
-            check_key(options.api_keys, start.key or bearer(headers.get("authorization")) or headers.get("x-api-key"))
+            key = start.key or bearer(headers.get("authorization")) or headers.get("x-api-key")
+            self._socket.scope["caller"] = check_key(options.api_keys, key)
         if start.encoding == "pcm16" and not MIN_SAMPLE_RATE <= (start.sample_rate or 0) <= MAX_SAMPLE_RATE:
             raise StreamError(f"pcm16 needs a sample_rate from {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE}")
         return start
 
-    async def _receive(self) -> None:
+    async def _receive(self, place: SocketPlace) -> None:
         """Everything until `stop`; an empty piece ends the sound."""
         while True:
             message = await self._next()
             if (sound := message.get("bytes")) is not None:
                 if sound:
+                    place.received(len(sound))
                     await self._put(sound)
                 continue
             try:

@@ -1,108 +1,146 @@
-"""Uploads: streamed to disk as they come, under no name at all or a random one.
+"""Uploads: streamed to disk as they come, without a name or under a random one.
 
-A recording that is answered at once goes to a file without a name, which vanishes with the process, however it ends; a
-clip stays in memory. What a client calls its file is not kept.
+A recording that is answered at once goes to a file without a name, which vanishes with the process, however that ends;
+a short one stays in memory. What a client calls its file is not kept.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from fastapi import Request
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from fastapi.exceptions import RequestValidationError
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from emotone.service.disk import writing
 from emotone.service.errors import BadUploadError, EncodedBodyError, SlowClientError, TooLargeError
 from emotone.service.options import ServiceOptions
 
-FIELD = b"file"
+FIELD = "file"
 
 _IN_MEMORY_BYTES = 256 * 1024
-"""Eight seconds of 16-bit sound at 16 kHz: to make a file of it costs more than to receive it."""
+"""Eight seconds of 16-bit sound at 16 kHz: to write it to a file costs more than to receive it."""
 
-# Each part costs the event loop some microseconds; a body of nothing but parts would cost it half a minute.
-_MAX_PARTS = 32
-# Newer versions of the parser have such a limit of their own; older ones gather headers without an end.
-_MAX_HEADER_BYTES = 4096
+# Each part costs the event loop some microseconds; a body of nothing but parts would take half a minute.
+_MAX_FIELDS = 32
+_MAX_FIELD_BYTES = 4096
+
+
+@dataclass
+class Upload:
+    """A recording that is received.
+
+    Attributes:
+        write: takes its bytes.
+        size: bytes so far.
+        fields: the other fields of its form.
+        digest: SHA-256 of its bytes; None where it is not needed.
+    """
+
+    write: Callable[[bytes], Any]
+    size: int = 0
+    fields: dict[str, str] = field(default_factory=dict)
+    digest: Any = None
+
+    def add(self, data: bytes) -> int:
+        """The next bytes."""
+        self.write(data)
+        self.size += len(data)
+        if self.digest is not None:
+            self.digest.update(data)
+        return len(data)
+
+
+class Spool:
+    """A file in memory, which moves to the disk, without a name, when it grows."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file: BinaryIO = io.BytesIO()
+        self._folder = folder
+
+    def write(self, data: bytes) -> None:
+        """The next bytes."""
+        if isinstance(self.file, io.BytesIO) and self.file.tell() + len(data) > _IN_MEMORY_BYTES:
+            disk = cast(BinaryIO, tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115 - closed by the owner
+            disk.write(self.file.getbuffer())
+            self.file = disk
+        self.file.write(data)
 
 
 @asynccontextmanager
-async def nameless_upload(request: Request, options: ServiceOptions, folder: Path) -> AsyncIterator[BinaryIO]:
-    """The recording in a request, at its start: on disk without a name, or in memory where it is a clip's size.
+async def nameless_upload(
+    request: Request, options: ServiceOptions, folder: Path
+) -> AsyncIterator[tuple[BinaryIO, dict[str, str]]]:
+    """The recording in a request, at its start, on disk without a name or in memory; and the other form fields.
 
     Raises:
-        RequestError: as `save_upload`.
+        RequestError: as `receive_upload`.
         StorageError: the disk has no room for it.
     """
-    with (
-        writing(),
-        tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=str(folder)) as spooled,
-    ):
-        file = cast(BinaryIO, spooled)
-        await save_upload(request, options, options.max_upload_bytes, file)
-        file.seek(0)
-        yield file
+    with writing():
+        spool = Spool(folder)
+        try:
+            upload = Upload(spool.write)
+            await receive_upload(request, options, options.max_upload_bytes, upload)
+            spool.file.flush()
+            yield spool.file, upload.fields
+        finally:
+            spool.file.close()
 
 
-def own_handle(upload: BinaryIO) -> BinaryIO:
-    """A handle of one's own on a nameless upload, at its start, for a thread that may outlast the request.
-
-    To ask a file in memory for its number would put it on the disk.
-    """
-    size = upload.seek(0, os.SEEK_END)
-    upload.seek(0)
-    if size <= _IN_MEMORY_BYTES:
-        return io.BytesIO(upload.read())
-    return os.fdopen(os.dup(upload.fileno()), "rb")
-
-
-async def save_upload(request: Request, options: ServiceOptions, max_bytes: int, file: BinaryIO) -> int:
-    """Write the recording in a request to a file: the body itself, or the field `file` of a form.
+async def receive_upload(
+    request: Request,
+    options: ServiceOptions,
+    max_bytes: int,
+    upload: Upload,
+    claim: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Receive the recording in a request: the body itself, or the field `file` of a form.
 
     Args:
         request: whose body has not been read yet.
         options: of the service.
         max_bytes: of the body.
-        file: to write to.
-    Returns:
-        the bytes written.
+        upload: to fill.
+        claim: called with the size of each piece before it is written; may raise.
     Raises:
-        BadUploadError: no form that can be read, or without the field, or nothing at all.
+        BadUploadError: a form that cannot be read or has no `file`, or nothing at all.
+        RequestValidationError: a form field is given twice.
         EncodedBodyError: the body is compressed.
-        TooLargeError: more than `max_bytes`, by its head or in fact.
+        TooLargeError: more than `max_bytes`, as declared or in fact.
         SlowClientError: a piece takes too long, or they come too slowly.
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
-        raise EncodedBodyError(f"Content-Encoding: {encoding[:40]}; send the recording as it is")
-    kind, parameters = parse_options_header(request.headers.get("content-type", ""))
-    body = _pieces(request, options, max_bytes)
+        raise EncodedBodyError(f"Content-Encoding {encoding[:40]!r} is not supported. Send the recording unencoded.")
+    kind, _ = parse_options_header(request.headers.get("content-type", ""))
+    body = _pieces(request, options, max_bytes, claim)
     if kind == b"multipart/form-data":
-        form = _Form(parameters.get(b"boundary", b""), file.write)
-        async for piece in body:
-            form.feed(piece)
-        form.finish()
+        await _Form(request.headers, body, upload).receive()
     else:
         async for piece in body:
-            file.write(piece)
-    size = file.tell()
-    if not size:
-        raise BadUploadError("nothing was sent; send the recording as the body, or as the field `file` of a form")
-    return size
+            upload.add(piece)
+    if not upload.size:
+        raise BadUploadError("The request has no recording. Send it as the body, or as the form field `file`.")
 
 
-async def _pieces(request: Request, options: ServiceOptions, max_bytes: int) -> AsyncIterator[bytes]:
+async def _pieces(
+    request: Request, options: ServiceOptions, max_bytes: int, claim: Callable[[int], None]
+) -> AsyncGenerator[bytes, None]:
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > max_bytes:
-        raise TooLargeError(f"{int(declared):,} bytes announced; {max_bytes:,} are the most")
+        raise TooLargeError(f"The upload declares {int(declared):,} bytes (limit: {max_bytes:,}).")
     received, begun = 0, asyncio.get_running_loop().time()
     pieces = request.stream()
     while True:
@@ -112,92 +150,86 @@ async def _pieces(request: Request, options: ServiceOptions, max_bytes: int) -> 
         except StopAsyncIteration:
             return
         except TimeoutError:
-            raise SlowClientError(f"nothing came for {options.idle_timeout_s:g} s after {received:,} bytes") from None
+            raise SlowClientError(
+                f"No data was received for {options.idle_timeout_s:g} s after {received:,} bytes."
+            ) from None
         received += len(piece)
         if received > max_bytes:
-            raise TooLargeError(f"more than {max_bytes:,} bytes; that is the most")
+            raise TooLargeError(f"The upload has more than {max_bytes:,} bytes, the limit.")
         elapsed_s = asyncio.get_running_loop().time() - begun
         if elapsed_s > options.idle_timeout_s and received < options.min_upload_rate * elapsed_s:
-            raise SlowClientError(f"{received:,} bytes in {elapsed_s:.0f} s; {options.min_upload_rate:g} B/s expected")
+            raise SlowClientError(
+                f"The upload is too slow: {received:,} bytes in {elapsed_s:.0f} s "
+                f"(at least {options.min_upload_rate:g} bytes/s)."
+            )
         if piece:
+            claim(len(piece))
             yield piece
 
 
-class _Form:
-    """A form that is read as it comes; the field `file` goes to `write`, all others nowhere."""
+class _Form(MultiPartParser):
+    """Starlette's parser, but for where the recording goes: to the upload, as it comes, with or without a file name."""
 
-    def __init__(self, boundary: bytes, write: Callable[[bytes], int]) -> None:
-        self._write = write
-        self._header = b""
-        self._value = b""
-        self._wanted = False
-        self._found = self._parts = 0
+    def __init__(self, headers: Headers, stream: AsyncGenerator[bytes, None], upload: Upload) -> None:
+        super().__init__(headers, stream, max_files=_MAX_FIELDS, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES)
+        self._upload = upload
         self._ended = False
-        if not boundary:
-            raise BadUploadError("a form without a boundary; send `multipart/form-data; boundary=...`")
-        try:
-            self._parser = MultipartParser(
-                boundary,
-                {
-                    "on_header_begin": self._begin_header,
-                    "on_header_field": self._add_header,
-                    "on_header_value": self._add_value,
-                    "on_header_end": self._end_header,
-                    "on_part_begin": self._begin_part,
-                    "on_part_data": self._add_data,
-                    "on_end": self._end,
-                },
-            )
-        except FormParserError as error:
-            raise BadUploadError(f"the form cannot be read: {error}") from error
+        self._n_files = 0
 
-    def feed(self, piece: bytes) -> None:
-        """The next bytes of the body."""
+    async def receive(self) -> None:
         try:
-            self._parser.write(piece)
-        except FormParserError as error:
-            raise BadUploadError(f"the form cannot be read: {error}") from error
-
-    def finish(self) -> None:
-        """Judge the form when all of it is there."""
+            form = await self.parse()
+        except MultiPartException as error:
+            raise BadUploadError(f"The form cannot be read: {error.message}") from error
         if not self._ended:
-            raise BadUploadError("the form ends before its last boundary")
-        if self._found != 1:
-            raise BadUploadError(f"the form has {self._found} fields `file`; expected one, with the recording")
+            raise BadUploadError("The form is incomplete: its last boundary is missing.")
+        if not self._n_files:
+            raise BadUploadError("The form has no field `file`. Send the recording in it.")
+        for name, value in form.multi_items():
+            if not isinstance(value, str):
+                continue
+            if name in self._upload.fields:
+                raise _invalid(name, "The field is given more than once.")
+            self._upload.fields[name] = value
 
-    def _begin_part(self) -> None:
-        self._wanted = False
-        self._parts += 1
-        if self._parts > _MAX_PARTS:
-            raise BadUploadError(f"the form has more than {_MAX_PARTS} parts; one is wanted, `file`")
+    def on_headers_finished(self) -> None:
+        super().on_headers_finished()
+        part = self._current_part
+        if part.file is not None:
+            part.file.file.close()
+            if part.field_name != FIELD:
+                raise _invalid(part.field_name, "Only the field `file` can hold a file.")
+        if part.field_name == FIELD:
+            self._n_files += 1
+            if self._n_files > 1:
+                raise BadUploadError("The form has more than one field `file`. Send one recording per request.")
+            part.file = _Sink(self._upload)
 
-    def _begin_header(self) -> None:
-        self._header = self._value = b""
-
-    def _add_header(self, data: bytes, start: int, end: int) -> None:
-        self._header = self._joined(self._header, data[start:end])
-
-    def _add_value(self, data: bytes, start: int, end: int) -> None:
-        self._value = self._joined(self._value, data[start:end])
-
-    def _joined(self, text: bytes, more: bytes) -> bytes:
-        if len(text) + len(more) > _MAX_HEADER_BYTES:
-            raise BadUploadError(f"a part of the form has a header of more than {_MAX_HEADER_BYTES:,} bytes")
-        return text + more
-
-    def _end_header(self) -> None:
-        if self._header.lower() == b"content-disposition":
-            _, parameters = parse_options_header(self._value)
-            if parameters.get(b"name") == FIELD:
-                self._wanted = True
-                self._found += 1
-
-    def _add_data(self, data: bytes, start: int, end: int) -> None:
-        if self._wanted and self._found == 1:
-            self._write(data[start:end])
-
-    def _end(self) -> None:
+    def on_end(self) -> None:
         self._ended = True
+
+
+class _Sink(UploadFile):
+    """The recording of a form, as the parser writes it."""
+
+    def __init__(self, upload: Upload) -> None:
+        super().__init__(io.BytesIO())
+        self._upload = upload
+
+    async def write(self, data: bytes) -> None:
+        self._upload.add(data)
+
+    async def seek(self, offset: int) -> None:
+        pass
+
+
+def _invalid(name: str, message: str) -> RequestValidationError:
+    return RequestValidationError([{"loc": ("form", name[:80]), "msg": message, "type": "value_error"}])
+
+
+def sha256() -> Any:
+    """An empty digest for `Upload`."""
+    return hashlib.sha256()
 
 
 def sync(file: BinaryIO) -> None:

@@ -1,0 +1,106 @@
+"""Recognise one recording within the service's limits; runs in a worker process."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+from emotone.audio import AudioInfo, AudioTruncatedWarning
+from emotone.listening.reading import Reading
+from emotone.listening.recognizer import Recognizer
+from emotone.output.formats import as_text
+from emotone.service.errors import TooLongError
+from emotone.service.replies import recognition_of, reply_of
+from emotone.service.schemas import RecognitionReply
+from emotone.service.settings import RecognitionSettings
+
+SOURCE = "recording"
+"""What every recording is called: the client's name for it is not kept."""
+
+Progress = Callable[[float, float | None], None]
+"""Called with the seconds decoded so far, and the declared duration where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a worker process is asked to do with a recording.
+
+    Attributes:
+        settings: how to recognise it.
+        text_format: of the answer, a name from the output formats.
+        max_duration_s: more decoded seconds than this are refused, whatever the header declares.
+        timeout_s: after this the process is killed.
+    """
+
+    settings: RecognitionSettings
+    text_format: str
+    max_duration_s: float
+    timeout_s: float
+
+
+def recognize(recognizer: Recognizer, file: BinaryIO, task: Task, progress: Progress) -> tuple[str, float]:
+    """The answer to a task as text, and the duration of the recording in seconds.
+
+    Args:
+        recognizer: the model.
+        file: the recording, open for reading.
+        task: what to do.
+        progress: called while the recording is decoded.
+    Raises:
+        AudioError: the recording cannot be used.
+        TooLongError: it is longer than the task allows.
+    """
+    threshold = task.settings.threshold
+    if threshold is not None:
+        recognizer = copy.copy(recognizer)
+        recognizer.unsure_threshold = threshold
+    declared_s: float | None = None
+
+    def on_open(info: AudioInfo) -> None:
+        nonlocal declared_s
+        declared_s = info.duration_s
+        _check_duration(declared_s or 0.0, task.max_duration_s)
+
+    def on_decoded(seconds: float) -> None:
+        _check_duration(seconds, task.max_duration_s)
+        progress(seconds, declared_s)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", AudioTruncatedWarning)
+        recognition = Reading(
+            recognizer,
+            cast(BinaryIO, _NamedFile(file)),
+            channels=task.settings.channels,
+            options=task.settings.options(),
+            on_open=on_open,
+            on_decoded=on_decoded,
+        ).recognition()
+    notices = [str(one.message) for one in caught]
+    reply = reply_of(recognition, recognizer.metadata, recognizer.unsure_threshold, notices)
+    return as_format(reply, task.text_format), recognition.duration_s
+
+
+def as_format(reply: RecognitionReply, text_format: str) -> str:
+    """An answer in one of the text formats."""
+    if text_format == "json":
+        return reply.model_dump_json()
+    return as_text([recognition_of(reply, SOURCE)], text_format)
+
+
+def _check_duration(duration_s: float, max_duration_s: float) -> None:
+    if duration_s > max_duration_s:
+        raise TooLongError(f"The recording is longer than {max_duration_s:g} s, the limit here.")
+
+
+class _NamedFile:
+    """A file under the name that messages use."""
+
+    name = SOURCE
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+        self.seekable, self.readable = file.seekable, file.readable
