@@ -148,3 +148,49 @@ def test_a_stream_wants_the_key_in_its_first_message(serve: Any) -> None:
         with client.websocket_connect("ws://localhost/v1/stream") as socket:
             socket.send_json({"type": "start", "sample_rate": RATE, **given})
             assert socket.receive_json()["type"] == answer
+
+
+def test_an_idle_stream_gives_its_place_to_a_newcomer(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = serve(max_streams=1)
+    places = client.app.state.context.streams
+    start = {"type": "start", "sample_rate": RATE}
+    with client.websocket_connect("ws://localhost/v1/stream") as idle:
+        idle.send_json(start)
+        assert idle.receive_json()["type"] == "ready"
+        monkeypatch.setattr(places, "_idle_s", 0.0)
+        with client.websocket_connect("ws://localhost/v1/stream") as second:
+            second.send_json(start)
+            assert second.receive_json()["type"] == "ready"
+            assert "idle" in messages(idle)[-1]["problem"]["detail"]
+            second.send_json({"type": "stop"})
+            assert messages(second)[-1]["type"] == "done"
+
+
+def test_sockets_that_never_begin_cannot_lock_others_out(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = serve(max_receiving=1)
+    monkeypatch.setattr(client.app.state.context.arriving, "_idle_s", 0.0)
+    with (
+        client.websocket_connect("ws://localhost/v1/stream") as silent,
+        client.websocket_connect("ws://localhost/v1/stream") as second,
+    ):
+        second.send_json({"type": "start", "sample_rate": RATE})
+        assert second.receive_json()["type"] == "ready"
+        assert messages(silent)[-1]["problem"]["status"] == 429
+
+
+def test_a_stream_ends_with_its_last_segments_when_the_service_shuts_down(client: TestClient, talk: np.ndarray) -> None:
+    with client.websocket_connect("ws://localhost/v1/stream") as socket:
+        socket.send_json({"type": "start", "sample_rate": RATE})
+        assert socket.receive_json()["type"] == "ready"
+        socket.send_bytes(talk[: 3 * RATE].tobytes())
+        assert socket.receive_json()["type"] in ("current", "segment")
+        client.portal.call(client.app.state.context.drain)  # type: ignore[union-attr,attr-defined]
+        found = messages(socket)
+    assert any(one["type"] == "segment" for one in found)
+    assert found[-1]["problem"]["type"] == "/problems/shutting-down"
+
+
+def test_a_query_of_a_stream_is_not_ignored(client: TestClient) -> None:
+    with client.websocket_connect("ws://localhost/v1/stream?api_key=x") as socket:
+        socket.send_json({"type": "start", "sample_rate": RATE})
+        assert "api_key" in messages(socket)[-1]["problem"]["detail"]
