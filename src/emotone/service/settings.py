@@ -34,6 +34,10 @@ class RecognitionSettings(BaseModel):
         None, description="a confidence below this is unsure; default: the model's"
     )
 
+    track: int | None = Field(
+        None, ge=1, description="number of the audio track, from 1, of a file that has several; default: the main one"
+    )
+
     def with_fields(self, fields: Mapping[str, str]) -> Self:
         """These settings, given in a query, with those given as form fields.
 
@@ -56,7 +60,7 @@ class RecognitionSettings(BaseModel):
 
     def options(self) -> TimelineOptions:
         """The options for a recognizer."""
-        return TimelineOptions(window_s=self.window)
+        return TimelineOptions(window_s=self.window, track=self.track)
 
     def check(self, metadata: ModelMetadata) -> None:
         """Check, before a recording is read, that the model can do this.
