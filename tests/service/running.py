@@ -47,7 +47,7 @@ def running(folder: Path, model: Path, *arguments: str, port: int = 0) -> Iterat
         process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, "OMP_NUM_THREADS": "1"})
     service = RunningService(process, f"http://127.0.0.1:{port}", port, data_dir, log)
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 300
         while True:
             try:
                 urllib.request.urlopen(f"{service.url}/readyz", timeout=5).close()
