@@ -24,6 +24,7 @@ from emotone.experiments.paper_tables.rows import PAIRS
 REPO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO))
 
+from benchmarks.learning_curve import learning_curve  # noqa: E402
 from benchmarks.results_tables import (  # noqa: E402
     RESULTS,
     Row,
@@ -179,6 +180,7 @@ def page() -> str:
             "Computing in fewer bits is not offered. In int8 the answer depends on what else is in the batch, and a processor without VNNI has "
             "little or nothing from it; in fp16 ONNX Runtime has no convolutions for such a processor and takes the casts out again.\n",
             variants(),
+            *learning_curve(),
             "\n## RAVDESS, the 6 folds of EmoBox, 8 classes\n",
             table([ravdess]),
             recalls([ravdess]),
