@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[list[str], str | None]] = {
     "listen -": (["listen", "-", "--format", "jsonl"], None),
     "corpora list": (["corpora", "list"], None),
     "corpora check": (["corpora", "check", "manifest", "{manifest}"], None),
+    "corpora describe": (["corpora", "describe", "manifest", "{manifest}", "--html", "{out}/mine.html"], None),
     "recipes list": (["recipes", "list"], None),
     "recipes show": (["recipes", "show", "default"], None),
     "recipes show --full": (["recipes", "show", "default", "--full"], "train"),

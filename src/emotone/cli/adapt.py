@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emotone.cli.options import MapOption, ModelOption, label_rules
+from emotone.cli.options import MapOption, ModelOption, OverwriteOption, check_model_output, label_rules
 
 if TYPE_CHECKING:
     from emotone.adaptation.new_head import Measured, NewHead
@@ -35,6 +35,7 @@ def adapt(
     ] = None,
     map_: MapOption = None,
     name: Annotated[str | None, typer.Option("--name", help="Of the new model. [default: the output's name]")] = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Adapt a model to recordings of your own, in seconds and without PyTorch (extra `adapt`).
 
@@ -47,6 +48,7 @@ def adapt(
     from emotone.errors import CorpusError
 
     require_onnx()
+    check_model_output(output, inputs=[*sources, *([] if model is None else [model])], overwrite=overwrite)
     tables = [source for source in sources if source.suffix.lower() in TABLES]
     if tables and len(sources) > 1:
         raise CorpusError(f"got {tables[0]} and other sources; give one manifest, or recordings without labels")
@@ -129,15 +131,16 @@ def _warn(warnings: Sequence[str]) -> None:
 
 
 def _print_recentred(result: Recentred, recordings: Recordings) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from emotone.cli.terminal import table_console
 
     table = Table("class", "shift of its logit", "predicted before", "predicted after")
     for label, shift, before, after in zip(
         result.metadata.labels, result.shift, result.before, result.after, strict=True
     ):
         table.add_row(label, f"{shift:+.2f}", f"{before:.0%}", f"{after:.0%}")
-    Console().print(table)
+    table_console().print(table)
     print(
         f"{result.changed} of {len(recordings)} recordings are predicted differently. The shift counts "
         f"{result.weight:.2f} of what would make all classes equally probable, because there are {len(recordings)} "

@@ -1,26 +1,28 @@
-"""`emotone corpora`: what corpora there are, and whether a folder holds one whole."""
+"""`emotone corpora`: list, check and describe corpora."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emotone.cli.options import MapOption, label_rules
+from emotone.cli.options import MapOption, OverwriteOption, label_rules
 from emotone.cli.terminal import table_console
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from emotone.corpora.check import CorpusReport
+    from emotone.corpora.description import Description
 
 app = typer.Typer(
     name="corpora",
-    help="Corpora: what there is, and whether a folder holds one whole.",
+    help="Corpora: list them, check that a folder is complete, describe what it holds.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -74,10 +76,50 @@ def check_corpus(
     Exits with 0 where all is in order but for the release's own known faults, with 1 where something was found, and
     with 4 where the folder does not hold the corpus at all.
     """
+    from emotone.corpora.check import check
+
+    with _decoding() as advance:
+        report = check(name, directory, labels=label_rules(map_), quick=quick, progress=advance)
+    _print_report(report, table_console(), None if everything else SHOWN)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@app.command("describe")
+def describe_corpus(
+    name: Annotated[str, typer.Argument(help="The corpus, as `emotone corpora list` names it.")],
+    directory: Annotated[Path, typer.Argument(help="Its folder; for `manifest`, the manifest.")],
+    map_: MapOption = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Also write one self-contained HTML page with histograms.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help=f"Print every line, not the first {SHOWN} of each list.")
+    ] = False,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Show classes by speaker, sexes, durations, levels, and silent and clipped recordings."""
+    from emotone.corpora import read_corpus
+    from emotone.corpora.description import describe
+    from emotone.corpora.description_page import page
+    from emotone.files import check_replaceable, write_text
+
+    if html is not None:
+        check_replaceable(html, "an HTML page", lambda old: old.startswith(b"<!doctype html>"), overwrite=overwrite)
+    corpus = read_corpus(name, directory, labels=label_rules(map_))
+    with _decoding() as advance:
+        found = describe(corpus, progress=advance)
+    _print_description(found, table_console(), None if everything else SHOWN)
+    if html is not None:
+        write_text(html, page(found))
+        print(f"{html}: the same as a page, with histograms")
+
+
+@contextmanager
+def _decoding() -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error; lines now and then where that is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from emotone.corpora.check import check
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
@@ -92,10 +134,41 @@ def check_corpus(
                 printed = time.monotonic()
                 print(f"decoding: {done} of {total}", file=sys.stderr)
 
-        report = check(name, directory, labels=label_rules(map_), quick=quick, progress=advance)
-    _print_report(report, table_console(), None if everything else SHOWN)
-    if not report.ok:
-        raise typer.Exit(1)
+        yield advance
+
+
+def _print_description(found: Description, console: Console, shown: int | None) -> None:
+    from rich.table import Table
+
+    from emotone.corpora.description import QUANTILES, quantiles
+    from emotone.corpora.description_page import summary
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    say(f"{found.name}: {summary(found)}")
+    classes = Table("class", "utterances", "minutes", "median level, dB")
+    for emotion, (number, seconds, level) in found.by_class.items():
+        classes.add_row(emotion, str(number), f"{seconds / 60:.1f}", f"{level:.1f}")
+    console.print(classes)
+    speakers = Table("speaker", "sex", *found.classes, "all")
+    names = sorted(found.counts)
+    for speaker in names[:shown]:
+        counts = found.counts[speaker]
+        cells = [str(counts[emotion]) for emotion in found.classes]
+        speakers.add_row(speaker, found.sexes[speaker] or "-", *cells, str(sum(counts.values())))
+    console.print(speakers)
+    if len(names[:shown]) < len(names):
+        say(f"… and {len(names) - len(names[:shown])} more speakers (--all prints them)")
+    spread = Table("quantile", *(f"{100 * share:g} %" for share in QUANTILES))
+    for title, values in (("duration, s", found.durations_s), ("level, dB", found.levels_db)):
+        spread.add_row(title, *(f"{value:.1f}" for value in quantiles(values)))
+    console.print(spread)
+    _print_list(say, "to look at", found.notes, shown)
+    _print_list(say, "left out by the reader", [f"{count}: {what}" for what, count in found.dropped.items()], shown)
+    _print_list(say, "silent", found.silent, shown)
+    _print_list(say, "clipped", [f"{name}: {peaks} clipped peaks" for name, peaks in found.clipped], shown)
+    _print_list(say, "unreadable", [f"{name}: {reason}" for name, reason in found.unreadable], shown)
 
 
 def _print_report(report: CorpusReport, console: Console, shown: int | None) -> None:

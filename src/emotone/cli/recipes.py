@@ -20,16 +20,16 @@ app = typer.Typer(
 @app.command("list")
 def list_recipes() -> None:
     """List the recipes that come with emotone and what each is for."""
-    from rich.console import Console
     from rich.table import Column, Table
 
+    from emotone.cli.terminal import table_console
     from emotone.experiments.recipe_files import read_settings, recipe_names, recipe_path
 
     names = recipe_names()
     table = Table(Column("recipe", no_wrap=True, min_width=max(map(len, names), default=0)), "summary")
     for name in names:
         table.add_row(name, str(read_settings(recipe_path(name)).get("summary", "")))
-    Console().print(table)
+    table_console().print(table)
 
 
 @app.command("show")
