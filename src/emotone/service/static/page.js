@@ -1,6 +1,7 @@
 // The page: recordings in, the emotions the service recognises in them out.
 
 import { describeModel } from "./about.js";
+import { BaselineControl } from "./baseline.js";
 import { Chart } from "./chart.js";
 import { button, clock, element, lengthOf, swatch } from "./emotions.js";
 import { FORMATS } from "./formats.js";
@@ -11,12 +12,14 @@ import { Player } from "./player.js";
 import { RecordingList } from "./recording-list.js";
 import { Recordings, isRunning } from "./recordings.js";
 import { SegmentTable } from "./segment-table.js";
-import { exampleFile, examples, models, save } from "./service.js";
+import { exampleFile, examples, models, parameterNames, save } from "./service.js";
 import { ApiKey, Settings, sameSettings } from "./settings.js";
 import { Zoom } from "./zoom.js";
 
 const $ = (id) => document.getElementById(id);
 
+// Files of turns are told from recordings by their suffixes; the service recognises their format by content.
+const TURNS = /\.(rttm|srt|vtt|textgrid|csv|json)$/i;
 // An arrow key moves by this, or by a twentieth of a short recording.
 const SEEK_S = 5;
 const STATUS = {
@@ -31,10 +34,28 @@ let shown = null; // the reply that is drawn
 let drawn = {}; // the recording and the file it was drawn from
 let live = null; // LiveRecording
 let attaching = false; // whether the chosen file belongs to the result that is shown
+let offered = new Set(); // parameters that the service takes
 
-const settings = new Settings({ channels: $("channels"), threshold: $("threshold"), onChange: settingsChanged });
+const settings = new Settings({
+  channels: $("channels"),
+  threshold: $("threshold"),
+  track: $("track"),
+  trackField: $("track-field"),
+  classes: $("classes"),
+  classesField: $("classes-field"),
+  onChange: settingsChanged,
+});
+new BaselineControl({
+  record: $("baseline-record"),
+  choose: $("baseline-choose"),
+  input: $("baseline-file"),
+  remove: $("baseline-remove"),
+  note: $("baseline-note"),
+  onFile: (file) => settings.useBaseline(file),
+  onProblem: (error) => showProblem(error),
+});
 const key = new ApiKey({ form: $("key-form"), field: $("key"), onKey: keyEntered });
-const recordings = new Recordings({ settings: () => settings.value(), key: () => key.value, onChange: changed });
+const recordings = new Recordings({ settings: () => settings.value(), baseline: () => settings.baseline, key: () => key.value, onChange: changed });
 const list = new RecordingList({ list: $("recordings"), onSelect: select, onRemove: remove });
 const liveView = new LiveView($("live"), () => settings.value().threshold);
 const player = new Player({
@@ -70,9 +91,33 @@ const zoom = new Zoom({
 
 // Recordings and the list
 
-function addFiles(files, options) {
-  const added = [...files].map((file) => recordings.add(file, options));
+/** A file of turns belongs to the recording of the same name, or to the only one beside it, or to the one shown. */
+function addFiles(files, options = {}) {
+  const isTurns = ({ name }) => offered.has("turns") && TURNS.test(name);
+  const turns = [...files].filter(isTurns);
+  const sounds = [...files].filter((file) => !isTurns(file));
+  const turnsOf = ({ name }) => turns.find((file) => stemOf(file.name) === stemOf(name)) ?? (turns.length === 1 && sounds.length === 1 ? turns[0] : null);
+  const added = sounds.map((file) => recordings.add(file, { ...options, turns: turnsOf(file) }));
   if (added.length) select(added[0], { wanted: true });
+  else if (turns.length) addTurns(turns);
+}
+
+function addTurns(turns) {
+  const named = (file) => recordings.all.find((one) => one.file && stemOf(one.name) === stemOf(file.name));
+  for (const file of turns) {
+    const recording = named(file) ?? (selected?.file ? selected : null);
+    if (!recording) {
+      showProblem({ title: `${file.name}: turns without a recording`, detail: "Drop the recording first, or both together." });
+      return;
+    }
+    recording.turns = file;
+    recordings.analyse(recording);
+  }
+}
+
+function removeTurns() {
+  selected.turns = null;
+  recordings.analyse(selected);
 }
 
 /** Show a recording. `wanted`: its first result takes the focus, since the user has just asked for it. */
@@ -109,6 +154,8 @@ function render() {
   if (running) showProgress(selected);
   if (selected?.state === "failed") showProblem(selected.problem, selected.name, remediesFor(selected));
   else $("problem").hidden = true;
+  $("turns").hidden = !selected?.turns;
+  $("turns-note").textContent = selected?.turns ? `One segment per turn of ${selected.turns.name}.` : "";
   const reply = selected?.reply ?? null;
   $("result").hidden = !reply || Boolean(live);
   $("result").setAttribute("aria-busy", String(Boolean(running)));
@@ -364,6 +411,7 @@ function listen() {
   });
   $("record").addEventListener("click", toggleRecording);
   $("cancel").addEventListener("click", () => recordings.cancel(selected));
+  $("turns-remove").addEventListener("click", removeTurns);
   $("apply").addEventListener("click", () => recordings.analyse(selected));
   $("apply-all").addEventListener("click", applyToAll);
   $("download-all").addEventListener("click", downloadAll);
@@ -397,7 +445,11 @@ function listen() {
 async function introduce() {
   try {
     const [model] = await models(key.value);
-    settings.describe(model);
+    offered = await parameterNames().catch(() => offered);
+    settings.describe(model, offered);
+    $("baseline-field").hidden = !offered.has("baseline") || !model.baseline;
+    $("turns-hint").hidden = !offered.has("turns");
+    if (offered.has("turns")) $("file").accept += ",.rttm,.srt,.vtt,.textgrid,.csv,.json";
     $("model").replaceChildren(...describeModel(model));
     $("model-part").hidden = false;
   } catch (error) {
@@ -407,9 +459,9 @@ async function introduce() {
 
 async function offerExamples() {
   try {
-    const offered = (await examples()).map((example) => button(example.title, async () => addFiles([await exampleFile(example)])));
-    $("examples").append(...offered);
-    $("examples").hidden = !offered.length;
+    const buttons = (await examples()).map((example) => button(example.title, async () => addFiles([await exampleFile(example)])));
+    $("examples").append(...buttons);
+    $("examples").hidden = !buttons.length;
   } catch {
     // The page works without them.
   }

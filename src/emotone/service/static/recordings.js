@@ -15,21 +15,21 @@ const MAX_REMEMBERED = 20;
  *   reply, settings: the result and the settings it was made with; problem: why there is none;
  *   wanted, control: the settings of the analysis under way, and what cancels it.
  */
-function recordingOf(file, { name = file.name, recorded = false, notice = "", jobId = null }) {
-  return { file, name, recorded, notice, jobId, state: "waiting", progress: null, reply: null, settings: null, problem: null, control: null };
+function recordingOf(file, { name = file.name, recorded = false, notice = "", turns = null, jobId = null }) {
+  return { file, name, recorded, notice, turns, jobId, state: "waiting", progress: null, reply: null, settings: null, problem: null, control: null };
 }
 
 export const isRunning = ({ state }) => state !== "done" && state !== "failed";
 
 export class Recordings {
-  /** `settings()` gives the present settings, `key()` the API key; `onChange` gets a recording that has changed. */
-  constructor({ settings, key, onChange }) {
-    Object.assign(this, { settings, key, onChange, all: [], waiting: [], uploading: null });
+  /** `settings()` gives the present settings, `baseline()` the file they name, `key()` the API key; `onChange` gets a recording that has changed. */
+  constructor({ settings, baseline, key, onChange }) {
+    Object.assign(this, { settings, baseline, key, onChange, all: [], waiting: [], uploading: null });
   }
 
-  /** `recorded`: made on this page, so that there is no other copy; `notice`: what to say beside its result. */
-  add(file, { recorded, notice } = {}) {
-    const recording = recordingOf(file, { recorded, notice });
+  /** `recorded`: made on this page, so that there is no other copy; `notice`: what to say beside its result; `turns`: a file with its turns. */
+  add(file, { recorded, notice, turns } = {}) {
+    const recording = recordingOf(file, { recorded, notice, turns });
     this.all.push(recording);
     this.analyse(recording);
     return recording;
@@ -122,17 +122,18 @@ export class Recordings {
   }
 
   async send(recording, signal, release) {
-    const { file, wanted } = recording;
+    const { file, turns, wanted } = recording;
+    const files = { file, turns, baseline: this.baseline() };
     const options = { key: this.key(), signal, onProgress: (share) => this.set(recording, share < 1 ? "uploading" : "analysing", share < 1 ? share : null) };
     this.set(recording, "uploading", 0);
     if (file.size <= JOB_BYTES) {
       try {
-        return await recognize(file, wanted, options);
+        return await recognize(files, wanted, options);
       } catch (error) {
         if (!NEEDS_JOB.includes(error.kind)) throw error;
       }
     }
-    recording.jobId = await makeJob(file, wanted, options);
+    recording.jobId = await makeJob(files, wanted, options);
     remember({ id: recording.jobId, name: recording.name, settings: wanted });
     release();
     return this.follow(recording, signal);

@@ -75,10 +75,29 @@ function upload(path, body, { key, signal, onProgress }) {
   });
 }
 
-function queryOf(settings) {
-  const parameters = new URLSearchParams({ channels: settings.channels });
-  if (settings.threshold !== null) parameters.set("threshold", settings.threshold);
+function queryOf({ channels, threshold, classes, track }) {
+  const parameters = new URLSearchParams({ channels });
+  if (threshold !== null) parameters.set("threshold", threshold);
+  if (classes) parameters.set("classes", classes.join(","));
+  if (track) parameters.set("track", track);
   return parameters;
+}
+
+/** A recording alone is the body; with further files it is a form. */
+function bodyOf({ file, baseline, turns }) {
+  if (!baseline && !turns) return file;
+  const form = new FormData();
+  form.append("file", file, file.name);
+  if (baseline) form.append("baseline", baseline, baseline.name);
+  if (turns) form.append("turns", turns, turns.name);
+  return form;
+}
+
+/** Names of the parameters and form parts that the service takes with a recording, from its own description. */
+export async function parameterNames() {
+  const { post } = (await (await get("openapi.json")).json()).paths["/v1/recognize"];
+  const form = post.requestBody?.content?.["multipart/form-data"]?.schema?.properties ?? {};
+  return new Set([...(post.parameters ?? []).map(({ name }) => name), ...Object.keys(form)]);
 }
 
 export const models = async (key) => (await (await get("v1/models", { key })).json()).models;
@@ -88,11 +107,11 @@ export async function exampleFile({ name, media_type: type }) {
   return new File([await (await get(`examples/${name}`)).blob()], name, { type });
 }
 
-/** Analyse a recording at once. `onProgress` gets the uploaded share, from 0 to 1. */
-export const recognize = (file, settings, options) => upload(`v1/recognize?${queryOf(settings)}`, file, options);
+/** Analyse a recording at once: `files` has the recording as `file`, perhaps a `baseline` and `turns`. `onProgress` gets the uploaded share, from 0 to 1. */
+export const recognize = (files, settings, options) => upload(`v1/recognize?${queryOf(settings)}`, bodyOf(files), options);
 
 /** Leave a long recording as a job; returns its id. */
-export const makeJob = async (file, settings, options) => (await upload(`v1/jobs?${queryOf(settings)}`, file, options)).id;
+export const makeJob = async (files, settings, options) => (await upload(`v1/jobs?${queryOf(settings)}`, bodyOf(files), options)).id;
 
 /** Wait for a job and return its result. `onState` gets each answer about it. */
 export async function jobResult(id, { key, signal, onState }) {
