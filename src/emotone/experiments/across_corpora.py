@@ -9,6 +9,7 @@ vocal bursts) train and are never left out.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -20,17 +21,19 @@ from emotone.corpora import Corpus, Fold, Folds
 from emotone.corpora.folds import fold_hash
 from emotone.errors import TrainingError
 from emotone.evaluation.calibration import fit_temperature
-from emotone.evaluation.predictions import Predictions, concatenate
+from emotone.evaluation.predictions import Predictions
 from emotone.experiments.cross_validation import run_fold
 from emotone.experiments.fold_processes import EpochListener
 from emotone.experiments.plan import Plan
+from emotone.features.conditions import ConditionOptions
+from emotone.features.encoder_frames import EncoderFrames
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.models.unfamiliarity import Unfamiliarity, distances, whitening
 from emotone.training.batches import LabelledWaveforms
 from emotone.training.export import read_weights
 from emotone.training.frame_cache import FrameCache
 from emotone.training.scoring import score
-from emotone.training.waveform_store import WaveformStore
+from emotone.training.waveform_store import StoredWaveforms, WaveformStore
 
 PROTOCOL = "leave-one-corpus-out"
 NOT_SPEECH = ("emogator",)
@@ -41,17 +44,25 @@ class LeftOut:
     """Predictions on corpora that were left out of training.
 
     Attributes:
-        predictions: of all of them, pooled.
-        distances: of their embeddings from the training data, shape (n,).
+        predictions: of each corpus.
+        distances: of the embeddings of each corpus from the training data, shape (n_utterances,); or empty.
     """
 
-    predictions: Predictions
-    distances: NDArray[np.float64]
+    predictions: tuple[Predictions, ...]
+    distances: tuple[NDArray[np.float64], ...]
 
     def temperature(self, labels: Sequence[str] | None = None) -> float:
-        """The temperature with the best Brier score, for all labels or for a subset of them."""
-        kept = self.predictions if labels is None else restrict(self.predictions, labels)
-        return fit_temperature(kept.logits, kept.truth)
+        """The geometric mean of the temperatures with the best Brier score on each corpus.
+
+        Args:
+            labels: a subset to which the probabilities are restricted; None for all labels.
+        """
+        kept = self.predictions if labels is None else [restrict(one, labels) for one in self.predictions]
+        return float(np.exp(np.mean([np.log(fit_temperature(one.logits, one.truth)) for one in kept])))
+
+    def __add__(self, other: LeftOut) -> LeftOut:
+        """The corpora of both."""
+        return LeftOut(self.predictions + other.predictions, self.distances + other.distances)
 
 
 def restrict(predictions: Predictions, labels: Sequence[str]) -> Predictions:
@@ -66,17 +77,22 @@ def restrict(predictions: Predictions, labels: Sequence[str]) -> Predictions:
 def left_out_folds(corpus: Corpus, fold: Fold) -> tuple[Corpus, Folds]:
     """The corpus without a fold's test speakers, and one fold for each of its speech corpora.
 
+    A corpus without which less than half of the speech would remain is not left out: a model trained on the rest tells
+    nothing about one trained on all.
+
     Args:
         corpus: merged.
         fold: of the protocol that the model is trained on; its validation speakers stay validation speakers.
     Raises:
-        TrainingError: fewer than two of the parts are speech.
+        TrainingError: no corpus of speech can be left out.
     """
     kept = corpus.where(lambda one: one.speaker not in fold.test, reason="test speaker of the shipped model")
-    parts = sorted({speaker.partition("/")[0] for speaker in kept.speakers} - set(NOT_SPEECH))
-    if len(parts) < 2:
+    sizes = Counter(one.speaker.partition("/")[0] for one in kept.utterances)
+    speech = {part: size for part, size in sizes.items() if part not in NOT_SPEECH}
+    parts = sorted(part for part, size in speech.items() if 2 * size <= sum(speech.values()))
+    if not parts:
         raise TrainingError(
-            f"{corpus.name} holds {len(parts)} corpora of speech; expected two or more to leave one out"
+            f"{corpus.name} has no corpus of speech that could be left out and leave half of the speech"
         )
     folds = []
     for index, part in enumerate(parts):
@@ -112,34 +128,41 @@ def leave_corpora_out(plan: Plan, report: EpochListener | None = None) -> LeftOu
         split = folds.folds[index].indices(corpus)
         centre, projection = whitening(embeddings(inner, network, corpus, split.train))
         away.append(distances(embeddings(inner, network, corpus, split.test), centre, projection))
-    return LeftOut(concatenate(tables), np.concatenate(away))
+    return LeftOut(tuple(tables), tuple(away))
 
 
 def predict_unseen(plan: Plan, network: RecognitionNetwork, corpus: Corpus) -> LeftOut:
-    """Predictions on a corpus that a model was not trained on, for the classes that both have; without distances.
+    """Predictions on a corpus that a model was not trained on, for the classes that both have.
 
     Args:
         plan: that the model was trained by.
-        network: the model.
+        network: the model; without an encoder, no distances are measured.
         corpus: none of whose speakers is in the plan.
     """
-    corpus = corpus.where(lambda one: one.emotion in plan.corpus.classes, reason="class of no interest to the model")
+    corpus = corpus.where(lambda one: one.emotion in plan.corpus.classes, reason="not a class of the model")
     classes = plan.corpus.classes
     waveforms = WaveformStore(plan.store, sample_rate=plan.recipe.features.sample_rate).open(corpus.utterances)
     truth = np.array([classes.index(one.emotion) for one in corpus.utterances], dtype=np.int64)
     data = LabelledWaveforms(waveforms, truth, [one.id for one in corpus.utterances], len(classes))
-    n = len(truth)
+    everyone = np.arange(len(truth))
+    frames = None
+    away: NDArray[np.float64] = np.zeros(0)
+    if isinstance(network.front_end, EncoderFrames):
+        split = plan.folds.folds[plan.fold_numbers[0]].indices(plan.corpus)
+        centre, projection = whitening(embeddings(plan, network, plan.corpus, split.train))
+        frames = _cache(plan, network, waveforms, everyone)
+        away = distances(_embeddings(network, frames, everyone), centre, projection)
     predictions = Predictions(
         labels=classes,
         utterances=tuple(one.id for one in corpus.utterances),
         speakers=tuple(one.speaker for one in corpus.utterances),
         sexes=tuple(one.sex or "" for one in corpus.utterances),
-        folds=np.zeros(n, dtype=np.int64),
+        folds=np.zeros(len(truth), dtype=np.int64),
         truth=truth,
-        logits=score(network, data, np.arange(n)),
-        temperatures=np.ones(n),
+        logits=score(network, data, everyone, frames),
+        temperatures=np.ones(len(truth)),
     )
-    return LeftOut(predictions, np.zeros(0))
+    return LeftOut((predictions,), (away,))
 
 
 def fit_unfamiliarity(plan: Plan, network: RecognitionNetwork, left_out: LeftOut) -> Unfamiliarity:
@@ -151,7 +174,7 @@ def fit_unfamiliarity(plan: Plan, network: RecognitionNetwork, left_out: LeftOut
         left_out: from `leave_corpora_out`.
     """
     split = plan.folds.folds[plan.fold_numbers[0]].indices(plan.corpus)
-    return Unfamiliarity.fit(embeddings(plan, network, plan.corpus, split.train), left_out.distances)
+    return Unfamiliarity.fit(embeddings(plan, network, plan.corpus, split.train), np.concatenate(left_out.distances))
 
 
 def embeddings(
@@ -159,15 +182,26 @@ def embeddings(
 ) -> NDArray[np.float32]:
     """Embeddings of some utterances, shape (len(indices), d)."""
     waveforms = WaveformStore(plan.store, sample_rate=plan.recipe.features.sample_rate).open(corpus.utterances)
-    cache = FrameCache.open(
+    return _embeddings(network, _cache(plan, network, waveforms, indices), indices)
+
+
+def _cache(
+    plan: Plan, network: RecognitionNetwork, waveforms: StoredWaveforms, indices: NDArray[np.int64]
+) -> FrameCache:
+    """Frames of the recordings themselves, without copies or baselines."""
+    nothing = np.zeros(0, dtype=np.int64)
+    return FrameCache.open(
         network,
         waveforms,
         folder=plan.store / "frames",
-        conditions=plan.recipe.copies.model_copy(update={"copies": 0}),
-        copied=indices,
-        others=np.zeros(0, dtype=np.int64),
-        neutral=[np.zeros(0, dtype=np.int64)] * len(corpus.utterances),
+        conditions=ConditionOptions(),
+        copied=nothing,
+        others=indices,
+        neutral=[nothing] * len(waveforms),
     )
+
+
+def _embeddings(network: RecognitionNetwork, cache: FrameCache, indices: NDArray[np.int64]) -> NDArray[np.float32]:
     rows = []
     with torch.no_grad():
         for start in range(0, len(indices), 64):

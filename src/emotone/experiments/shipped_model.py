@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from emotone.corpora import Corpus, protocol_folds, read_corpus
+from emotone.corpora.origins import MERGED_FROM
 from emotone.emotions import FOUR_CLASSES
 from emotone.errors import TrainingError
+from emotone.evaluation.calibration import softmax
 from emotone.evaluation.results import Results
 from emotone.evaluation.run_folder import RunFolder
 from emotone.experiments.across_corpora import LeftOut, fit_unfamiliarity, leave_corpora_out, predict_unseen
@@ -39,8 +41,8 @@ UNSURE_UNFAMILIAR = 0.98
 """Farther from the training data than 98 % of speech of left-out corpora."""
 
 SURE_ACCURACY = 0.6
-"""On left-out corpora, predictions that are not unsure are to be right this often, for twice as many classes as
-chance would; the threshold of confidence is the lowest multiple of 0.05 that reaches it."""
+"""Of predictions on left-out corpora that are not unsure, this fraction is to be right; the threshold of confidence is
+the lowest multiple of 0.05 that reaches it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +160,16 @@ def build_model(
     cross_validate(plan, listener=listener)
     fold = plan.fold(plan.seeds[0], plan.fold_numbers[0])
     weights = read_weights(fold.weights)
+    # The development corpus is unseen too, where the model was not trained on it. A student would take hours to train
+    # once more for each corpus, so it is calibrated on the development corpus alone.
+    left_out = LeftOut((), ())
+    if DEVELOPMENT_CORPUS not in MERGED_FROM[shipped.corpus]:
+        unseen = read_corpus(DEVELOPMENT_CORPUS, corpora / DEVELOPMENT_CORPUS)
+        left_out = predict_unseen(plan, weights.network, unseen)
+    unfamiliarity = None
     if plan.teacher is None:
-        left_out = leave_corpora_out(plan, listener.epoch)
+        left_out += leave_corpora_out(plan, listener.epoch)
         unfamiliarity = fit_unfamiliarity(plan, weights.network, left_out)
-    else:
-        # A student would take hours to train once more for each corpus; the development corpus is unseen as well.
-        left_out = predict_unseen(plan, weights.network, read_corpus(DEVELOPMENT_CORPUS, corpora / DEVELOPMENT_CORPUS))
-        unfamiliarity = None
     calibration = calibrate(left_out, plan.corpus)
     weights = replace(weights, temperature=calibration.temperature)
     front_end = weights.network.front_end
@@ -199,17 +204,19 @@ def calibrate(left_out: LeftOut, corpus: Corpus) -> Calibration:
     """Temperatures and the threshold of confidence, from predictions on left-out corpora."""
     temperature = left_out.temperature()
     four = ClassSet(FOUR_CLASSES, left_out.temperature(FOUR_CLASSES))
-    predictions = left_out.predictions
-    scaled = predictions.logits / temperature
-    probabilities = np.exp(scaled - scaled.max(1, keepdims=True))
-    probabilities /= probabilities.sum(1, keepdims=True)
-    ordered = np.sort(probabilities, axis=1)
-    clear = ordered[:, -1] - ordered[:, -2] >= UNSURE_MARGIN
-    right = predictions.truth == predictions.logits.argmax(1)
+    right, confidence, margin = [], [], []
+    for one in left_out.predictions:
+        probabilities = softmax(one.logits, temperature)
+        ordered = np.sort(probabilities, axis=1)
+        confidence.append(ordered[:, -1])
+        margin.append(ordered[:, -1] - ordered[:, -2])
+        right.append(one.truth == one.prediction)
+    correct, highest = np.concatenate(right), np.concatenate(confidence)
+    clear = np.concatenate(margin) >= UNSURE_MARGIN
     threshold = 0.95
     for candidate in np.arange(0.2, 0.95, 0.05):
-        sure = clear & (ordered[:, -1] >= candidate)
-        if sure.any() and right[sure].mean() >= SURE_ACCURACY:
+        sure = clear & (highest >= candidate)
+        if sure.any() and correct[sure].mean() >= SURE_ACCURACY:
             threshold = round(float(candidate), 2)
             break
     return Calibration(temperature, (four,) if four.labels != tuple(corpus.classes) else (), threshold)
