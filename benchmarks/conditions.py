@@ -1,55 +1,40 @@
-"""How the shipped model holds up under telephone, codecs, noise and rooms; writes docs/results/conditions.json.
+"""How the shipped models hold up under telephone, codecs, noise and rooms; writes docs/results/conditions.json.
 
     python benchmarks/conditions.py CORPORA        # the folder that holds `crema-d` and `emodb`
 
-Only the speakers that were held out of its training are judged. Every condition is made from the same recordings, its random
-numbers from each utterance's id.
+Only the speakers that were held out of their training are scored, in four classes. Every condition is made from the same recordings, its
+random numbers from each utterance's id. `--every 3` takes every third recording.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
 import emotone
 from emotone.audio import load_audio
-from emotone.corpora import protocol_folds, read_corpus
+from emotone.corpora import Utterance, protocol_folds, read_corpus
+from emotone.emotions import FOUR_CLASSES
 from emotone.evaluation.metrics import accuracy, unweighted_average_recall
 from emotone.evaluation.significance import bootstrap_over_speakers
 from emotone.features.augmentation import add_noise, limit_band, utterance_generator
+from emotone.features.conditions import through_codec
 
 OUTPUT = Path(__file__).resolve().parents[1] / "docs" / "results" / "conditions.json"
 RATE = 16_000
 Sound = NDArray[np.float32]
+Targets = NDArray[np.int64]
 Change = Callable[[Sound, np.random.Generator], Sound]
 
 
-def through_codec(container: str, codec: str, rate: int, bit_rate: int | None = None) -> Change:
+def codec(container: str, name: str, rate: int, bit_rate: int | None = None) -> Change:
     """Encode and decode with a real codec, in memory."""
-
-    def change(sound: Sound, generator: np.random.Generator) -> Sound:
-        source = io.BytesIO()
-        with av.open(source, "w", format=container) as out:
-            stream = out.add_stream(codec, rate=rate, layout="mono")
-            if bit_rate is not None:
-                stream.bit_rate = bit_rate
-            samples = np.clip(np.rint(sound * 32767), -32768, 32767).astype(np.int16)
-            frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
-            frame.sample_rate = RATE
-            resampler = av.AudioResampler(format=stream.format, layout="mono", rate=rate, frame_size=stream.frame_size)
-            for piece in [*resampler.resample(frame), *resampler.resample(None)]:
-                out.mux(stream.encode(piece))
-            out.mux(stream.encode(None))
-        return load_audio(source.getvalue(), sample_rate=RATE)
-
-    return change
+    return lambda sound, generator: through_codec(sound, container, name, rate, bit_rate, RATE)
 
 
 def noise(snr_db: float) -> Change:
@@ -75,9 +60,9 @@ def reverberation(decay_s: float) -> Change:
 CONDITIONS: dict[str, Change] = {
     "clean": lambda sound, generator: sound,
     "telephone band, 300 to 3400 Hz": lambda sound, generator: limit_band(sound, RATE),
-    "mu-law at 8 kHz": through_codec("wav", "pcm_mulaw", 8_000),
-    "MP3, 32 kbit/s": through_codec("mp3", "libmp3lame", RATE, 32_000),
-    "Opus, 12 kbit/s": through_codec("ogg", "libopus", RATE, 12_000),
+    "mu-law at 8 kHz": codec("wav", "pcm_mulaw", 8_000),
+    "MP3, 32 kbit/s": codec("mp3", "libmp3lame", RATE, 32_000),
+    "Opus, 12 kbit/s": codec("ogg", "libopus", RATE, 12_000),
     "pink noise, 20 dB": noise(20.0),
     "pink noise, 10 dB": noise(10.0),
     "pink noise, 5 dB": noise(5.0),
@@ -86,22 +71,52 @@ CONDITIONS: dict[str, Change] = {
 
 
 def main() -> None:
-    """Judge every held-out utterance under every condition."""
+    """Score the held-out utterances of each shipped model under every condition."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpora", type=Path)
-    folder = parser.parse_args().corpora
-    recognizer = emotone.load()
-    corpus = read_corpus("open-four", folder)
+    parser.add_argument(
+        "--model", action="append", help="Of the shipped models. Repeatable. [default: default and small]"
+    )
+    parser.add_argument("--every", type=int, default=1, help="Take one of so many recordings.")
+    given = parser.parse_args()
+    corpus = read_corpus("open-four", given.corpora)
     folds = protocol_folds(corpus)
-    held_out = {f"{entry.name}/{speaker}" for entry in recognizer.metadata.corpora for speaker in entry.held_out}
-    if held_out != set(folds.folds[0].test):
-        raise SystemExit("the model file's held-out speakers are not the test speakers of open-four")
-    chosen = folds.folds[0].indices(corpus).test
+    chosen = folds.folds[0].indices(corpus).test[:: given.every]
     utterances = [corpus.utterances[index] for index in chosen]
     truth = np.asarray(corpus.targets())[chosen]
     speakers = [utterance.speaker for utterance in utterances]
     sounds = [load_audio(utterance.path, sample_rate=RATE) for utterance in utterances]
-    rows = []
+    models = []
+    for name in given.model or ["default", "small"]:
+        recognizer = emotone.load(name)
+        held_out = {f"{entry.name}/{speaker}" for entry in recognizer.metadata.corpora for speaker in entry.held_out}
+        if held_out != set(folds.folds[0].test):
+            raise SystemExit(f"the held-out speakers of {name} are not the test speakers of open-four")
+        metadata = recognizer.metadata
+        rows = scores(recognizer.with_classes(FOUR_CLASSES), sounds, utterances, truth, speakers)
+        models.append({"model": name, "weights_sha": metadata.weights_sha, "rows": rows})
+    about = {
+        "folds": folds.hash,
+        "n": len(chosen),
+        "every": given.every,
+        "n_speakers": len(set(speakers)),
+        "models": models,
+        "version": emotone.__version__,
+        "command": "python benchmarks/conditions.py CORPORA" + (f" --every {given.every}" if given.every > 1 else ""),
+    }
+    OUTPUT.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    print(f"wrote {OUTPUT}")
+
+
+def scores(
+    recognizer: emotone.Recognizer,
+    sounds: list[Sound],
+    utterances: list[Utterance],
+    truth: Targets,
+    speakers: list[str],
+) -> list[dict[str, object]]:
+    """One row for each condition."""
+    rows: list[dict[str, object]] = []
     for name, change in CONDITIONS.items():
         changed = [
             change(sound, utterance_generator(0, 0, 0, utterance.id))
@@ -109,29 +124,19 @@ def main() -> None:
         ]
         probabilities = recognizer.probabilities(changed)
         prediction = probabilities.argmax(1)
-        low, high, _ = bootstrap_over_speakers(truth, prediction, speakers, n_labels=len(corpus.classes))
+        low, high, _ = bootstrap_over_speakers(truth, prediction, speakers, n_labels=len(FOUR_CLASSES))
         rows.append(
             {
                 "condition": name,
-                "uar": unweighted_average_recall(truth, prediction, len(corpus.classes)),
+                "uar": unweighted_average_recall(truth, prediction, len(FOUR_CLASSES)),
                 "low": low,
                 "high": high,
-                "accuracy": accuracy(truth, prediction, len(corpus.classes)),
+                "accuracy": accuracy(truth, prediction, len(FOUR_CLASSES)),
                 "confidence": float(probabilities.max(1).mean()),
             }
         )
-        print(f"{name}: UAR {100 * rows[-1]['uar']:.1f} [{100 * low:.1f}, {100 * high:.1f}]", flush=True)
-    about = {
-        "model": recognizer.metadata.name,
-        "weights_sha": recognizer.metadata.weights_sha,
-        "folds": folds.hash,
-        "n": len(utterances),
-        "n_speakers": len(set(speakers)),
-        "command": "python benchmarks/conditions.py CORPORA",
-        "version": emotone.__version__,
-        "rows": rows,
-    }
-    OUTPUT.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        print(f"{name}: UAR {100 * float(str(rows[-1]['uar'])):.1f}", flush=True)
+    return rows
 
 
 if __name__ == "__main__":

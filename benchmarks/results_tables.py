@@ -92,20 +92,20 @@ def conditions() -> str:
     if not path.is_file():
         return "not run"
     about = json.loads(path.read_text(encoding="utf-8"))
-    lines = ["| condition | UAR | accuracy | mean confidence |", "|---|---|---|---|"]
-    for row in about["rows"]:
-        span = f"[{percent(row['low'])}, {percent(row['high'])}]"
-        cells = [
-            row["condition"],
-            f"{percent(row['uar'])} {span}",
-            percent(row["accuracy"]),
-            percent(row["confidence"]),
-        ]
+    models = about["models"]
+    head = ["condition", *(f"{one['model']}: UAR | accuracy | mean confidence" for one in models)]
+    lines = ["| " + " | ".join(head) + " |", "|---|" + "---|---|---|" * len(models)]
+    for rows in zip(*(one["rows"] for one in models), strict=True):
+        cells = [rows[0]["condition"]]
+        for row in rows:
+            span = f"[{percent(row['low'])}, {percent(row['high'])}]"
+            cells += [f"{percent(row['uar'])} {span}", percent(row["accuracy"]), percent(row["confidence"])]
         lines.append("| " + " | ".join(cells) + " |")
     lines += ["", "```", about["command"], "```", ""]
+    weights = ", ".join(f"{one['model']} `{one['weights_sha'][:12]}`" for one in models)
     lines.append(
-        f"SI, open-four (folds `{about['folds']}`), n = {about['n']}, {about['n_speakers']} speakers that the model never heard; "
-        f"weights `{about['weights_sha'][:12]}`, emotone {about['version']}."
+        f"SI, open-four (folds `{about['folds']}`), n = {about['n']}, {about['n_speakers']} held-out speakers; "
+        f"weights {weights}; emotone {about['version']}."
     )
     return "\n".join(lines)
 

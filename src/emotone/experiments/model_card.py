@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from emotone.corpora.origins import CUT_FROM, MERGED_FROM
+from emotone.evaluation.calibration import expected_calibration_error, softmax
 from emotone.evaluation.metrics import unweighted_average_recall
 from emotone.evaluation.predictions import Predictions
 from emotone.evaluation.results import Results, percent
@@ -111,11 +112,12 @@ def card(metadata: ModelMetadata, own: Results | None, predictions: Predictions 
         "",
         f"Licence of the model file: {metadata.licence}."
         + (_ACTED if all(corpus.name in _ACTED_CORPORA for corpus in metadata.corpora) else ""),
+        *_encoder(metadata),
         "",
         "## Scores",
         "",
         "UAR is the unweighted average recall, with a 95 % interval by bootstrap over speakers. SI: no speaker of the "
-        "test was heard in training, nor chose anything.",
+        "test was in the training data, nor chose anything.",
         "",
         "| corpus | protocol | n | UAR | accuracy | speakers | note |",
         "|---|---|---|---|---|---|---|",
@@ -128,9 +130,10 @@ def card(metadata: ModelMetadata, own: Results | None, predictions: Predictions 
             f"| {percent(score.accuracy)} | {independence} | {score.note} |"
         )
     if own is not None:
-        lines += _by_sex(own) + _calibration(own)
+        lines += _by_sex(own)
     if predictions is not None:
-        lines += _by_corpus(predictions)
+        lines += _by_corpus(predictions) + _calibration(metadata, predictions)
+    lines += _uncertainty(metadata)
     lines += ["", "## What it is not for", "", *_NOT_FOR]
     return "\n".join(lines) + "\n"
 
@@ -138,12 +141,50 @@ def card(metadata: ModelMetadata, own: Results | None, predictions: Predictions 
 _NOT_FOR = (
     "- Decisions about people: hiring, schools, work, policing, medicine, insurance. In the European Union emotion "
     "recognition at work and in schools is forbidden by law.",
-    "- Knowing what somebody feels. It judges how acted speech sounds; real feelings are quieter, mixed, and differ "
+    "- Knowing what somebody feels. It classifies how acted speech sounds; real feelings are quieter, mixed, and differ "
     "between people and cultures.",
-    "- Other languages, children, telephone lines, music or several voices at once, without measuring it there first. "
-    "Probabilities are calibrated on held-out speakers of the training corpora; elsewhere they are too sure.",
-    "- Classes it does not know: whatever is said is squeezed into those above.",
+    "- Other languages, children, music or several voices at once, without measuring it there first.",
+    "- Classes it does not know: every utterance gets one of the classes above, or is marked unsure.",
 )
+
+
+def _encoder(metadata: ModelMetadata) -> list[str]:
+    encoder = metadata.encoder
+    if encoder is None:
+        return []
+    blocks = ", ".join(map(str, encoder.blocks))
+    return [
+        "",
+        f"The file contains the first blocks of the encoder {encoder.name} (revision `{encoder.revision}`, output of block "
+        f"{blocks}, weights with the SHA-256 `{encoder.sha256}`), under the licence {encoder.licence}. Its notice:",
+        "",
+        *(f"> {line}".rstrip() for line in encoder.notice.strip().splitlines()),
+    ]
+
+
+def _uncertainty(metadata: ModelMetadata) -> list[str]:
+    subsets = "".join(
+        f"; {one.temperature:.2f} where only {', '.join(one.labels)} are asked for" for one in metadata.class_sets
+    )
+    lines = [
+        "",
+        "## Confidence",
+        "",
+        f"Logits are divided by the temperature {metadata.temperature:.2f}{subsets}. A prediction is marked unsure where its "
+        f"probability is below {metadata.unsure_threshold:.2f}, where the runner-up is closer than "
+        f"{metadata.unsure_margin:.2f}, or where `unfamiliar` is above {metadata.unsure_unfamiliar:.2f}.",
+    ]
+    if metadata.class_sets:
+        lines.append(
+            "The temperatures come from corpora that were not in the training data: nEMO, which also chose the recipe, and "
+            "corpora left out of training in turn. So the model is less sure than it could be on voices like those it learnt from."
+        )
+    if metadata.baseline:
+        lines += [
+            "",
+            "It takes a baseline: a few neutral recordings of the speaker, which its answers are then relative to.",
+        ]
+    return lines
 
 
 def _by_sex(own: Results) -> list[str]:
@@ -156,14 +197,14 @@ def _by_sex(own: Results) -> list[str]:
     return lines
 
 
-def _calibration(own: Results) -> list[str]:
-    if own.calibration is None:
-        return []
-    before, after = own.calibration.before.ece, own.calibration.after.ece
+def _calibration(metadata: ModelMetadata, predictions: Predictions) -> list[str]:
+    after, before = (
+        expected_calibration_error(softmax(predictions.logits, temperature), predictions.truth)
+        for temperature in (metadata.temperature, 1.0)
+    )
     return [
         "",
-        f"Expected calibration error on the held-out speakers: {after:.3f} (before the temperature, which validation "
-        f"speakers chose, {before:.3f}).",
+        f"Expected calibration error on the held-out speakers: {after:.3f} (before the temperature {before:.3f}).",
     ]
 
 
