@@ -141,8 +141,8 @@ def card(metadata: ModelMetadata, own: Results | None, predictions: Predictions 
 _NOT_FOR = (
     "- Decisions about people: hiring, schools, work, policing, medicine, insurance. In the European Union emotion "
     "recognition at work and in schools is forbidden by law.",
-    "- Knowing what somebody feels. It classifies how acted speech sounds; real feelings are quieter, mixed, and differ "
-    "between people and cultures.",
+    "- Knowing what somebody feels. It classifies how acted speech sounds; real feelings are quieter, mixed, and "
+    "differ between people and cultures.",
     "- Other languages, children, music or several voices at once, without measuring it there first.",
     "- Classes it does not know: every utterance gets one of the classes above, or is marked unsure.",
 )
@@ -155,8 +155,8 @@ def _encoder(metadata: ModelMetadata) -> list[str]:
     blocks = ", ".join(map(str, encoder.blocks))
     return [
         "",
-        f"The file contains the first blocks of the encoder {encoder.name} (revision `{encoder.revision}`, output of block "
-        f"{blocks}, weights with the SHA-256 `{encoder.sha256}`), under the licence {encoder.licence}. Its notice:",
+        f"The file contains the first blocks of the encoder {encoder.name} (revision `{encoder.revision}`, output of "
+        f"block {blocks}, weights with the SHA-256 `{encoder.sha256}`), under the licence {encoder.licence}. Its notice:",
         "",
         *(f"> {line}".rstrip() for line in encoder.notice.strip().splitlines()),
     ]
@@ -170,19 +170,20 @@ def _uncertainty(metadata: ModelMetadata) -> list[str]:
         "",
         "## Confidence",
         "",
-        f"Logits are divided by the temperature {metadata.temperature:.2f}{subsets}. A prediction is marked unsure where its "
-        f"probability is below {metadata.unsure_threshold:.2f}, where the runner-up is closer than "
+        f"Logits are divided by the temperature {metadata.temperature:.2f}{subsets}. A prediction is marked unsure "
+        f"where its probability is below {metadata.unsure_threshold:.2f}, where the runner-up is closer than "
         f"{metadata.unsure_margin:.2f}, or where `unfamiliar` is above {metadata.unsure_unfamiliar:.2f}.",
     ]
     if metadata.class_sets:
         lines.append(
-            "The temperatures come from corpora that were not in the training data: nEMO, which also chose the recipe, and "
-            "corpora left out of training in turn. So the model is less sure than it could be on voices like those it learnt from."
+            "The temperatures come from corpora that were not in the training data: nEMO, which also chose the "
+            "recipe, and corpora left out of training in turn. So the model is less sure than it could be on voices like "
+            "those it learnt from."
         )
     if metadata.baseline:
         lines += [
             "",
-            "It takes a baseline: a few neutral recordings of the speaker, which its answers are then relative to.",
+            "It takes a baseline: a few neutral recordings of the speaker. Answers are then relative to it.",
         ]
     return lines
 
