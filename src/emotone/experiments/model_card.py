@@ -155,7 +155,7 @@ def _encoder(metadata: ModelMetadata) -> list[str]:
     blocks = ", ".join(map(str, encoder.blocks))
     return [
         "",
-        f"The file contains the first blocks of the encoder {encoder.name} (revision `{encoder.revision}`, output of "
+        f"The file contains blocks of the encoder {encoder.name} (revision `{encoder.revision}`, output of "
         f"block {blocks}, weights with the SHA-256 `{encoder.sha256}`), under the licence {encoder.licence}. Its notice:",
         "",
         *(f"> {line}".rstrip() for line in encoder.notice.strip().splitlines()),
