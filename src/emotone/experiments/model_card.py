@@ -156,7 +156,7 @@ def _encoder(metadata: ModelMetadata) -> list[str]:
     return [
         "",
         f"The file contains blocks of the encoder {encoder.name} (revision `{encoder.revision}`, output of "
-        f"block {blocks}, weights with the SHA-256 `{encoder.sha256}`), under the licence {encoder.licence}. Its notice:",
+        f"block {blocks}, weights with the SHA-256 `{encoder.sha256}`), licence {encoder.licence}. Its notice:",
         "",
         *(f"> {line}".rstrip() for line in encoder.notice.strip().splitlines()),
     ]
@@ -177,8 +177,8 @@ def _uncertainty(metadata: ModelMetadata) -> list[str]:
     if metadata.class_sets:
         lines.append(
             "The temperatures come from corpora that were not in the training data: nEMO, which also chose the "
-            "recipe, and corpora left out of training in turn. So the model is less sure than it could be on voices like "
-            "those it learnt from."
+            "recipe, and corpora left out of training in turn. So the model is less sure than it could be on "
+            "voices like those it learnt from."
         )
     if metadata.baseline:
         lines += [
