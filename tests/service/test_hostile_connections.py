@@ -85,7 +85,7 @@ def test_beyond_the_last_connection_everybody_is_told_so_and_the_supervisor_that
     try:
         status, problem = ask(service, "GET", "/v1/models")
         assert (status, problem["type"]) == (503, "/problems/crowded")
-        assert "come again" in problem["detail"]
+        assert "Retry" in problem["detail"]
         assert ask(service, "GET", "/healthz")[0] == 200
     finally:
         for connection in idle:

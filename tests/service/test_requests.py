@@ -71,6 +71,16 @@ def test_accept_chooses_a_format_or_is_refused(client: TestClient, angry_clip: b
     assert client.get("/v1/models", headers={"accept": "text/html"}).status_code == 406
 
 
+def test_a_subset_of_the_classes_is_renormalised(client: TestClient, angry_clip: bytes) -> None:
+    response = client.post("/v1/recognize?classes=neutral,angry", content=angry_clip)
+    assert response.status_code == 200
+    probabilities = response.json()["probabilities"]
+    assert set(probabilities) == {"neutral", "anger"}
+    assert sum(probabilities.values()) == pytest.approx(1.0, abs=1e-5)
+    unknown = client.post("/v1/recognize?classes=neutral,boredom", content=angry_clip)
+    assert (unknown.status_code, unknown.json()["type"]) == (422, "/problems/bad-setting")
+
+
 def test_vtt_is_webvtt(client: TestClient, angry_clip: bytes) -> None:
     short = client.post("/v1/recognize?format=vtt", content=angry_clip)
     assert short.headers["content-type"].startswith("text/vtt")

@@ -35,7 +35,7 @@ def test_every_error_of_the_tree_has_a_place_in_the_table(error: type[Exception]
     Exception.__init__(made, "why")
     kind = problems.kind_of(made)
     assert 400 <= kind.status < 600
-    assert kind.told == (kind.status != 500)
+    assert kind.public == (kind.status != 500)
 
 
 def test_too_many_bytes_are_refused_by_announcement_and_in_fact(serve: Any, angry_clip: bytes) -> None:

@@ -1,7 +1,7 @@
-"""Who may call: keys that are stored as hashes and compared in constant time.
+"""API keys: stored as hashes and compared in constant time.
 
-A key is 256 random bits, so that one round of SHA-256 hides it: there is nothing to guess. The file of keys has one
-line a caller, `name:hash`; `emotone serve --new-key NAME` makes one.
+A key is 256 random bits, so one round of SHA-256 is enough to hide it. The file of keys has one line per caller,
+`name:hash`, as `emotone serve --new-key NAME` prints it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class ApiKey:
     """One caller.
 
     Attributes:
-        name: who it is, for logs and for whose job is whose.
+        name: of the caller, for logs and as the owner of jobs.
         digest: SHA-256 of the key, in hex.
     """
 
@@ -34,25 +34,25 @@ class ApiKey:
 
 
 def new_key(name: str) -> tuple[str, ApiKey]:
-    """A fresh key and what to store of it.
+    """A new key, and what to store of it.
 
     Args:
         name: letters, digits and `. @ - _`, at most 64.
     Raises:
-        KeyFileError: the name cannot stand in a file of keys.
+        KeyFileError: the name is not valid in a file of keys.
     """
     key = secrets.token_urlsafe(32)
     stored = ApiKey(name, _digest(key))
     if not _LINE.fullmatch(f"{stored.name}:{stored.digest}"):
-        raise KeyFileError(f"{name!r} cannot be a key's name; expected up to 64 letters, digits and . @ - _")
+        raise KeyFileError(f"{name!r} is not a valid name for a key; expected up to 64 letters, digits and . @ - _")
     return key, stored
 
 
 def read_keys(path: Path) -> tuple[ApiKey, ...]:
-    """The keys in a file; empty lines and lines that start with `#` are left out.
+    """The keys in a file; empty lines and lines that start with `#` are skipped.
 
     Raises:
-        KeyFileError: the file cannot be read, holds a line that is no key, or none at all.
+        KeyFileError: the file cannot be read, has an invalid line, or no key.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -64,33 +64,35 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
             continue
         match = _LINE.fullmatch(line.strip())
         if match is None:
-            raise KeyFileError(f"{path}:{number} is no key; expected name:hash, as `emotone serve --new-key` prints it")
+            raise KeyFileError(
+                f"{path}:{number} is not a key; expected name:hash, as `emotone serve --new-key` prints it"
+            )
         keys.append(ApiKey(match[1], match[2]))
     if not keys:
-        # A file that was emptied by mistake must not open the door to everybody.
-        raise KeyFileError(f"{path} holds no key; add one that `emotone serve --new-key NAME` prints")
+        # A file that was emptied by mistake must not open the service to everybody.
+        raise KeyFileError(f"{path} has no keys; add one that `emotone serve --new-key NAME` prints")
     return tuple(keys)
 
 
 def check_key(keys: Iterable[ApiKey], given: str | None) -> str:
-    """The name of the caller who holds a key.
+    """The name of the caller that a key belongs to.
 
     Args:
-        keys: those that open.
+        keys: the known ones.
         given: what the caller sent; None for nothing.
     Raises:
-        UnauthorizedError: nothing was sent, or no such key.
+        UnauthorizedError: no key was sent, or an unknown one.
     """
     if given is None:
-        raise UnauthorizedError("this service wants a key: send it as `Authorization: Bearer KEY`")
+        raise UnauthorizedError("An API key is required. Send it as `Authorization: Bearer KEY`.")
     digest = _digest(given)
     found = ""
-    # Every key is compared, so that the time says nothing of where in the list the right one stands.
+    # Every key is compared, so that the time does not reveal the position of the right one.
     for key in keys:
         if hmac.compare_digest(key.digest, digest):
             found = key.name
     if not found:
-        raise UnauthorizedError("no such key; send one as `Authorization: Bearer KEY`")
+        raise UnauthorizedError("Unknown API key. Send a valid one as `Authorization: Bearer KEY`.")
     return found
 
 
@@ -109,7 +111,7 @@ def _digest(key: str) -> str:
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder that its owner alone may enter.
+    """Make a folder that only its owner can enter.
 
     Raises:
         OutputError: it cannot be made.

@@ -1,4 +1,4 @@
-"""The application: everything put together."""
+"""The ASGI application."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ from emotone.service.workers.process import WorkerPool
 
 STATIC = Path(__file__).parent / "static"
 
-_ABOUT = """Emotion in speech, with calibrated probabilities and honest doubts.
+_ABOUT = """Speech emotion recognition with calibrated probabilities.
 
-Errors are problem details (RFC 9457). A model hears how a voice sounds, not what a person feels: see the page at `/`.
+Errors are problem details (RFC 9457). A model classifies how a voice sounds, not what a person feels: see the page at
+`/`.
 """
 
 
@@ -79,7 +80,7 @@ def create_app(context: ServiceContext) -> FastAPI:
         context.job_workers.close()
         context.jobs.close()
 
-    # The documentation that FastAPI serves loads its scripts from elsewhere; ours stands at /docs.
+    # FastAPI's own documentation page loads scripts from other hosts; ours is at /docs.
     app = FastAPI(title="emotone", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.context = context
     app.state.runner = JobRunner(context)
@@ -129,7 +130,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schema = get_openapi(title="emotone", version=__version__, description=_ABOUT, routes=app.routes)
         schemas = schema["components"]["schemas"]
         schemas["ProblemReply"] = ProblemReply.model_json_schema()
-        # FastAPI leaves out what is null, in examples too, where it may be wanted.
+        # FastAPI drops null values, in examples too.
         for reply in (RecognitionReply, JobReply, JobsReply):
             schemas[reply.__name__]["example"] = reply.model_json_schema()["example"]
         # Ours are problem details, not FastAPI's own form of a validation error.

@@ -1,4 +1,4 @@
-"""What the disk refuses, told as a refusal of the service."""
+"""Errors of the disk as errors of the service."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from emotone.service.errors import StorageError
 
 _log = logging.getLogger("emotone.service")
 
-_REFUSALS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
+_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
 
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """While something is written, or read from the database of the jobs.
+    """Around writes, and reads from the database of the jobs.
 
     Raises:
         StorageError: the disk is full, read-only or broken, or the database is. The log says which.
@@ -25,7 +25,7 @@ def writing() -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as error:
-        if isinstance(error, OSError) and error.errno not in _REFUSALS:
+        if isinstance(error, OSError) and error.errno not in _DISK_ERRORS:
             raise
-        _log.error("the disk refuses: %s", error)
-        raise StorageError("the disk of the service is full or cannot be written; come again later") from error
+        _log.error("disk error: %s", error)
+        raise StorageError("The disk of the service is full or cannot be written. Retry later.") from error

@@ -1,22 +1,22 @@
-"""What the service refuses, besides recordings that cannot be used.
+"""Errors of the service, besides those about recordings.
 
 EmotoneError
 ├── RequestError
-│   ├── BadUploadError      a body that is no upload
+│   ├── BadUploadError      a body that is not an upload
 │   ├── BadSettingError     a setting that does not fit the model
 │   ├── EncodedBodyError    a body that is compressed for its way
 │   ├── HeadTooLargeError   a head with too many or too long lines
 │   ├── TooLargeError       more bytes than allowed
 │   ├── TooLongError        more seconds of sound than allowed
 │   ├── SlowClientError     a body that comes too slowly
-│   ├── TimeLimitError      a recording that takes too long to judge
+│   ├── TimeLimitError      a recording that takes too long
 │   ├── BusyError           no place left; retry later
 │   │   ├── TooManyConnectionsError
 │   │   └── ShuttingDownError
 │   ├── StorageError        a disk that is full or cannot be written
 │   ├── UnauthorizedError     no key, or a wrong one
 │   ├── ForbiddenError  a web page of another origin
-│   ├── JobNotFoundError    no such job, or another caller's
+│   ├── JobNotFoundError    an unknown job, or another caller's
 │   ├── NotAcceptableError  no media type that the client accepts
 │   ├── NotListedError      a list of jobs where callers cannot be told apart
 │   ├── IdempotencyError    an idempotency key that was used for another request
@@ -35,11 +35,11 @@ RESTART_S = 10
 
 
 class RequestError(EmotoneError):
-    """A request that the service does not do."""
+    """A request that the service refuses."""
 
 
 class BadUploadError(RequestError):
-    """The body is no upload."""
+    """The body is not an upload."""
 
 
 class BadSettingError(RequestError):
@@ -67,15 +67,15 @@ class SlowClientError(RequestError):
 
 
 class TimeLimitError(RequestError):
-    """The recording takes too long to judge."""
+    """The recording takes too long."""
 
 
 class BusyError(RequestError):
     """No place is left.
 
     Args:
-        message: which place.
-        retry_after_s: when to come again.
+        message: which limit.
+        retry_after_s: seconds after which to retry.
     """
 
     def __init__(self, message: str, retry_after_s: int) -> None:
@@ -111,7 +111,7 @@ class ForbiddenError(RequestError):
 
 
 class JobNotFoundError(RequestError):
-    """No such job, or another caller's."""
+    """An unknown job, or another caller's."""
 
 
 class JobNotDoneError(RequestError):

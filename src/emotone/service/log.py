@@ -1,4 +1,4 @@
-"""Logs as one JSON object a line: when, what, and figures; never sound, never the name of a file."""
+"""Logs as one JSON object per line, without sound, file names, query strings or client addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of the service, as Prometheus reads them."""
+"""Metrics of the service, for Prometheus."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 
 
 class Metrics:
-    """All figures, in a registry of their own, so that one process may hold several services."""
+    """All metrics, in their own registry, so that one process can hold several services."""
 
     def __init__(self) -> None:
         registry = CollectorRegistry()
@@ -20,20 +20,20 @@ class Metrics:
         )
         self.request_seconds = Histogram(
             "emotone_request_seconds",
-            "From a request's head to its whole answer.",
+            "From the head of a request to the end of its response.",
             ("route",),
             buckets=_SECONDS,
             registry=registry,
         )
         self.judging_seconds = Histogram(
-            "emotone_judging_seconds", "To decode and judge one recording.", buckets=_SECONDS, registry=registry
+            "emotone_judging_seconds", "Time to decode and classify one recording.", buckets=_SECONDS, registry=registry
         )
-        self.audio_seconds = Counter("emotone_audio_seconds", "Sound that was judged.", registry=registry)
-        self.running = Gauge("emotone_running", "Recordings being judged.", registry=registry)
-        self.waiting = Gauge("emotone_waiting", "Requests that wait for their turn.", registry=registry)
+        self.audio_seconds = Counter("emotone_audio_seconds", "Seconds of classified recordings.", registry=registry)
+        self.running = Gauge("emotone_running", "Recordings that are being classified.", registry=registry)
+        self.waiting = Gauge("emotone_waiting", "Requests in the queue.", registry=registry)
         self.streams = Gauge("emotone_streams", "Live streams.", registry=registry)
-        self.jobs = Gauge("emotone_jobs", "Jobs that are kept.", ("state",), registry=registry)
+        self.jobs = Gauge("emotone_jobs", "Stored jobs.", ("state",), registry=registry)
 
     def text(self) -> bytes:
-        """All of them, in Prometheus's text format."""
+        """All metrics in Prometheus's text format."""
         return generate_latest(self.registry)

@@ -1,6 +1,6 @@
-"""Every setting of the service, in one place.
+"""All settings of the service.
 
-Conventions: sizes in bytes, times in seconds, as the suffixes say. The defaults suit one machine that serves itself.
+Conventions: sizes in bytes, times in seconds, as the suffixes say. The defaults suit a service for one machine.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ServiceOptions:
-    """How the service listens, and what it refuses.
+    """Address, access and limits of the service.
 
     Attributes:
         host: the address to listen at.
         port: the port; 0 for any free one.
         model: a model file; None for the shipped one.
-        data_dir: where jobs and uploads are kept; its owner alone may read it.
-        api_keys: whoever calls must hold one of these; none for everybody may call.
+        data_dir: folder for jobs and uploads; readable by its owner only.
+        api_keys: callers need one of these; empty if anyone may call.
         cors_origins: web origins other than its own that may call it, such as `https://example.org`.
         allowed_hosts: host names it answers to; empty for the loopback names where it listens there, else for any.
         root_path: the path that it appears under behind a reverse proxy, such as `/emotone`.
@@ -34,25 +34,25 @@ class ServiceOptions:
         max_job_upload_bytes: of a recording that becomes a job.
         max_duration_s: of a recording that is answered at once.
         max_job_duration_s: of a recording that becomes a job.
-        max_running: recordings judged at the same time; the number of cores.
-        max_waiting: requests that may wait for their turn; the next one is told to come again.
+        max_running: recordings processed at the same time; default: the number of cores.
+        max_waiting: length of the queue; further requests get 429.
         max_receiving: uploads on their way at the same time.
         max_streams: live streams at the same time.
         max_connections: open connections.
-        request_timeout_s: to judge one recording that is answered at once.
-        job_timeout_s: to judge one recording that became a job.
+        request_timeout_s: processing time of a recording that is answered at once.
+        job_timeout_s: processing time of a job.
         header_timeout_s: for a client to send the whole head of a request.
         idle_timeout_s: between two pieces of a body, or two messages of a live stream.
         min_upload_rate: bytes per second that a client must reach once `idle_timeout_s` has gone by.
         max_stream_s: length of a live stream.
         max_stream_message_bytes: of one message of a live stream.
-        max_queued_jobs: jobs that wait; the next one is told to come again.
+        max_queued_jobs: jobs that wait; further ones get 429.
         max_job_bytes: of all recordings of jobs that have not ended, together.
         short_job_bytes: a job with a smaller recording may run beside longer ones.
-        job_attempts: how often a job is begun before it counts as failed: one that ends the process must not do so for
-            ever.
+        job_attempts: how often a job is started before it counts as failed: one that ends the service must not be
+            restarted forever.
         job_retention_s: how long a finished job is kept.
-        drain_s: after SIGTERM, time for what has begun.
+        drain_s: after SIGTERM, time to finish running requests.
     """
 
     host: str = "127.0.0.1"

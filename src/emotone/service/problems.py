@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457): one table from the exception tree to what a client is told."""
+"""Errors as problem details (RFC 9457): one table from the exception tree to responses."""
 
 from __future__ import annotations
 
@@ -31,33 +31,33 @@ class Kind:
     Attributes:
         name: the end of its type, `/problems/NAME`.
         status: of the response.
-        title: what every problem of this kind has in common.
-        told: whether the client is told the message; else it is only logged.
+        title: the same for every problem of this kind.
+        public: whether the response has the message; else it is only logged.
     """
 
     name: str
     status: int
     title: str
-    told: bool = True
+    public: bool = True
 
 
 KINDS: dict[type[errors.EmotoneError], Kind] = {
-    errors.NoAudioStreamError: Kind("no-sound", 422, "The file holds no sound"),
-    errors.NotAudioError: Kind("not-audio", 415, "The file is no audio of a known format"),
+    errors.NoAudioStreamError: Kind("no-sound", 422, "The file has no audio"),
+    errors.NotAudioError: Kind("not-audio", 415, "The file is not audio of a known format"),
     errors.AudioTruncatedError: Kind("truncated", 422, "The recording is cut off or damaged"),
-    errors.AudioSamplesError: Kind("bad-samples", 422, "The recording holds impossible samples"),
+    errors.AudioSamplesError: Kind("bad-samples", 422, "The recording has invalid samples"),
     errors.AudioTooShortError: Kind("too-short", 422, "The recording is too short"),
     errors.SampleRateError: Kind("sample-rate", 422, "The sample rate cannot be used"),
     errors.AudioError: Kind("unusable-audio", 422, "The recording cannot be used"),
     errors.OptionError: Kind("bad-option", 422, "An option has an impossible value"),
     errors.MissingExtraError: Kind("not-installed", 501, "This installation cannot do that"),
-    service_errors.BadUploadError: Kind("bad-upload", 400, "The body is no upload"),
+    service_errors.BadUploadError: Kind("bad-upload", 400, "The body is not an upload"),
     service_errors.BadSettingError: Kind("bad-setting", 422, "A setting does not fit the model"),
     service_errors.TooLargeError: Kind("too-large", 413, "The upload is too large"),
     service_errors.TooLongError: Kind("too-long", 413, "The recording is too long"),
-    service_errors.SlowClientError: Kind("slow-client", 408, "The upload came too slowly"),
-    service_errors.TimeLimitError: Kind("time-limit", 503, "The recording took too long to judge"),
-    service_errors.EncodedBodyError: Kind("encoded", 415, "The body is encoded"),
+    service_errors.SlowClientError: Kind("slow-client", 408, "The upload was too slow"),
+    service_errors.TimeLimitError: Kind("time-limit", 503, "The recording took too long"),
+    service_errors.EncodedBodyError: Kind("encoded", 415, "The body is compressed"),
     service_errors.HeadTooLargeError: Kind("head-too-large", 431, "The head of the request is too large"),
     service_errors.StorageError: Kind("storage", 507, "The service cannot store it"),
     service_errors.BusyError: Kind("busy", 429, "The service is busy"),
@@ -66,17 +66,17 @@ KINDS: dict[type[errors.EmotoneError], Kind] = {
     service_errors.NotListedError: Kind("not-listed", 403, "Jobs cannot be listed"),
     service_errors.IdempotencyError: Kind("idempotency-key", 422, "The idempotency key was used for another request"),
     service_errors.TooManyConnectionsError: Kind("crowded", 503, "Too many connections are open"),
-    service_errors.UnauthorizedError: Kind("key", 401, "A key is needed"),
+    service_errors.UnauthorizedError: Kind("key", 401, "An API key is required"),
     service_errors.ForbiddenError: Kind("origin", 403, "Another web page may not call this service"),
-    service_errors.JobNotFoundError: Kind("no-such-job", 404, "No such job"),
+    service_errors.JobNotFoundError: Kind("no-such-job", 404, "Job not found"),
     service_errors.JobNotDoneError: Kind("job-not-done", 409, "The job has no result"),
-    service_errors.StreamError: Kind("bad-stream", 400, "The stream does not keep to the protocol"),
-    errors.EmotoneError: Kind("internal", 500, "The service failed", told=False),
+    service_errors.StreamError: Kind("bad-stream", 400, "The stream violates the protocol"),
+    errors.EmotoneError: Kind("internal", 500, "The service failed", public=False),
 }
-"""The nearest class that an error has counts. What is not told is a fault of the service and names its files."""
+"""The most specific class of an error counts. What is not public is a fault of the service, and may name files."""
 
-INVALID = Kind("invalid", 422, "A parameter is not understood")
-NOT_HTTP = Kind("not-http", 400, "The request is no HTTP")
+INVALID = Kind("invalid", 422, "Invalid parameter")
+NOT_HTTP = Kind("not-http", 400, "The request is not HTTP")
 
 
 ALL_KINDS = (*KINDS.values(), INVALID, NOT_HTTP)
@@ -105,8 +105,8 @@ def problem(kind: Kind, detail: str, **more: Any) -> dict[str, Any]:
 
     Args:
         kind: what it is.
-        detail: what happened this time, and what to do.
-        more: members besides those of the standard.
+        detail: what happened, and what to do.
+        more: additional members.
     """
     return {"type": f"/problems/{kind.name}", "title": kind.title, "status": kind.status, "detail": detail, **more}
 
@@ -114,7 +114,7 @@ def problem(kind: Kind, detail: str, **more: Any) -> dict[str, Any]:
 def problem_of(error: BaseException) -> dict[str, Any]:
     """The problem that an error is."""
     kind = kind_of(error)
-    return problem(kind, str(error) if kind.told else "The fault is the service's; its log says more.")
+    return problem(kind, str(error) if kind.public else "An internal error occurred. See the log of the service.")
 
 
 def response_of(members: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
@@ -135,13 +135,13 @@ def respond_to(error: errors.EmotoneError) -> Response:
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, service_errors.UnauthorizedError):
         headers["WWW-Authenticate"] = 'Bearer realm="emotone"'
-    if not kind.told:
+    if not kind.public:
         _log.error("failed", exc_info=error)
     return response_of(problem_of(error), headers)
 
 
 def respond_to_unforeseen(error: Exception) -> Response:
-    """The response to an error that nobody foresaw; the log says more."""
+    """The response to an unexpected error, which is logged."""
     _log.error("failed", exc_info=error)
     return response_of(problem_of(error))
 

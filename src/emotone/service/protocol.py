@@ -1,9 +1,8 @@
-"""HTTP/1.1 as uvicorn speaks it, but with an end to its patience.
+"""uvicorn's HTTP/1.1 protocol with time limits.
 
-uvicorn waits for ever: for the head of a request (slow loris), for the rest of a body that was refused already, and for
-a client that does not read its answer. Each holds a connection as long as it likes. Here each has its time.
-Beyond its own limit of connections it answers in plain words; here that is a problem like all others, and a supervisor
-still learns that the service lives.
+uvicorn waits without limit for the head of a request (slow loris), for the rest of a body that was refused already, and
+for a client that does not read its answer. Each would hold a connection. Beyond its limit of connections uvicorn
+answers in plain text; here the application answers with a problem, and `/healthz` still works.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from emotone.service.problems import MEDIA_TYPE, NOT_HTTP, encoded, problem
 
 
 class TimeoutProtocol(H11Protocol):
-    """Closes connections that wait for nothing but the client, and too long.
+    """Closes connections that wait too long for the client.
 
     Attributes:
         header_timeout_s: for a whole head, and for what follows of a body after its answer.
@@ -41,7 +40,7 @@ class TimeoutProtocol(H11Protocol):
 
     @property
     def app(self) -> ASGIApp:
-        """What answers the next request; beyond the limit, the application is told so."""
+        """The application for the next request; beyond the limit of connections, the scope says so."""
         return self._crowded if len(self.connections) > self.max_connections else self._app
 
     @app.setter
@@ -58,7 +57,7 @@ class TimeoutProtocol(H11Protocol):
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes: a head, whole or not, or a body, whose pace is the application's to judge until it has answered."""
+        """Bytes of a head, or of a body, whose pace the application checks until it has answered."""
         if self._answered_early():
             self._rest_bytes += len(data)
             if self._rest_bytes > self.max_rest_bytes:
@@ -95,7 +94,7 @@ class TimeoutProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP is a problem like all others."""
+        """A request that is not HTTP gets a problem, too."""
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.close()
             return

@@ -191,7 +191,7 @@ class ProblemReply(BaseModel):
         json_schema_extra={
             "example": {
                 "type": "/problems/not-audio",
-                "title": "The file is no audio of a known format",
+                "title": "The file is not audio of a known format",
                 "status": 415,
                 "detail": "recording: not audio of a known format (starts with b'PK'); expected wav, flac, mp3, …",
             }

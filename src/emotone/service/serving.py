@@ -1,4 +1,4 @@
-"""Running the application on a socket until it is told to end."""
+"""Run the application until a signal ends it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def serve(options: ServiceOptions) -> None:
     except KeyboardInterrupt:
         return
     except SystemExit as stop:
-        # uvicorn has said why, and leaves with a status of its own, which means something else here.
+        # uvicorn has logged why; its exit status has another meaning here.
         if stop.code:
             raise _no_start(options) from stop
     if not server.started:

@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emotone.errors import EmotoneError
+from emotone.listening.classes import choose
 from emotone.listening.options import TimelineOptions
 from emotone.model_files.model_file import ModelMetadata
 from emotone.service.errors import BadSettingError
@@ -33,7 +34,9 @@ class RecognitionSettings(BaseModel):
     threshold: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(
         None, description="a confidence below this is unsure; default: the model's"
     )
-
+    classes: Annotated[str, Field(min_length=1, max_length=1000)] | None = Field(
+        None, description="some of the model's classes, separated by commas; the probabilities are of these alone"
+    )
     track: int | None = Field(
         None, ge=1, description="number of the audio track, from 1, of a file that has several; default: the main one"
     )
@@ -70,5 +73,7 @@ class RecognitionSettings(BaseModel):
         """
         try:
             self.options().hop_samples(metadata)
+            if self.classes is not None:
+                choose(metadata, self.classes)
         except (EmotoneError, ValueError) as error:
             raise BadSettingError(str(error)) from error

@@ -2,8 +2,8 @@
 
 The client sends one JSON message, `{"type": "start", "encoding": "pcm16", "sample_rate": 48000}`, then binary messages
 of mono 16-bit little-endian samples; with `"encoding": "container"` the bytes of a file as the browser records it (webm
-with opus, ogg). `{"type": "stop"}` ends the sound. The service sends JSON: `ready`, `current` (what is heard right now,
-not final), `segment` (final), `done`, or `problem`. Each stream has a thread, and a queue that holds a slow one back.
+with opus, ogg). `{"type": "stop"}` ends the sound. The service sends JSON: `ready`, `current` (the segment that is not
+final yet), `segment` (final), `done`, or `problem`. Each stream has a thread, and a queue that slows its client down.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import asyncio
 import json
 import logging
 import queue
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from threading import Thread
+from time import monotonic
 from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
@@ -27,7 +29,14 @@ from emotone.errors import EmotoneError
 from emotone.listening.live import LiveRecognizer
 from emotone.service.access import bearer, check_key
 from emotone.service.context import ServiceContext
-from emotone.service.errors import RequestError, ShuttingDownError, SlowClientError, StreamError, TooLongError
+from emotone.service.errors import (
+    RequestError,
+    ShuttingDownError,
+    SlowClientError,
+    StreamError,
+    TimeLimitError,
+    TooLongError,
+)
 from emotone.service.limits import SocketPlace
 from emotone.service.middleware import authorize
 from emotone.service.problems import problem_of, respond_to
@@ -37,7 +46,11 @@ from emotone.service.workers.recognition import SOURCE
 _log = logging.getLogger("emotone.service")
 
 _WAITING_MESSAGES = 32
-_LAST_S = 5.0
+_BURST_S = 60.0
+_FASTEST = 20.0
+"""A stream is processed at most so many times faster than it would be played, but for its first `_BURST_S`: a message
+of some formats can hold an hour of silence."""
+_LAST_S = 15.0
 """For the last segments, when the service shuts down."""
 _HEAD_BYTES = 4096
 _REFUSED = 1008
@@ -91,10 +104,10 @@ async def serve_stream(socket: WebSocket, context: ServiceContext) -> None:
     except Exception as error:
         if not isinstance(error, EmotoneError):
             _log.exception("stream failed")
-        await _say_problem(socket, error)
+        await _send_problem(socket, error)
 
 
-async def _say_problem(socket: WebSocket, error: Exception) -> None:
+async def _send_problem(socket: WebSocket, error: Exception) -> None:
     try:
         await socket.send_json({"type": "problem", "problem": problem_of(error)})
         code = _RESTART if isinstance(error, ShuttingDownError) else _REFUSED
@@ -112,32 +125,34 @@ class _Stream:
         self._sound: queue.Queue[bytes] = queue.Queue(_WAITING_MESSAGES)
 
     async def run(self, start: Start, place: SocketPlace) -> None:
-        judge = _judge_of(self._context, start.threshold)
+        recognizer = _recognizer_of(self._context, start.threshold)
         metadata = self._context.recognizer.metadata
         rate = start.sample_rate or metadata.sample_rate
-        live = LiveRecognizer(judge, rate if start.encoding == "pcm16" else metadata.sample_rate)
+        live = LiveRecognizer(recognizer, rate if start.encoding == "pcm16" else metadata.sample_rate)
         pipe = _Pipe(self._sound)
         blocks = _pcm_blocks(pipe) if start.encoding == "pcm16" else _decoded_blocks(pipe, metadata.sample_rate)
         outcome: asyncio.Future[None] = self._loop.create_future()
-        thread = Thread(target=self._listen, args=(live, blocks, outcome), name="stream", daemon=True)
+        thread = Thread(target=self._listen, args=(live, blocks, outcome, pipe), name="stream", daemon=True)
         await self._socket.send_json({"type": "ready", "labels": list(metadata.labels), "model": metadata.name})
         thread.start()
         receiving = asyncio.ensure_future(self._receive(place))
         ending = asyncio.ensure_future(self._context.ending.wait())
-        # The sound may end first, and then nobody asks how receiving ended.
+        # The sound may end first; then the outcome of receiving is not asked for.
         receiving.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             ends: set[asyncio.Future[Any]] = {receiving, outcome, ending}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if ending.done() and not receiving.done() and not outcome.done():
-                # What was heard so far is still answered.
+                # The sound that has come is still answered.
                 receiving.cancel()
                 await self._put(b"")
-                await asyncio.wait_for(outcome, _LAST_S)
+                await asyncio.wait({outcome}, timeout=_LAST_S)
                 raise ShuttingDownError
             if receiving.done():
                 receiving.result()
-                await asyncio.wait_for(outcome, self._context.options.request_timeout_s)
+                await asyncio.wait({outcome}, timeout=self._context.options.request_timeout_s)
+            if not outcome.done():
+                raise TimeLimitError("The end of the stream was not recognised in time. Send less sound at once.")
             outcome.result()
             await self._socket.send_json({"type": "done", "duration_s": round(live.duration_s, 6)})
             await self._socket.close()
@@ -153,7 +168,7 @@ class _Stream:
             start = Start.model_validate_json(message.get("text") or "")
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, one['loc']))} {one['msg']}".strip() for one in error.errors())
-            raise StreamError(f'the first message is {{"type": "start", ...}}: {wrong}') from error
+            raise StreamError(f'The first message must be {{"type": "start", ...}}: {wrong}') from error
         if names := ", ".join(sorted(self._socket.query_params)):
             raise StreamError(
                 f"Unknown query parameters: {names[:80]}. Settings and the key belong in the first message."
@@ -164,7 +179,7 @@ class _Stream:
             key = start.key or bearer(headers.get("authorization")) or headers.get("x-api-key")
             self._socket.scope["caller"] = check_key(options.api_keys, key)
         if start.encoding == "pcm16" and not MIN_SAMPLE_RATE <= (start.sample_rate or 0) <= MAX_SAMPLE_RATE:
-            raise StreamError(f"pcm16 needs a sample_rate from {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE}")
+            raise StreamError(f"pcm16 needs a sample_rate from {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE}.")
         return start
 
     async def _receive(self, place: SocketPlace) -> None:
@@ -179,9 +194,9 @@ class _Stream:
             try:
                 kind = json.loads(message.get("text") or "")["type"]
             except (ValueError, KeyError, TypeError) as error:
-                raise StreamError('expected sound as a binary message, or {"type": "stop"}') from error
+                raise StreamError('Expected sound as a binary message, or {"type": "stop"}.') from error
             if kind != "stop":
-                raise StreamError(f'a message of type {str(kind)[:40]!r}; expected sound, or {{"type": "stop"}}')
+                raise StreamError(f'Unknown message type {str(kind)[:40]!r}. Expected sound, or {{"type": "stop"}}.')
             await self._put(b"")
             return
 
@@ -190,7 +205,7 @@ class _Stream:
         try:
             message = await asyncio.wait_for(self._socket.receive(), idle_s)
         except TimeoutError:
-            raise SlowClientError(f"nothing came for {idle_s:g} s") from None
+            raise SlowClientError(f"No message was received for {idle_s:g} s.") from None
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1000))
         return cast(dict[str, Any], message)
@@ -206,22 +221,30 @@ class _Stream:
                 # Not receiving is what holds the client back.
                 await asyncio.sleep(0.01)
 
-    def _listen(self, live: LiveRecognizer, blocks: Iterator[npt.NDArray[Any]], outcome: asyncio.Future[None]) -> None:
+    def _listen(
+        self, live: LiveRecognizer, blocks: Iterator[npt.NDArray[Any]], outcome: asyncio.Future[None], pipe: _Pipe
+    ) -> None:
         """In the stream's thread."""
         error: Exception | None = None
-        heard = None
+        current = None
+        begun = monotonic()
         longest_s = self._context.options.max_stream_s
         try:
             for block in blocks:
+                if pipe.closed:
+                    raise _ClosedError
                 for segment in live.feed(block):
-                    self._say({"type": "segment", **segment_reply(segment).model_dump()})
-                if live.current is not None and live.current is not heard:
-                    heard = live.current
-                    self._say({"type": "current", **segment_reply(heard).model_dump()})
+                    self._send({"type": "segment", **segment_reply(segment).model_dump()})
+                if live.current is not None and live.current is not current:
+                    current = live.current
+                    self._send({"type": "current", **segment_reply(current).model_dump()})
                 if live.duration_s > longest_s:
-                    raise TooLongError(f"a live stream may last {longest_s:g} s; begin another")
+                    raise TooLongError(f"The stream is longer than {longest_s:g} s, the limit. Start another one.")
+                ahead_s = live.duration_s - _BURST_S - _FASTEST * (monotonic() - begun)
+                if ahead_s > 0:
+                    time.sleep(min(ahead_s / _FASTEST, 1.0))
             for segment in live.finish():
-                self._say({"type": "segment", **segment_reply(segment).model_dump()})
+                self._send({"type": "segment", **segment_reply(segment).model_dump()})
             self._context.metrics.audio_seconds.inc(live.duration_s)
         except _ClosedError:
             pass
@@ -231,13 +254,13 @@ class _Stream:
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(_settle, outcome, error)
 
-    def _say(self, message: dict[str, Any]) -> None:
+    def _send(self, message: dict[str, Any]) -> None:
         sending = asyncio.run_coroutine_threadsafe(self._socket.send_json(message), self._loop)
         try:
             sending.result(self._context.options.idle_timeout_s)
         except TimeoutError:
             sending.cancel()
-            raise SlowClientError("the client does not read what is said") from None
+            raise SlowClientError("The client does not read its messages.") from None
         except (WebSocketDisconnect, RuntimeError) as error:
             raise _ClosedError from error
 
@@ -309,7 +332,7 @@ def _decoded_blocks(pipe: _Pipe, sample_rate: int) -> Iterator[npt.NDArray[np.fl
     return stream_audio(cast(BinaryIO, pipe), sample_rate=sample_rate, block_s=0.1)
 
 
-def _judge_of(context: ServiceContext, threshold: float | None) -> Any:
+def _recognizer_of(context: ServiceContext, threshold: float | None) -> Any:
     if threshold is not None and not 0.0 <= threshold <= 1.0:
-        raise StreamError(f"threshold = {threshold}; expected a share in [0, 1]")
+        raise StreamError(f"threshold = {threshold}; expected a probability in [0, 1].")
     return context.recognizer_with(threshold)

@@ -47,7 +47,7 @@ class Answer:
 
 
 class CancelledWorkError(Exception):
-    """The process was killed because its work is no longer wanted."""
+    """The process was killed because its work is no longer needed."""
 
 
 class WorkerProcess:

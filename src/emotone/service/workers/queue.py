@@ -173,7 +173,7 @@ class RecognitionQueue:
 
     def _end(self, work: _Work, done: asyncio.Future[Answer] | None = None) -> None:
         if done is not None and not done.cancelled():
-            done.exception()  # known to the caller, or wanted by nobody
+            done.exception()  # known to the caller, or no longer needed
         self._running.discard(work)
         self._mean_s += _SMOOTHING * (monotonic() - work.begun - self._mean_s)
         self._make_room()

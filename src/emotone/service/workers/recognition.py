@@ -53,6 +53,7 @@ def recognize(recognizer: Recognizer, file: BinaryIO, task: Task, progress: Prog
         AudioError: the recording cannot be used.
         TooLongError: it is longer than the task allows.
     """
+    recognizer = recognizer.with_classes(task.settings.classes)
     threshold = task.settings.threshold
     if threshold is not None:
         recognizer = copy.copy(recognizer)
