@@ -27,22 +27,22 @@ def serve(
             help="A model file, or OWNER/NAME on the Hugging Face hub. [default: the shipped model]",
         ),
     ] = None,
-    data_dir: Annotated[
-        Path, typer.Option(envvar="EMOTONE_DATA_DIR", help="Keep jobs, and uploads while they are judged, here.")
-    ] = Path("emotone-data"),
+    data_dir: Annotated[Path, typer.Option(envvar="EMOTONE_DATA_DIR", help="Folder for jobs and uploads.")] = Path(
+        "emotone-data"
+    ),
     api_keys: Annotated[
         Path | None,
-        typer.Option(envvar="EMOTONE_API_KEYS", help="A file of hashed keys; only who holds one may call."),
+        typer.Option(envvar="EMOTONE_API_KEYS", help="A file of hashed keys; callers need one of them."),
     ] = None,
     new_key: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Print a fresh key for NAME and its line for the file; then exit."),
+        typer.Option(metavar="NAME", help="Print a new key for NAME and its line for the file, and exit."),
     ] = None,
     cors_origin: Annotated[
-        list[str] | None, typer.Option(help="Let web pages of this origin call, such as https://example.org.")
+        list[str] | None, typer.Option(help="Allow calls from web pages of this origin, such as https://example.org.")
     ] = None,
     allowed_host: Annotated[
-        list[str] | None, typer.Option(help="Answer to this host name alone. [default: loopback names, or any]")
+        list[str] | None, typer.Option(help="Answer to this host name only. [default: loopback names, or any]")
     ] = None,
     root_path: Annotated[
         str,
@@ -53,26 +53,29 @@ def serve(
         typer.Option(metavar="ADDRESS", help="Believe X-Forwarded-... headers from this address or network."),
     ] = None,
     max_upload: Annotated[
-        int, typer.Option(min=1, envvar="EMOTONE_MAX_UPLOAD", help="MiB of a recording that is answered at once.")
+        int, typer.Option(min=1, envvar="EMOTONE_MAX_UPLOAD", help="Largest upload in MiB that is answered at once.")
     ] = 64,
     max_job_upload: Annotated[
-        int, typer.Option(min=1, envvar="EMOTONE_MAX_JOB_UPLOAD", help="MiB of a recording that becomes a job.")
+        int, typer.Option(min=1, envvar="EMOTONE_MAX_JOB_UPLOAD", help="Largest upload in MiB of a job.")
     ] = 2048,
     max_duration: Annotated[
-        float, typer.Option(min=1, envvar="EMOTONE_MAX_DURATION", help="Seconds of sound that are answered at once.")
+        float,
+        typer.Option(
+            min=1, envvar="EMOTONE_MAX_DURATION", help="Longest recording in seconds that is answered at once."
+        ),
     ] = 900.0,
     max_running: Annotated[
-        int | None, typer.Option(min=1, help="Recordings judged at the same time. [default: the number of cores]")
+        int | None, typer.Option(min=1, help="Recordings processed at the same time. [default: the number of cores]")
     ] = None,
-    max_waiting: Annotated[int, typer.Option(min=1, help="Requests that may wait for their turn.")] = 64,
+    max_waiting: Annotated[int, typer.Option(min=1, help="Length of the queue of requests.")] = 64,
     timeout: Annotated[
-        float, typer.Option(min=1, help="Seconds to judge one recording that is answered at once.")
+        float, typer.Option(min=1, help="Processing time in seconds of a recording that is answered at once.")
     ] = 60.0,
     drain: Annotated[float, typer.Option(min=1, help="Seconds after SIGTERM to finish what runs.")] = 30.0,
 ) -> None:
     """Serve the recognizer over HTTP and WebSocket, and a page at `/`.
 
-    It listens on this machine alone unless --host says otherwise. SIGTERM ends it when what has begun is answered.
+    It listens on this machine only, unless --host is given. After SIGTERM it finishes running requests.
     """
     if find_spec("fastapi") is None or find_spec("uvicorn") is None:
         raise MissingExtraError("emotone serve", "serve")
