@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from emotone.evaluation import markdown
@@ -18,7 +19,7 @@ from emotone.evaluation.report_content import Section
 from emotone.evaluation.results import Results
 from emotone.evaluation.run_folder import RunFolder
 from emotone.experiments.paper_tables.comparison import compare, signed
-from emotone.experiments.paper_tables.outcome import Outcome
+from emotone.experiments.paper_tables.outcome import Outcome, TableFacts
 from emotone.experiments.paper_tables.record import read_record, write_record
 from emotone.experiments.paper_tables.report import sections
 from emotone.experiments.paper_tables.rows import PAIRS
@@ -77,19 +78,28 @@ def paper_tables(name: str, *, only: Sequence[str] = (), left_out: Sequence[str]
     folder = RESULTS / "tables" / name / ("tuned" if tuned else "")
     if not (folder / "table.json").is_file():
         return "not run\n"
-    facts, outcomes = read_record(folder)
-    found = sections(facts, outcomes)
+    found = _sections(folder)
     if tuned:
-        found.insert(1, Section("Settings that were chosen", [settings_table(read_settings(folder))]))
+        found = [*found[:1], Section("Settings that were chosen", [settings_table(read_settings(folder))]), *found[1:]]
     # The recipes themselves hold the choices.
     left_out = ("Choices of this project", *left_out)
     shown = [one for one in found if one.title not in left_out and (not only or one.title in only)]
     return markdown.body(shown, level=3)
 
 
+@cache
+def _record(folder: Path) -> tuple[TableFacts, list[Outcome]]:
+    return read_record(folder)
+
+
+@cache
+def _sections(folder: Path) -> list[Section]:
+    return sections(*_record(folder))
+
+
 def baselines(name: str) -> str:
     """What openSMILE's features with a linear machine reach on one corpus, from the record of its table."""
-    _, outcomes = read_record(RESULTS / "tables" / name)
+    _, outcomes = _record(RESULTS / "tables" / name)
     return ", ".join(
         f"{one.row.title} {with_interval(one.results.pooled, 'uar')}"
         for one in outcomes
@@ -119,13 +129,14 @@ def public_command(command: str) -> str:
     return re.sub(r" --(store|record) \S+", "", re.sub(r" --output \S*/", " --output runs/", command))
 
 
+@cache
 def the_claim() -> str:
     """Whether the paper's claim holds where it could be run, for each input, in a few sentences."""
     folder = RESULTS / "tables" / "crema-d-imbalanced"
-    facts, outcomes = read_record(folder)
+    facts, outcomes = _record(folder)
     effects, holds, settings = [], [], "settings as first chosen"
     if (folder / "tuned" / "table.json").is_file():
-        tuned = {one.row.key: one for one in read_record(folder / "tuned")[1]}
+        tuned = {one.row.key: one for one in _record(folder / "tuned")[1]}
         if all(tuned[key].state == "done" for pair in PAIRS for key in pair[:2]):
             outcomes, settings = list(tuned.values()), "each tuned on validation speakers"
     by_key = {one.row.key: one for one in outcomes}
@@ -147,7 +158,7 @@ def the_claim() -> str:
             if by_key[key].state == "done"
         ),
     ]
-    baseline = next((one for one in read_record(folder)[1] if one.row.key == "compare-svc" and one.results), None)
+    baseline = next((one for one in _record(folder)[1] if one.row.key == "compare-svc" and one.results), None)
     if baseline is not None:
         reached.append(
             f"openSMILE's ComParE features with a linear SVC {with_interval(baseline.results.pooled, 'uar')}"
@@ -264,6 +275,7 @@ def main(runs: list[str]) -> None:
     for run in map(Path, runs):
         results = Results.read(RunFolder(run).results)
         results.model_copy(update={"command": public_command(results.command)}).write(RESULTS / f"{run.name}.json")
+    _record.cache_clear()
     PAGE.write_text(page(), encoding="utf-8")
     README.write_text(readme(), encoding="utf-8")
     print(PAGE.relative_to(REPO), README.relative_to(REPO))

@@ -44,3 +44,14 @@ def test_mixed_precision_around_it_changes_nothing(monkeypatch, dtype):
         mixed = own(maps)
     assert mixed.dtype == torch.float32
     assert torch.equal(mixed, own(maps))
+
+
+@pytest.mark.parametrize("n_sounding", [0, 5, 40, 60, 97])
+def test_padding_that_is_not_computed_changes_neither_answers_nor_gradients(monkeypatch, n_sounding):
+    own, plain, maps = both(monkeypatch, in_bfloat16=False)
+    maps[..., n_sounding:] = 0
+    answers, expected = own(maps), plain(maps)
+    assert torch.allclose(answers, expected, atol=1e-5)
+    answers.square().sum().backward()
+    expected.square().sum().backward()
+    assert torch.allclose(own.weight.grad, plain[0].weight.grad, atol=1e-3)

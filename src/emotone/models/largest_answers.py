@@ -45,10 +45,13 @@ class LargestAnswers(nn.Conv2d):
         in_bfloat16 = maps.device.type == "cpu" and has_bfloat16_units()
         answer = self._in_bfloat16 if in_bfloat16 else super().forward
         # One utterance at a time: its maps stay in the cache until they are pooled.
-        found = [
-            nn.functional.max_pool2d(answer(one), quarter, return_indices=True)[1].flatten(2)
-            for one in torch.split(maps, 1 if maps.device.type == "cpu" else len(maps))
-        ]
+        found = []
+        for one in torch.split(maps, 1 if maps.device.type == "cpu" else len(maps)):
+            # Without bias, patches of padding alone give 0: their part of the map need not be computed.
+            sounding = min(width, _last_column(one))
+            answers = answer(one[..., : sounding + self.kernel_size[1] - 1])
+            answers = nn.functional.pad(answers, (0, width - sounding))
+            found.append(nn.functional.max_pool2d(answers, quarter, return_indices=True)[1].flatten(2))
         index = torch.cat(found)
         return torch.div(index, width, rounding_mode="floor"), index % width
 
@@ -72,6 +75,12 @@ class LargestAnswers(nn.Conv2d):
         won = stretches.index_select(0, starts.flatten()).view(kernels, n * places, height * width)
         answers = torch.bmm(won, self.weight.reshape(kernels, -1, 1))
         return answers.reshape(kernels, n, places).transpose(0, 1).reshape(n, kernels, 2, 2)
+
+
+def _last_column(maps: Tensor) -> int:
+    """One more than the last column that is not zero throughout; 1 where all are."""
+    columns = maps.ne(0).flatten(0, 2).any(0).nonzero()
+    return int(columns[-1]) + 1 if len(columns) else 1
 
 
 def has_bfloat16_units() -> bool:
