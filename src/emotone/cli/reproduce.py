@@ -166,12 +166,11 @@ def tables(
     from emotone.experiments.paper_tables.run import (
         TablePlan,
         gather,
-        missing_folds,
         quick_task,
-        run_next,
         run_table,
         table_facts,
     )
+    from emotone.experiments.paper_tables.schedule import missing_folds, run_next
     from emotone.experiments.paper_tables.tuned import settings_of, tune_rows
 
     check_device(device)

@@ -17,6 +17,7 @@ from emotone.evaluation.latex import document as latex_document
 from emotone.evaluation.significance import Comparison, Interval, McNemar
 from emotone.experiments.cross_validation import cross_validate, run_fold
 from emotone.experiments.paper_tables import run as tables
+from emotone.experiments.paper_tables import schedule
 from emotone.experiments.paper_tables.comparison import RowComparison, claim
 from emotone.experiments.paper_tables.report import write_tables
 from emotone.experiments.paper_tables.rows import FIRST, PAIRS, ROWS, in_order
@@ -24,14 +25,13 @@ from emotone.experiments.paper_tables.run import (
     TablePlan,
     gather,
     has_recipe,
-    missing_folds,
     quick_task,
     row_plan,
     row_recipe,
-    run_next,
     run_table,
     table_facts,
 )
+from emotone.experiments.paper_tables.schedule import missing_folds, run_next
 from emotone.experiments.plan import Plan
 
 FEW = 3
@@ -202,7 +202,7 @@ def test_the_next_folds_are_run_until_the_time_is_up_and_continued_later(table):
     assert not hurried.begun
     clock = iter([0.0, 0.0, 4000.0])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+        patch.setattr(schedule, "time", SimpleNamespace(monotonic=lambda: next(clock)))
         assert run_next(some, missing_folds(some), Heard(), hours=1) == 0
     assert row_plan(some, row, (0,)).fold(0, 0).checkpoint.exists()
     assert gather(some, row).state == "not run"

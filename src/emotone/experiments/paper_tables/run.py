@@ -6,13 +6,12 @@ that is done is never run again, whatever order the rows are asked for in. One s
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from emotone.corpora import Corpus, Fold, Folds
 from emotone.corpora.folds import fold_hash
@@ -20,10 +19,10 @@ from emotone.errors import MissingExtraError, RecipeError
 from emotone.evaluation.predictions import Predictions
 from emotone.evaluation.results import FoldInfo, Results
 from emotone.evaluation.run_folder import RunFolder
-from emotone.experiments.cross_validation import cross_validate, run_one_fold
+from emotone.experiments.cross_validation import cross_validate
 from emotone.experiments.leakage import Leak, leaky_folds
 from emotone.experiments.paper_tables.outcome import FoldRun, Outcome, State, TableFacts, build_outcome
-from emotone.experiments.paper_tables.rows import ROWS, Row, in_order
+from emotone.experiments.paper_tables.rows import ROWS, Row
 from emotone.experiments.peers import cross_validate_peer
 from emotone.experiments.plan import Listener, Partitions, Plan
 from emotone.experiments.recipe import Recipe, load_recipe, recipe_names
@@ -31,7 +30,6 @@ from emotone.features.front_end import FeatureOptions
 from emotone.models.cost import Cost, measure_cost
 from emotone.models.recognition_network import NormalisationOptions, RecognitionNetwork
 from emotone.models.systems import ModelOptions
-from emotone.training.job import EpochRecord
 
 QUICK_PER_CLASS = 8
 QUICK_SETTINGS = ("training.epochs=2", "training.min_steps=0", "training.batch_size=8")
@@ -181,7 +179,7 @@ def run_table(table: TablePlan, listener: TableListener, *, jobs: int = 1) -> li
     for row in table.wanted:
         if row not in can:
             listener.row_skipped(row, obstacle(table, row) or "not run")
-    weights = {row.key: _fold_weight(table, row) for row in can}
+    weights = {row.key: fold_weight(table, row) for row in can}
     n_folds = len(table.folds.folds)
     listener.planned(weights, sum(weights[row.key] * n_folds * (1 if row.peer else len(table.seeds)) for row in can))
     for seed in table.seeds:
@@ -198,108 +196,6 @@ def run_table(table: TablePlan, listener: TableListener, *, jobs: int = 1) -> li
             else:
                 cross_validate(plan, jobs=jobs, listener=listener)
     return [gather(table, row) for row in ROWS]
-
-
-def missing_folds(
-    table: TablePlan, recorded: Callable[[Row, Recipe], Collection[tuple[int, int]]] = lambda row, recipe: ()
-) -> list[tuple[Row, int, int]]:
-    """The folds that no run has done yet, as (row, seed, fold), in the order in which `run_next` runs them.
-
-    Args:
-        table: rows and seeds to run.
-        recorded: the (seed, fold) pairs of a row with this recipe that a record already has.
-    """
-    missing = []
-    for row, seed in in_order([row for row in table.wanted if obstacle(table, row) is None], table.seeds):
-        plan = row_plan(table, row, (seed,))
-        done = recorded(row, plan.recipe)
-        missing += [
-            (row, seed, fold)
-            for fold in plan.fold_numbers
-            if (seed, fold) not in done and not plan.fold(seed, fold).is_done
-        ]
-    return missing
-
-
-def run_next(
-    table: TablePlan,
-    folds: Sequence[tuple[Row, int, int]],
-    listener: TableListener,
-    *,
-    hours: float,
-) -> int:
-    """Run folds one after the other until the time is up.
-
-    A fold that is stopped is continued from its last epoch by the next call.
-
-    Args:
-        table: what to run.
-        folds: as `missing_folds` gives them.
-        listener: is told about the progress.
-        hours: stop before an epoch that would end later than this.
-    Returns:
-        how many folds were done.
-    Raises:
-        EmotoneError: whatever a fold raises; what is done stays done.
-    """
-    rows = {row.key: row for row, _, _ in folds}
-    weights = {key: _fold_weight(table, row) for key, row in rows.items()}
-    listener.planned(weights, sum(weights[row.key] for row, _, _ in folds))
-    watch = Watch(listener, time.monotonic() + 3600 * hours)
-    n_done = 0
-    for row, seed, fold in folds:
-        if watch.is_late(row):
-            break
-        plan = replace(row_plan(table, row, (seed,)), only_folds=None if row.peer else (fold,))
-        listener.row_begins(row, plan)
-        watch.row = row
-        try:
-            if row.peer:
-                cross_validate_peer(plan, row.peer, listener.fold_done)
-            else:
-                run_one_fold(plan, seed, fold, watch)
-        except MissingExtraError:
-            if not row.peer:
-                raise
-            listener.row_skipped(row, "needs the extra peers")
-            continue
-        except TimeIsUpError:
-            break
-        n_done += 1
-    return n_done
-
-
-class TimeIsUpError(Exception):
-    """The next epoch would end too late."""
-
-
-class Watch:
-    """Passes progress on to a listener, and stops a fold whose next epoch would end after the deadline."""
-
-    def __init__(self, listener: TableListener, deadline: float) -> None:
-        self.listener, self.deadline = listener, deadline
-        self.row: Row | None = None
-        self.epoch_s: dict[str, float] = {}
-
-    def is_late(self, row: Row) -> bool:
-        """Whether an epoch of this row, as long as its last one, would end after the deadline."""
-        return time.monotonic() + self.epoch_s.get(row.key, 0.0) > self.deadline
-
-    def decoded(self, done: int, total: int) -> None:
-        """Passed on."""
-        self.listener.decoded(done, total)
-
-    def epoch(self, seed: int, fold: int, record: EpochRecord, n_epochs: int) -> None:
-        """Passed on; stops the fold where the next epoch would be late."""
-        self.listener.epoch(seed, fold, record, n_epochs)
-        if self.row is not None:
-            self.epoch_s[self.row.key] = record.seconds
-            if record.epoch < n_epochs and self.is_late(self.row):
-                raise TimeIsUpError
-
-    def fold_done(self, seed: int, fold: int, info: dict[str, Any], fresh: bool) -> None:
-        """Passed on."""
-        self.listener.fold_done(seed, fold, info, fresh)
 
 
 def gather(table: TablePlan, row: Row) -> Outcome:
@@ -365,7 +261,7 @@ def _leaky(table: TablePlan, leak: Leak) -> Partitions:
     return replace(whole, folds=whole.folds[:1])
 
 
-def _fold_weight(table: TablePlan, row: Row) -> float:
+def fold_weight(table: TablePlan, row: Row) -> float:
     """The cost of one fold: epochs times multiply-adds; openSMILE's rows cost next to nothing."""
     cost = row_cost(row, len(table.corpus.classes))
     if cost is None:

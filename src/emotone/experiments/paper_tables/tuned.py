@@ -18,7 +18,8 @@ from pathlib import Path
 from emotone.evaluation.report_content import Table
 from emotone.evaluation.results import percent
 from emotone.experiments.paper_tables.rows import ROWS, Row, in_order
-from emotone.experiments.paper_tables.run import TableListener, TablePlan, TimeIsUpError, Watch, obstacle, row_plan
+from emotone.experiments.paper_tables.run import TableListener, TablePlan, obstacle, row_plan
+from emotone.experiments.paper_tables.schedule import TimeIsUpError, Watch
 from emotone.experiments.tuning import BUDGET, Tuning, default_space, read_tuning, tune
 from emotone.files import write_text
 
