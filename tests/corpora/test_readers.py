@@ -9,7 +9,7 @@ import pytest
 
 from corpora.made_trees import RELEASES, make_tree, official_ids, place
 from emotone.corpora import CORPUS_NAMES, crema_d, emodb, read_corpus
-from emotone.corpora.release import EMPTY, OUTSIDE, TWIN, UNNAMED
+from emotone.corpora.release import DUPLICATE, EMPTY, OUTSIDE, UNNAMED
 from emotone.emotions import FOUR_CLASSES
 from emotone.errors import CorpusError, CorpusNotFoundError
 
@@ -183,7 +183,7 @@ def test_empty_strange_and_repeated_files_are_left_out_and_counted(tmp_path):
     (tmp_path / "wav" / "03a01Wa.wav").touch()
     corpus = read_corpus("emodb", tmp_path)
     assert [utterance.id for utterance in corpus.utterances] == ["03a01Fa"]
-    assert corpus.dropped == {EMPTY: 1, UNNAMED: 1, TWIN: 1}
+    assert corpus.dropped == {EMPTY: 1, UNNAMED: 1, DUPLICATE: 1}
 
 
 def test_a_folder_of_another_corpus_is_refused_with_what_was_found(trees):

@@ -68,7 +68,7 @@ def test_folds_taken_apart_go_together_again(table: Predictions) -> None:
 
 
 def test_one_utterance_in_two_folds_is_refused(table: Predictions) -> None:
-    with pytest.raises(EvaluationError, match="120 utterances stand twice, first 'u000'"):
+    with pytest.raises(EvaluationError, match="120 utterances appear twice, first 'u000'"):
         concatenate([table, table])
 
 
@@ -106,7 +106,7 @@ def test_columns_that_do_not_belong_together_are_refused(
         ('"male",0', '"male","zero"', "a value that cannot be"),
         ('0,"neutral"', '0,"joy"', "a value that cannot be: 'joy'"),
         ('"u000","03"', '"u000"', "row 2: 9 columns, expected 10"),
-        ('"u001"', '"u000"', "1 utterances stand twice"),
+        ('"u001"', '"u000"', "1 utterances appear twice"),
         ('"neutral","neutral"', '"neutral","anger"', "does not follow from the logits"),
     ],
 )

@@ -17,7 +17,7 @@ import numpy as np
 
 from emotone.audio import load_audio
 from emotone.cores import available_cores
-from emotone.corpora.inventory import CHECKED_NAMES, RELEASES, Inventory, Stretch, take_inventory
+from emotone.corpora.inventory import CHECKED_NAMES, RELEASES, Inventory, Segment, take_inventory
 from emotone.corpora.release import Trap, unreadable
 from emotone.corpora.utterance import Corpus
 from emotone.errors import AudioError
@@ -100,7 +100,7 @@ def check(
         name: one of `CHECKED_NAMES`.
         directory: the corpus's folder; for `manifest`, the manifest.
         labels: for `manifest`, rules that rename labels.
-        quick: look at names and sizes alone.
+        quick: compare names and sizes only; decode nothing.
         progress: called with the number of recordings decoded and the number of all.
     Raises:
         CorpusError: no such name, or (as a subclass) nothing of the corpus there.
@@ -109,12 +109,12 @@ def check(
         found = take_inventory(name, directory, labels=labels)
     except OSError as error:
         raise unreadable(name, error) from error
-    sounds = {} if quick else _decode(found.stretches, progress)
+    sounds = {} if quick else _decode(found.segments, progress)
     silent = [key for key, sound in sounds.items() if sound.silent]
     groups = _same(sounds)
     return CorpusReport(
         name=name,
-        n_files=len(found.stretches),
+        n_files=len(found.segments),
         n_official=found.n_official,
         hours=None if quick else sum(sound.duration_s for sound in sounds.values()) / 3600,
         speakers=found.corpus.speakers,
@@ -133,19 +133,19 @@ def check(
     )
 
 
-def _decode(stretches: Mapping[str, Stretch], progress: Callable[[int, int], None] | None) -> dict[str, _Sound]:
+def _decode(segments: Mapping[str, Segment], progress: Callable[[int, int], None] | None) -> dict[str, _Sound]:
     sounds: dict[str, _Sound] = {}
     # FFmpeg decodes without the interpreter's lock, so threads help.
     with ThreadPoolExecutor(max_workers=min(4, available_cores())) as pool:
-        for key, sound in zip(stretches, pool.map(_hear, stretches.values()), strict=True):
+        for key, sound in zip(segments, pool.map(_decode_one, segments.values()), strict=True):
             sounds[key] = sound
             if progress is not None:
-                progress(len(sounds), len(stretches))
+                progress(len(sounds), len(segments))
     return sounds
 
 
-def _hear(stretch: Stretch) -> _Sound:
-    path, start_s, end_s = stretch
+def _decode_one(segment: Segment) -> _Sound:
+    path, start_s, end_s = segment
     try:
         # Too short to train on is a fault as well.
         waveform = load_audio(path, sample_rate=SAMPLE_RATE, truncated="error", start_s=start_s, end_s=end_s)
@@ -172,7 +172,7 @@ def _met(found: Inventory, observed: list[Collection[str]] | None) -> list[str]:
     """The traps that were seen; in a quick check those whose recordings are all there."""
     said = []
     for trap in found.traps:
-        here = [key for key in trap.ids if key in found.stretches]
+        here = [key for key in trap.ids if key in found.segments]
         audible = observed is None or trap.kind in ("format", "name")
         met = len(here) == len(trap.ids) if audible else any(set(group) <= set(trap.ids) for group in observed or ())
         if met:

@@ -3,7 +3,7 @@
 Layout: `AudioWAV/1001_IEO_ANG_HI.wav` is speaker, sentence, intended emotion, level; ages and sexes in
 `VideoDemographics.csv`. The label is the intended emotion, as usual for audio alone.
 
-`crema-d-imbalanced` stands in for IEMOCAP's improvised half where that is absent: the same four classes in the same
+`crema-d-imbalanced` replaces IEMOCAP's improvised half where that is not available: the same four classes in the same
 proportions and number. Its figures are its own, never IEMOCAP's.
 """
 

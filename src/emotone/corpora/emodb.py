@@ -92,7 +92,7 @@ def read(directory: str | os.PathLike[str], *, phonemes: bool = False) -> Corpus
 def read_phonemes(path: Path) -> tuple[str, ...]:
     """The phones of a `.lablaut` file, in the order of their times.
 
-    Labels that begin with `!`, `-` or `+` mark closures, releases and events, and are left out. What stands before the
+    Labels that begin with `!`, `-` or `+` mark closures, releases and events, and are left out. What comes before the
     line `#` is a header.
     """
     lines = path.read_text(encoding="latin-1").splitlines()
@@ -100,7 +100,7 @@ def read_phonemes(path: Path) -> tuple[str, ...]:
     phones: list[str] = []
     for line in body:
         parts = line.split()
-        # A phone may be followed by what happens in it (`a +nas`); what happens between phones stands alone (`+hoe`).
+        # A phone may be followed by an event in it (`a +nas`); events between phones have their own lines (`+hoe`).
         if len(parts) >= 3 and not parts[2].startswith(("!", "-", "+")):
             phones.append(parts[2].rstrip(";"))
     return tuple(phones)

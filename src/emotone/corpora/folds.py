@@ -44,7 +44,7 @@ RAVDESS_FOLDS = (
     ("02", "15", "16", "18"),
     ("06", "13", "17", "22"),
 )
-"""The six folds of EmoBox (Ma et al. 2024), so that figures can stand beside theirs."""
+"""The six folds of EmoBox (Ma et al. 2024), so that figures can be compared with theirs."""
 
 NEMO_SPEAKERS = ("EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0")
 
@@ -71,7 +71,7 @@ class Fold:
         validation: speakers, sorted.
         test: speakers, sorted.
     Raises:
-        SpeakerLeakError: a speaker stands in two parts.
+        SpeakerLeakError: a speaker is in two parts.
         CorpusError: a part has no speaker.
     """
 
@@ -89,7 +89,7 @@ class Fold:
                 raise CorpusError(f"fold {self.index} has no {part} speaker; each part needs at least one")
 
     def indices(self, corpus: Corpus) -> Split:
-        """Where the utterances of each part stand in the corpus.
+        """The positions of each part's utterances in the corpus.
 
         Raises:
             CorpusError: a speaker of the corpus is in no part.
@@ -114,7 +114,7 @@ class Folds:
     """A protocol as it applies to one corpus.
 
     Attributes:
-        protocol: its name; stands beside every score.
+        protocol: its name; shown with every score.
         folds: in order.
         hash: 12 hexadecimal digits that change with any utterance or speaker of any part.
         speaker_independent: always true of the protocols made here.
@@ -127,7 +127,7 @@ class Folds:
 
 
 def require_disjoint(corpus: Corpus, split: Split) -> None:
-    """Check the utterances of a split, whoever made it.
+    """Check the utterances of any split.
 
     Raises:
         SpeakerLeakError: a speaker has utterances in two parts.

@@ -26,7 +26,7 @@ from emotone.corpora.release import Release, Survey, Trap, survey
 from emotone.corpora.utterance import Corpus
 from emotone.errors import CorpusError
 
-Stretch = tuple[Path, float | None, float | None]
+Segment = tuple[Path, float | None, float | None]
 """A file, and where in it the recording begins and ends (seconds; None for its ends)."""
 
 RELEASES = {
@@ -41,10 +41,10 @@ CHECKED_NAMES = (*sorted((*RELEASES, "iemocap")), "manifest")
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What is there by name: the stretches to decode (id -> path, start, end), and what the names alone tell."""
+    """What a folder holds by name: the segments to decode (id -> path, start, end), and what the names alone tell."""
 
     corpus: Corpus
-    stretches: Mapping[str, Stretch]
+    segments: Mapping[str, Segment]
     n_official: int | None = None
     official: Mapping[str, int] | None = None
     missing: Sequence[str] = ()
@@ -84,11 +84,14 @@ def take_inventory(
     extra = [
         *sorted(there - official),
         *(path.relative_to(folder).as_posix() for path in found.unnamed),
-        *(f"{twin.path.relative_to(folder).as_posix()} (a second {twin.id})" for twin in found.twins),
+        *(
+            f"{duplicate.path.relative_to(folder).as_posix()} (a second {duplicate.id})"
+            for duplicate in found.duplicates
+        ),
     ]
     return Inventory(
         corpus=corpus,
-        stretches={key: (recording.path, None, None) for key, recording in found.recordings.items()},
+        segments={key: (recording.path, None, None) for key, recording in found.recordings.items()},
         n_official=release.n_files,
         official=release.counts,
         missing=sorted(official - there),
@@ -108,7 +111,7 @@ def _official_ids(release: Release, there: Collection[str]) -> frozenset[str]:
 def _differences(release: Release, found: Survey, n_known: int, corpus: Corpus) -> list[str]:
     said = []
     if n_known != release.n_files:
-        said.append(f"{n_known} of {release.n_files} official names can be told from the files that are there")
+        said.append(f"{n_known} of {release.n_files} official names can be derived from the files that are there")
     for reason, count in corpus.dropped.items():
         if reason.startswith("no row in"):
             said.append(f"{count} recordings have {reason}")
@@ -139,7 +142,7 @@ def _iemocap(directory: str | os.PathLike[str]) -> Inventory:
     ]
     return Inventory(
         corpus=iemocap.read(directory, style="both", four_class=False),
-        stretches={name: (path, None, None) for name, path in there.items() if name not in empty},
+        segments={name: (path, None, None) for name, path in there.items() if name not in empty},
         n_official=sum(iemocap.COUNTS.values()),
         official=iemocap.COUNTS,
         missing=sorted(names - set(recordings)),
@@ -156,7 +159,7 @@ def _manifest(path: Path, labels: Mapping[str, str] | None) -> Inventory:
     unusable = [utterance for utterance in utterances if utterance.id not in usable]
     return Inventory(
         corpus=corpus,
-        stretches={
+        segments={
             utterance.id: (utterance.path, utterance.start_s, utterance.end_s) for utterance in corpus.utterances
         },
         missing=[utterance.id for utterance in unusable if not utterance.path.is_file()],

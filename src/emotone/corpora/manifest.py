@@ -115,7 +115,7 @@ def _rows(file: Path) -> list[Utterance]:
     for (number, _), utterance in zip(records, utterances, strict=True):
         if utterance.id in seen:
             raise ManifestError(
-                f"{file}, row {number}: id {utterance.id!r} stands in row {seen[utterance.id]} already; give each row "
+                f"{file}, row {number}: id {utterance.id!r} is already in row {seen[utterance.id]}; give each row "
                 "an id of its own, or leave the column out"
             )
         seen[utterance.id] = number
@@ -176,9 +176,9 @@ def _utterance(file: Path, number: int, record: Mapping[str, Any]) -> Utterance:
     start, end = seconds_of("start"), seconds_of("end")
     if end is not None and end <= (start or 0.0):
         raise fail(f"end ({end} s) is not after start ({start or 0.0} s)")
-    stretch = "" if start is None and end is None else f"#{start or 0.0:g}-{'' if end is None else format(end, 'g')}"
+    segment = "" if start is None and end is None else f"#{start or 0.0:g}-{'' if end is None else format(end, 'g')}"
     return Utterance(
-        id=text_of("id") or text_of("path") + stretch,
+        id=text_of("id") or text_of("path") + segment,
         path=file.parent / text_of("path"),
         emotion=text_of("emotion"),
         speaker=text_of("speaker"),

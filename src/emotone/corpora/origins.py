@@ -1,6 +1,6 @@
 """Where the recordings of a cut or merged corpus come from: a corpus of their own, and the speaker's name there.
 
-A speaker whom a model has heard is the same person under every name that readers give.
+A training speaker is the same person under every name that readers give.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from emotone.errors import CorpusError, CorpusNotFoundError
 
 EMPTY = "empty file"
 UNNAMED = "name is not one of the corpus"
-TWIN = "second file of the same name"
+DUPLICATE = "second file of the same name"
 ABSENT = "labelled, but there is no recording"
 OUTSIDE = "not in the part of the corpus that is read"
 
@@ -34,7 +34,7 @@ class Trap:
         kind: what a check would otherwise complain about.
         ids: the recordings concerned.
         dropped: those of them that the reader leaves out.
-        reason: why; stands in `Corpus.dropped` and in the report of a check.
+        reason: why; shown in `Corpus.dropped` and in the report of a check.
     """
 
     kind: Literal["silent", "duplicated", "format", "name"]
@@ -112,14 +112,14 @@ class Survey:
         recordings: by id, in the order of the ids.
         empty: files of the corpus with no bytes in them, by id.
         unnamed: audio files whose names are not of the corpus.
-        twins: further files of an id already seen.
+        duplicates: further files of an id already seen.
         absent: ids that the corpus's own tables name, without a recording.
     """
 
     recordings: Mapping[str, Recording]
     empty: Mapping[str, Path] = field(default_factory=dict)
     unnamed: tuple[Path, ...] = ()
-    twins: tuple[Recording, ...] = ()
+    duplicates: tuple[Recording, ...] = ()
     absent: tuple[str, ...] = ()
 
 
@@ -193,7 +193,7 @@ def survey(directory: str | os.PathLike[str], release: Release) -> Survey:
     recordings: dict[str, Recording] = {}
     empty: dict[str, Path] = {}
     unnamed: list[Path] = []
-    twins: list[Recording] = []
+    duplicates: list[Recording] = []
     # The folder's own name counts, so that a speaker's or an emotion's folder alone is readable too.
     root = folder.resolve().name
     for path in audio_files(folder):
@@ -206,7 +206,7 @@ def survey(directory: str | os.PathLike[str], release: Release) -> Survey:
             name = release.aliases[name]
             match = release.pattern.search(name) or match
         if name in recordings or name in empty:
-            twins.append(Recording(name, path, match))
+            duplicates.append(Recording(name, path, match))
         elif path.stat().st_size == 0:
             empty[name] = path
         else:
@@ -217,7 +217,7 @@ def survey(directory: str | os.PathLike[str], release: Release) -> Survey:
             f"it and in the folders below, found {describe_folder(folder)}"
             + (f" and {len(empty)} empty files of the corpus" if empty else "")
         )
-    return Survey(dict(sorted(recordings.items())), empty, tuple(unnamed), tuple(twins))
+    return Survey(dict(sorted(recordings.items())), empty, tuple(unnamed), tuple(duplicates))
 
 
 def assemble(
@@ -241,7 +241,7 @@ def assemble(
             dropped[unlabelled] += 1
         else:
             utterances.append(utterance)
-    left_out = ((EMPTY, found.empty), (UNNAMED, found.unnamed), (TWIN, found.twins), (ABSENT, found.absent))
+    left_out = ((EMPTY, found.empty), (UNNAMED, found.unnamed), (DUPLICATE, found.duplicates), (ABSENT, found.absent))
     for reason, files in left_out:
         if files:
             dropped[reason] = len(files)

@@ -22,7 +22,7 @@ Sex = Literal["female", "male"]
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One labelled recording, or a labelled stretch of one.
+    """One labelled recording, or a labelled segment of one.
 
     Attributes:
         id: unique within the corpus, and stable over releases (usually the file's stem).
@@ -32,7 +32,7 @@ class Utterance:
         session: the recording session, where a corpus has them.
         sex: of the speaker, where known.
         text: the sentence's code or words, where known.
-        start_s: where the stretch begins, None for the beginning of the file.
+        start_s: where the segment begins, None for the beginning of the file.
         end_s: where it ends, None for the end of the file.
         style: such as "improvised" or "scripted", where a corpus tells them apart.
         phonemes: the phone sequence, where the corpus is aligned.
@@ -56,7 +56,7 @@ class Corpus:
     """A set of utterances with what a reader of scores must know about it.
 
     Attributes:
-        name: such as "emodb"; stands beside every score.
+        name: such as "emodb"; shown with every score.
         utterances: in the order of their ids.
         classes: the label set, in the order of the model's outputs.
         licence: of the recordings, as an SPDX identifier where there is one.
@@ -78,7 +78,7 @@ class Corpus:
         twice = [name for name, count in counts.items() if count > 1]
         if twice:
             raise CorpusError(
-                f"corpus {self.name}: {len(twice)} ids stand twice, first {twice[0]!r}; ids must be unique"
+                f"corpus {self.name}: {len(twice)} ids appear twice, first {twice[0]!r}; ids must be unique"
             )
         outside = {utterance.emotion for utterance in self.utterances} - set(self.classes)
         if outside:
@@ -91,7 +91,7 @@ class Corpus:
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits that change with any utterance's label, speaker, stretch, sex or phonemes.
+        """16 hexadecimal digits that change with any utterance's label, speaker, segment, sex or phonemes.
 
         Not with where its file lies, nor with what is in it.
         """

@@ -157,11 +157,11 @@ def as_png(figure: Figure, dpi: int = 160) -> bytes:
 
 
 def as_svg(figure: Figure, name: str) -> str:
-    """A figure as an SVG element to stand within a page, recoloured by the page's own text colour.
+    """A figure as an SVG element for a page, recoloured by the page's own text colour.
 
     Args:
         figure: drawn by this module.
-        name: put before every id, so that several figures can stand on one page.
+        name: put before every id, so that one page can have several figures.
     """
     from matplotlib import rc_context
 

@@ -34,7 +34,7 @@ def document(title: str, lead: Sequence[str], parts: Sequence[Section]) -> str:
 
 
 def body(parts: Sequence[Section], *, level: int = 2) -> str:
-    """Sections alone, to stand in another document.
+    """Sections alone, for inclusion in another document.
 
     Args:
         parts: the sections.

@@ -3,7 +3,7 @@
 Conventions:
     - `truth` and `prediction` are class indices, shape (n,), integers in [0, n_labels).
     - `labels` is the whole label set in the order of the model's outputs; it is always passed, never guessed from the
-      data, so that a class nobody predicted still has its row and its column.
+      data, so that a class that was never predicted still has its row and column.
     - A confusion matrix has the truth on its rows and the prediction on its columns, shape (n_labels, n_labels).
     - Every score is a share in [0, 1]. What is undefined (the recall of a class without utterances, the precision of a
       class never predicted) is NaN, never a silent 0.

@@ -1,4 +1,4 @@
-"""A report as one HTML page that stands alone: styles and figures within it, no script, nothing fetched.
+"""A report as one self-contained HTML page: styles and figures inside, no script, nothing fetched.
 
 Conventions: every text goes through `html.escape`; figures are SVG elements drawn in the page's own text colour, so
 that the page can be light or dark as the reader's system is.
@@ -111,7 +111,7 @@ def document(title: str, lead: Sequence[str], parts: Sequence[Section], *, warni
         title: of the whole.
         lead: paragraphs under it, the first as a subtitle.
         parts: its sections.
-        warning: stands above everything, if any.
+        warning: shown first, if any.
     """
     under, *others = lead or [""]
     return _PAGE.substitute(

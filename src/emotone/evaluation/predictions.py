@@ -105,7 +105,7 @@ class Predictions:
 
         Raises:
             EvaluationError: columns of different lengths, a class or a temperature that cannot be, logits that are not
-                finite, or an utterance that stands twice (it would count twice in every score).
+                finite, or an utterance that appears twice (it would count twice in every score).
         """
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise EvaluationError(f"predictions: labels are {self.labels}; expected at least two, all different")
@@ -129,7 +129,7 @@ class Predictions:
             raise EvaluationError("predictions: every temperature must be a finite number above 0")
         twice = [name for name, count in Counter(self.utterances).items() if count > 1]
         if twice:
-            raise EvaluationError(f"predictions: {len(twice)} utterances stand twice, first {twice[0]!r}")
+            raise EvaluationError(f"predictions: {len(twice)} utterances appear twice, first {twice[0]!r}")
 
     def take(self, rows: Sequence[int] | NDArray[np.int64] | NDArray[np.bool_]) -> Predictions:
         """The rows of the given indices, or where a mask (n,) is true."""

@@ -1,4 +1,4 @@
-"""The report of a run: Markdown for a repository, and one HTML page that stands alone. Both say the same."""
+"""The report of a run: Markdown for a repository, and one self-contained HTML page with the same content."""
 
 from __future__ import annotations
 

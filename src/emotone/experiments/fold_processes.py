@@ -1,4 +1,4 @@
-"""Folds side by side, each in a process of its own; their epochs are heard in the one that asked.
+"""Folds side by side, each in a process of its own; their progress is reported in the parent process.
 
 Conventions: processes are spawned, not forked: a fork would copy the locks of the threads that PyTorch runs.
 """
@@ -34,7 +34,7 @@ def run_in_processes(run: RunFold, plan: Plan, todo: Sequence[tuple[int, int]], 
         plan: what to run.
         todo: seed and fold of each.
         jobs: folds at once.
-        listener: hears how it goes.
+        listener: is told about the progress.
     Raises:
         TrainingError: a process ended before its fold was done.
         Exception: the first that a fold raised.
@@ -93,7 +93,7 @@ def _drain(reports: Any, listener: Listener) -> None:
 def _end_with_parent() -> None:
     """Let this process end when the one that started it does, however that ended.
 
-    Nobody else would stop it, and a run begun anew would meet it in the same folder. The epoch it was in is done again.
+    Otherwise it would go on, and a new run would find it working in the same folder. The interrupted epoch is repeated.
     """
     parent = multiprocessing.parent_process()
     if parent is not None:

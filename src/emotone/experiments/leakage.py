@@ -1,8 +1,8 @@
 """The leaky protocols, to show how much of a published number is protocol. Every figure of theirs is stamped LEAKY.
 
-They stand here alone and never go through `corpora.folds`, whose refusal of a speaker on both sides stays absolute.
+They are defined here only and never go through `corpora.folds`, which has no switch to allow a speaker in two parts.
 
-- `random`: utterances are dealt out at random, so that test speakers are heard in training.
+- `random`: utterances are dealt out at random, so that test speakers are also training speakers.
 - `epoch`: folds disjoint by speaker, but the epoch and the temperature are chosen on the test fold itself.
 """
 

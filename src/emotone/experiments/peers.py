@@ -40,7 +40,7 @@ FoldDone = Callable[[int, int, dict[str, Any], bool], None]
 def cross_validate_peer(plan: Plan, feature_set: str, fold_done: FoldDone) -> Results:
     """Fit and score every fold of the plan that is not done yet, and sum up.
 
-    Nothing here is random, so one seed stands for all.
+    Nothing here is random, so one seed is enough.
 
     Args:
         plan: its recipe gives the sample rate alone; its first seed names the folders.

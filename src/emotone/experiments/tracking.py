@@ -38,7 +38,7 @@ def open_tracker(name: str | None, folder: Path) -> Iterator[Tracker]:
 
     Args:
         name: "tensorboard", "mlflow", or None for none.
-        folder: the run folder; the tracker's files stand beneath it.
+        folder: the run folder; the tracker's files are below it.
     Raises:
         RecipeError: an unknown name.
         MissingExtraError: the tracker is not installed.

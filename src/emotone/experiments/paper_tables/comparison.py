@@ -55,7 +55,7 @@ def compare(first: Outcome, second: Outcome) -> RowComparison | None:
 
 
 def claim(comparison: RowComparison, *, stamp: str = "") -> str:
-    """The plain sentence: whether focal loss is better here, and by how much; `stamp` stands behind each figure."""
+    """The plain sentence: whether focal loss is better here, and by how much; `stamp` is appended to each figure."""
     test = comparison.uar
     holds = test.effect > 0 and test.interval.low > 0 and test.p_value < 0.05
     stamp = f" {stamp}" if stamp else ""
@@ -69,7 +69,7 @@ def claim(comparison: RowComparison, *, stamp: str = "") -> str:
 
 
 def _places(answers: Answers, utterances: Sequence[str]) -> list[int]:
-    """Where each of the utterances stands among the answers."""
+    """The position of each utterance among the answers."""
     place = {name: position for position, name in enumerate(answers.utterances)}
     if missing := [name for name in utterances if name not in place]:
         raise EvaluationError(f"{len(missing)} utterances were scored by one row alone, first {missing[0]!r}")
