@@ -137,7 +137,7 @@ def test_a_missing_column_is_named(folder):
 
 
 def test_a_repeated_id_is_named(folder):
-    with pytest.raises(ManifestError, match=r"row 3: id 'audio/a\.wav' stands in row 2 already"):
+    with pytest.raises(ManifestError, match=r"row 3: id 'audio/a\.wav' is already in row 2"):
         manifest.read(write_csv(folder, "path,emotion,speaker\naudio/a.wav,anger,x\naudio/a.wav,sad,x\n"))
 
 
