@@ -26,7 +26,7 @@ from emotone.output.formats import (
     write_table,
 )
 from emotone.output.names import printable
-from emotone.output.objects import recording_object
+from emotone.output.objects import SEGMENT_COLUMNS, recording_object
 from emotone.output.text import as_csv, as_json, as_jsonl, as_table
 
 ONE_RECORDING = [name for name, one in FORMATS.items() if one.one_recording]
@@ -69,7 +69,7 @@ def test_csv_reads_back_as_it_was() -> None:
     names = ["clip.wav", 'with,comma "and quotes".wav', "two\nlines.wav", "a\rreturn.wav", "emoji 🎤.wav"]
     rows = list(csv.DictReader(io.StringIO(as_csv([recognition(name) for name in names]))))
     assert [row["file"] for row in rows] == names
-    assert list(rows[0]) == ["file", "start_s", "end_s", "channel", "emotion", "unsure", "neutral", "anger"]
+    assert list(rows[0]) == [*SEGMENT_COLUMNS, "neutral", "anger"]
     assert (rows[0]["emotion"], rows[0]["unsure"], float(rows[0]["anger"])) == ("anger", "false", 0.75)
     assert (float(rows[0]["start_s"]), float(rows[0]["end_s"]), rows[0]["channel"]) == (0.0, 1.5, "")
 
@@ -91,6 +91,9 @@ def test_json_reads_back_as_it_was() -> None:
         "file": "clip.wav",
         "emotion": "anger",
         "unsure": True,
+        "reason": "",
+        "unfamiliar": None,
+        "baseline": None,
         "duration_s": 1.5,
         "probabilities": {"neutral": 0.25, "anger": 0.75},
         "narrow_band": False,
@@ -102,7 +105,14 @@ def test_json_reads_back_as_it_was() -> None:
                 "channel": None,
                 "emotion": "anger",
                 "unsure": True,
+                "reason": "",
+                "unfamiliar": None,
                 "speech": True,
+                "speaker": None,
+                "text": None,
+                "turn": None,
+                "baseline": None,
+                "note": "",
                 "probabilities": {"neutral": 0.25, "anger": 0.75},
             }
         ],

@@ -15,6 +15,7 @@ from typing import Any
 from emotone.errors import OutputError
 from emotone.files import written_whole
 from emotone.listening.recognition import Recognition
+from emotone.listening.segments import Segment
 from emotone.output.annotations import spoken
 from emotone.output.extras import require_library
 from emotone.output.names import as_utf8, recording_id
@@ -32,6 +33,12 @@ def segment_columns(recognitions: Sequence[Recognition]) -> dict[str, list[Any]]
         "channel": [segment.channel for _, segment in rows],
         "emotion": [segment.emotion for _, segment in rows],
         "unsure": [segment.unsure for _, segment in rows],
+        "reason": [segment.reason for _, segment in rows],
+        "unfamiliar": [segment.unfamiliar for _, segment in rows],
+        "speaker": [segment.speaker for _, segment in rows],
+        "text": [segment.text for _, segment in rows],
+        "baseline": [segment.baseline for _, segment in rows],
+        "note": [segment.note for _, segment in rows],
         "speech": [segment.speech for _, segment in rows],
         "narrow_band": [one.narrow_band for one, _ in rows],
     }
@@ -70,7 +77,8 @@ def write_audformat(recognitions: Sequence[Recognition], path: str | os.PathLike
     """Write an audformat database: a folder with its header and one segmented table, `emotion`.
 
     Where channels were split, each has its own table, `emotion-0` and so on: both sides of a call may speak at the same
-    times, and an index of audformat has each segment once. A recording that was named twice is written once.
+    times, and an index of audformat has each segment once. Likewise, a second turn with the same times as another goes
+    to the table `emotion-same-times-2`. A recording that was named twice is written once.
 
     Raises:
         MissingExtraError: audformat is not installed.
@@ -87,24 +95,20 @@ def write_audformat(recognitions: Sequence[Recognition], path: str | os.PathLike
     database.schemes["emotion"] = audformat.Scheme(labels=labels)
     database.schemes["probability"] = audformat.Scheme(audformat.define.DataType.FLOAT, minimum=0.0, maximum=1.0)
     database.schemes["unsure"] = audformat.Scheme(audformat.define.DataType.BOOL)
-    channels = {segment.channel for one in recognitions for segment in spoken(one)} or {None}
-    for channel in sorted(channels, key=lambda number: -1 if number is None else number):
-        # To the microsecond, as everywhere; nanoseconds of a float are noise.
-        rows = {
-            (as_utf8(one.source), f"{round(segment.start_s * 1e6)}us", f"{round(segment.end_s * 1e6)}us"): segment
-            for one in recognitions
-            for segment in spoken(one)
-            if segment.channel == channel
-        }
+    for name, kind in (
+        ("unfamiliar", audformat.define.DataType.FLOAT),
+        *((name, audformat.define.DataType.STRING) for name in ("reason", "speaker", "text", "baseline", "note")),
+    ):
+        database.schemes[name] = audformat.Scheme(kind)
+    for table_name, rows in _tables(recognitions).items():
         files, starts, ends = map(list, zip(*rows, strict=True)) if rows else ([], [], [])
-        table = database["emotion" if channel is None else f"emotion-{channel}"] = audformat.Table(
-            audformat.segmented_index(files, starts, ends)
-        )
-        columns = {
+        table = database[table_name] = audformat.Table(audformat.segmented_index(files, starts, ends))
+        columns: dict[str, list[Any]] = {
             "emotion": [segment.emotion for segment in rows.values()],
             "probability": [segment.confidence for segment in rows.values()],
-            "unsure": [segment.unsure for segment in rows.values()],
         }
+        for name in ("unsure", "unfamiliar", "reason", "speaker", "text", "baseline", "note"):
+            columns[name] = [getattr(segment, name) for segment in rows.values()]
         for name, values in columns.items():
             table[name] = audformat.Column(scheme_id=name)
             table[name].set(values)
@@ -120,6 +124,25 @@ def write_audformat(recognitions: Sequence[Recognition], path: str | os.PathLike
         shutil.rmtree(part, ignore_errors=True)
 
 
+def _tables(recognitions: Sequence[Recognition]) -> dict[str, dict[tuple[str, str, str], Segment]]:
+    """The segments by table and by index: (file, start, end), which a table holds once."""
+    tables: dict[str, dict[tuple[str, str, str], Segment]] = {}
+    channels = {segment.channel for one in recognitions for segment in spoken(one)} or {None}
+    for channel in sorted(channels, key=lambda number: -1 if number is None else number):
+        tables["emotion" if channel is None else f"emotion-{channel}"] = {}
+    for one in recognitions:
+        for segment in spoken(one):
+            # To the microsecond, as everywhere; nanoseconds of a float are noise.
+            key = as_utf8(one.source), f"{round(segment.start_s * 1e6)}us", f"{round(segment.end_s * 1e6)}us"
+            name, number = "emotion" if segment.channel is None else f"emotion-{segment.channel}", 2
+            while segment.turn is not None and tables[name].get(key, segment).turn != segment.turn:
+                name = f"emotion-same-times-{number}"
+                tables.setdefault(name, {})
+                number += 1
+            tables[name][key] = segment
+    return tables
+
+
 def to_dataframe(recognition: Recognition) -> Any:
     """The segments as a `pandas.DataFrame`.
 
@@ -131,20 +154,27 @@ def to_dataframe(recognition: Recognition) -> Any:
 
     frame = pd.DataFrame(segment_columns([recognition]))
     return frame.astype(
-        {"channel": "Int16", "emotion": "string", "file": "string"} | dict.fromkeys(frame.columns[8:], float)
+        {"channel": "Int16", "unfamiliar": float}
+        | dict.fromkeys(("emotion", "file", "reason", "speaker", "text", "baseline", "note"), "string")
+        | dict.fromkeys(recognition.labels, float)
     )
 
 
 def to_annotation(recognition: Recognition) -> Any:
-    """The segments as a `pyannote.core.Annotation`: labels are emotions, tracks are channels.
+    """The segments as a `pyannote.core.Annotation`: labels are emotions, tracks are channels or the turns' speakers.
 
     Raises:
         MissingExtraError: pyannote.core is not installed.
     """
     require_library("pyannote.core", "an annotation (to_annotation)", "formats")
-    from pyannote.core import Annotation, Segment
+    from pyannote.core import Annotation
+    from pyannote.core import Segment as Span
 
     annotation = Annotation(uri=recording_id(recognition.source), modality="emotion")
-    for one in spoken(recognition):
-        annotation[Segment(one.start_s, one.end_s), one.channel or 0] = one.emotion
+    for one in recognition.segments:
+        if one.emotion is not None:
+            span = Span(one.start_s, one.end_s)
+            # Two turns with the same times and speaker are two tracks.
+            track = one.channel or 0 if one.turn is None else annotation.new_track(span, candidate=one.speaker)
+            annotation[span, track] = one.emotion
     return annotation

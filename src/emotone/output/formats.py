@@ -109,6 +109,7 @@ FORMATS: dict[str, Format] = {
             one_recording=True,
             begins=b'File type = "ooTextFile"',
         ),
+        Format("srt", "emotone.output.annotations:as_subrip", (".srt",), "application/x-subrip", one_recording=True),
         Format(
             "webvtt",
             "emotone.output.annotations:as_webvtt",

@@ -11,7 +11,10 @@ from typing import Any
 from emotone.listening.recognition import Recognition
 from emotone.listening.segments import Segment
 
-SEGMENT_COLUMNS = ("file", "start_s", "end_s", "channel", "emotion", "unsure")
+SEGMENT_COLUMNS = (
+    *("file", "start_s", "end_s", "channel", "emotion", "unsure"),
+    *("reason", "unfamiliar", "speaker", "text", "baseline", "note"),
+)
 """Columns of tables with one row per segment; one column for each class follows."""
 
 
@@ -21,6 +24,9 @@ def recording_object(recognition: Recognition) -> dict[str, Any]:
         "file": recognition.source,
         "emotion": recognition.emotion,
         "unsure": recognition.unsure,
+        "reason": recognition.reason,
+        "unfamiliar": _rounded_or_none(recognition.unfamiliar),
+        "baseline": recognition.baseline,
         "duration_s": round(recognition.duration_s, 6),
         "probabilities": _rounded(recognition.probabilities),
         "narrow_band": recognition.narrow_band,
@@ -29,7 +35,13 @@ def recording_object(recognition: Recognition) -> dict[str, Any]:
     }
     if recognition.channels:
         shown["channels"] = [
-            {"emotion": one.emotion, "unsure": one.unsure, "probabilities": _rounded(one.probabilities)}
+            {
+                "emotion": one.emotion,
+                "unsure": one.unsure,
+                "reason": one.reason,
+                "unfamiliar": _rounded_or_none(one.unfamiliar),
+                "probabilities": _rounded(one.probabilities),
+            }
             for one in recognition.channels
         ]
     return shown
@@ -43,9 +55,20 @@ def segment_object(segment: Segment) -> dict[str, Any]:
         "channel": segment.channel,
         "emotion": segment.emotion,
         "unsure": segment.unsure,
+        "reason": segment.reason,
+        "unfamiliar": _rounded_or_none(segment.unfamiliar),
         "speech": segment.speech,
+        "speaker": segment.speaker,
+        "text": segment.text,
+        "turn": segment.turn,
+        "baseline": segment.baseline,
+        "note": segment.note,
         "probabilities": _rounded(segment.probabilities),
     }
+
+
+def _rounded_or_none(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
 
 
 def _rounded(shares: Mapping[str, float]) -> dict[str, float]:

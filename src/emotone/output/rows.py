@@ -30,7 +30,7 @@ def segment_rows(recording: Row, labels: Sequence[str]) -> Iterator[Row]:
     for segment in recording["segments"]:
         shares = segment["probabilities"]
         row = {**segment, "file": file, "narrow_band": recording["narrow_band"]}
-        yield {name: row[name] for name in PARQUET_COLUMNS} | {label: shares.get(label) for label in labels}
+        yield {name: row.get(name) for name in PARQUET_COLUMNS} | {label: shares.get(label) for label in labels}
 
 
 def write_jsonl(path: Path, recordings: Iterable[Row], labels: Sequence[str]) -> None:
@@ -76,7 +76,8 @@ def parquet_schema(labels: Sequence[str]) -> Any:
     """The Arrow schema of the table, the same as that of a few recordings."""
     import pyarrow as pa
 
-    kinds = {"file": pa.string(), "emotion": pa.string(), "channel": pa.int16()}
+    texts = ("file", "emotion", "reason", "speaker", "text", "baseline", "note")
+    kinds = dict.fromkeys(texts, pa.string()) | {"channel": pa.int16()}
     kinds |= {"start_s": pa.float64(), "end_s": pa.float64()}
     kinds |= {name: pa.bool_() for name in ("unsure", "speech", "narrow_band")}
     return pa.schema([(name, kinds.get(name, pa.float32())) for name in (*PARQUET_COLUMNS, *labels)])

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from emotone.listening.recognition import Recognition
 from emotone.listening.segments import Segment
 from emotone.output.names import as_utf8, printable, spreadsheet_safe
-from emotone.output.objects import SEGMENT_COLUMNS, recording_object
+from emotone.output.objects import SEGMENT_COLUMNS, recording_object, segment_object
 
 
 def as_table(recognitions: Sequence[Recognition], *, width: int | None = None, colour: bool = False) -> str:
@@ -38,24 +38,38 @@ def as_table(recognitions: Sequence[Recognition], *, width: int | None = None, c
     for label in labels:
         table.add_column(label, justify="right")
 
+    tells = any(one.unfamiliar is not None for one in recognitions)
+    says = any(segment.text for one in recognitions for segment in one.segments)
+    if tells:
+        table.add_column("unfamiliar", justify="right")
+    if says:
+        table.add_column("text", overflow="fold")
+
     def add(name: str, one: Recognition | Segment, whole: bool) -> None:
         style = "yellow" if one.unsure else "bold" if whole else ""
-        verdict = one.emotion or "no speech"
+        verdict = one.emotion or one.reason or "no speech"
         if one.unsure and one.emotion:
-            verdict += " (unsure)"
+            verdict += f" (unsure: {one.reason})" if one.reason else " (unsure)"
         shares = (
             Text(f"{one.probabilities[label]:.2f}", style="bold" if label == one.emotion else "dim")
             for label in (labels if one.probabilities else ())
         )
-        table.add_row(Text(name), Text(verdict, style=style if one.emotion else "dim"), *shares)
+        rest = [Text(f"{one.unfamiliar:.2f}" if one.unfamiliar is not None else "", style="dim")] if tells else []
+        if says:
+            rest.append(Text(printable(getattr(one, "text", None) or "")))
+        shown = [*shares] or [Text("")] * len(labels) * bool(rest)
+        table.add_row(Text(name), Text(verdict, style=style if one.emotion else "dim"), *shown, *rest)
 
     for one in recognitions:
         add(printable(one.source), one, True)
         if one.note:
             table.add_row(Text(f"  {one.note}", style="dim"), "")
-        if len(one.segments) > 1 or one.channels:
+        if one.baseline:
+            table.add_row(Text(f"  relative to the baseline {printable(one.baseline)}", style="dim"), "")
+        if len(one.segments) > 1 or one.channels or one.segments[0].turn is not None:
             for segment in one.segments:
                 side = "" if segment.channel is None else f"  channel {segment.channel + 1}"
+                side += f"  {printable(segment.speaker)}" if segment.speaker else ""
                 add(f"  {_clock(segment.start_s)} - {_clock(segment.end_s)}{side}", segment, False)
     sheet = io.StringIO()
     # A terminal narrower than the table folds it; a file never does.
@@ -83,7 +97,7 @@ def as_csv(recognitions: Sequence[Recognition]) -> str:
     """CSV with a header and one row per segment; cells that a spreadsheet would run as a formula begin with a quote.
 
     The columns are file, start_s, end_s, channel (from 0, empty where mixed), emotion (empty where nobody speaks),
-    unsure (true or false), then one column per class.
+    unsure (true or false), reason, unfamiliar, speaker and text of the turn, baseline, note, then one column per class.
     """
     return _csv(recognitions, spreadsheet_safe)
 
@@ -101,11 +115,10 @@ def _csv(recognitions: Sequence[Recognition], cell: Callable[[str], str]) -> str
     writer.writerow([*SEGMENT_COLUMNS, *map(cell, labels)])
     for one in recognitions:
         for segment in one.segments:
-            times = round(segment.start_s, 6), round(segment.end_s, 6)
-            channel = "" if segment.channel is None else segment.channel
+            row = {**segment_object(segment), "file": one.source, "unsure": str(segment.unsure).lower()}
+            cells = ["" if row[name] is None else row[name] for name in SEGMENT_COLUMNS]
             shares = (round(segment.probabilities[label], 6) if segment.probabilities else "" for label in labels)
-            words = channel, cell(segment.emotion or ""), str(segment.unsure).lower()
-            writer.writerow([cell(one.source), *times, *words, *shares])
+            writer.writerow([*(cell(word) if isinstance(word, str) else word for word in cells), *shares])
     return as_utf8(sheet.getvalue())
 
 
