@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from emotone.listening.recognition import Recognition, Timeline
     from emotone.listening.recognizer import Recognizer, load
     from emotone.listening.segments import Segment
+    from emotone.listening.speakers import SpeakerSettings
     from emotone.listening.turn_files import read_turns
     from emotone.listening.turns import Turn
     from emotone.model_files.model_file import ModelMetadata
@@ -95,6 +96,7 @@ __all__ = [
     "Segment",
     "SourceTypeError",
     "SpeakerLeakError",
+    "SpeakerSettings",
     "StoreError",
     "Timeline",
     "TimelineOptions",
@@ -128,6 +130,7 @@ _HOMES = {
     "Recognizer": "emotone.listening.recognizer",
     "Segment": "emotone.listening.segments",
     "Timeline": "emotone.listening.recognition",
+    "SpeakerSettings": "emotone.listening.speakers",
     "TimelineOptions": "emotone.listening.options",
     "Turn": "emotone.listening.turns",
     "load": "emotone.listening.recognizer",

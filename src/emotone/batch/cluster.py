@@ -26,6 +26,7 @@ from emotone.batch.worker import Judge
 from emotone.errors import EmotoneError, MissingExtraError, OutputError
 from emotone.files import is_address
 from emotone.listening.options import TimelineOptions
+from emotone.listening.speakers import SpeakerSettings
 from emotone.model_files.hub import local_model
 from emotone.output.rows import parquet_schema, segment_rows
 
@@ -98,6 +99,7 @@ def recognise_with_ray(
     unsure_threshold: float | None = None,
     channels: Literal["mix", "split"] = "mix",
     options: TimelineOptions | None = None,
+    speakers: SpeakerSettings | None = None,
 ) -> BatchReport:
     """Recognise many recordings on a Ray cluster.
 
@@ -110,6 +112,7 @@ def recognise_with_ray(
         unsure_threshold: in place of the model's own.
         channels: "mix" averages them; "split" judges each on its own.
         options: how to cut and join; None for the defaults.
+        speakers: classes; None for all. Files of a baseline or of turns must be readable by every node.
     Raises:
         MissingExtraError: Ray is not installed.
         AudioError: no recordings.
@@ -123,7 +126,7 @@ def recognise_with_ray(
     except ImportError:
         raise MissingExtraError("--ray", "ray") from None
     file_system, location = _new_folder(output)
-    setup = setup_of(None, unsure_threshold, channels, options)
+    setup = setup_of(None, unsure_threshold, channels, options, speakers)
     # Here first: a model or an option that cannot be used is said before a cluster is asked for.
     Judge(setup | {"model": None if model is None else os.fspath(model)})
     left_out = LeftOut()

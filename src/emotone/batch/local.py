@@ -27,6 +27,7 @@ from emotone.cores import available_cores
 from emotone.errors import EmotoneError, OptionError
 from emotone.files import written_whole
 from emotone.listening.options import TimelineOptions
+from emotone.listening.speakers import SpeakerSettings
 from emotone.model_files.hub import local_model
 from emotone.output.formats import check_table
 
@@ -108,6 +109,7 @@ def recognise_many(
     unsure_threshold: float | None = None,
     channels: Literal["mix", "split"] = "mix",
     options: TimelineOptions | None = None,
+    speakers: SpeakerSettings | None = None,
     fail_fast: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> BatchReport:
@@ -124,6 +126,7 @@ def recognise_many(
         unsure_threshold: in place of the model's own.
         channels: "mix" averages them; "split" judges each on its own.
         options: how to cut and join; None for the defaults.
+        speakers: classes, a baseline and turns; None for none of them.
         fail_fast: stop at the first recording that cannot be used.
         on_progress: called after every recording.
     Raises:
@@ -137,7 +140,7 @@ def recognise_many(
     n_workers = workers if workers is not None else available_cores()
     if n_workers < 1:
         raise OptionError(f"workers={n_workers}, expected at least 1")
-    with WorkerPool(n_workers, setup_of(model, unsure_threshold, channels, options)) as pool:
+    with WorkerPool(n_workers, setup_of(model, unsure_threshold, channels, options, speakers)) as pool:
         plan = {"version": emotone.__version__, "model": pool.digest, "labels": list(pool.labels)}
         with Journal(path, plan) as journal:
             left_out = LeftOut()
@@ -162,6 +165,7 @@ def setup_of(
     unsure_threshold: float | None,
     channels: Literal["mix", "split"],
     options: TimelineOptions | None,
+    speakers: SpeakerSettings | None = None,
 ) -> dict[str, Any]:
     """What a `worker.Judge` is made of, in plain types."""
     return {
@@ -170,6 +174,7 @@ def setup_of(
         "unsure_threshold": unsure_threshold,
         "channels": channels,
         "options": asdict(options or TimelineOptions()),
+        "speakers": asdict(speakers or SpeakerSettings()),
     }
 
 

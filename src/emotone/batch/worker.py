@@ -62,7 +62,8 @@ class Judge:
     """One model and how to use it.
 
     Args:
-        setup: `model` (a path or None), `unsure_threshold`, `channels`, and `options`, those of `TimelineOptions`.
+        setup: `model` (a path or None), `unsure_threshold`, `channels`, `options`, those of `TimelineOptions`, and
+            `speakers`, those of `SpeakerSettings`.
     Raises:
         ModelFileError: the model cannot be used.
         ValueError: the options are impossible, or do not fit the model.
@@ -75,14 +76,19 @@ class Judge:
     def __init__(self, setup: Mapping[str, Any]) -> None:
         from emotone.listening.options import TimelineOptions
         from emotone.listening.recognizer import load
+        from emotone.listening.speakers import SpeakerRecognizer, SpeakerSettings
 
-        self._recognizer = load(setup["model"], unsure_threshold=setup["unsure_threshold"])
+        speakers = SpeakerSettings(**setup.get("speakers", {}))
+        recognise = SpeakerRecognizer(load(setup["model"], unsure_threshold=setup["unsure_threshold"]), speakers)
+        self._recognise, self._recognizer = recognise, recognise.recognizer
         self._channels = setup["channels"]
         self._options = TimelineOptions(**setup["options"])
         self._options.hop_samples(self._recognizer.metadata)
         self.labels = self._recognizer.labels
         rules = (self._recognizer.metadata, self._recognizer.unsure_threshold, self._channels, self._options)
         digest = hashlib.sha256(repr(rules).encode())
+        if speakers != SpeakerSettings():
+            digest.update(speakers.digest().encode())
         if setup["model"] is not None and Path(setup["model"]).is_file():
             digest.update(Path(setup["model"]).read_bytes())
         self.digest = digest.hexdigest()
@@ -100,7 +106,7 @@ class Judge:
             warnings.simplefilter("always")
             try:
                 with opened(location) as source:
-                    recognition = self._recognizer(source, channels=self._channels, options=self._options)
+                    recognition = self._recognise(source, location, channels=self._channels, options=self._options)
             except EmotoneError as error:
                 return {"error": str(error).removeprefix(f"{location}: "), "kind": type(error).__name__}
             except Exception as error:  # A fault of ours in one recording must not end a batch of millions.

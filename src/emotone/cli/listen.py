@@ -23,6 +23,7 @@ from emotone.cli.options import (
     timeline_options,
     window_error,
 )
+from emotone.cli.speakers import BaselineOption, ClassesOption, speaker_settings
 from emotone.cli.standard_output import printing
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def listen(
     hop: HopOption = None,
     vad: VadOption = True,
     channels: ChannelsOption = Channels.MIX,
+    classes: ClassesOption = None,
+    baseline: BaselineOption = None,
     format: Annotated[
         Format, typer.Option(help="A view for people, or a line of JSON for each window and each final segment.")
     ] = Format.VIEW,
@@ -84,11 +87,13 @@ def listen(
     if channels is Channels.SPLIT and n_channels == 1:
         raise typer.BadParameter("one channel cannot be split; say how many there are", param_hint="--n-channels")
     options = timeline_options(window=window, hop=hop, vad=vad)
+    speakers = speaker_settings(classes, baseline)
     from emotone.listening.live import LiveRecognizer
     from emotone.listening.live_sources import RawFile, microphone_blocks, pcm_blocks
     from emotone.listening.recognizer import load
+    from emotone.listening.speakers import SpeakerRecognizer
 
-    recognizer = load(model, unsure_threshold=threshold)
+    recognizer = SpeakerRecognizer(load(model, unsure_threshold=threshold), speakers).recognizer
     try:
         live = LiveRecognizer(recognizer, sample_rate, channels=channels.value, options=options)
     except ValueError as error:
@@ -150,7 +155,9 @@ def _as_text(live: LiveRecognizer, blocks: Iterator[Waveform]) -> None:
 def _sentence(segment: Segment) -> str:
     what = segment.emotion or "no speech"
     if segment.emotion:
-        what += f" {segment.confidence:.2f}" + (" (unsure)" if segment.unsure else "")
+        what += f" {segment.confidence:.2f}" + (
+            f" (unsure{f': {segment.reason}' if segment.reason else ''})" if segment.unsure else ""
+        )
     side = "" if segment.channel is None else f"channel {segment.channel + 1}  "
     return f"{segment.start_s:8.1f} - {segment.end_s:8.1f} s  {side}{what}"
 

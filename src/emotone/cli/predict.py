@@ -24,6 +24,7 @@ from emotone.cli.options import (
     timeline_options,
     window_error,
 )
+from emotone.cli.speakers import BaselineOption, ClassesOption, TierOption, TurnsOption, speaker_settings
 from emotone.cli.standard_output import printing
 from emotone.errors import AudioError
 from emotone.output.formats import FORMATS, as_text, check_format, check_output, format_of, write_results
@@ -51,6 +52,10 @@ def predict(
     vad: VadOption = True,
     channels: ChannelsOption = Channels.MIX,
     track: TrackOption = None,
+    classes: ClassesOption = None,
+    baseline: BaselineOption = None,
+    turns: TurnsOption = None,
+    tier: TierOption = None,
     format: Annotated[
         Format | None,
         typer.Option(help="How to write the results. [default: as the suffix of --output says, else a table]"),
@@ -90,6 +95,8 @@ def predict(
     A recording that cannot be used is listed with its reason at the end and makes the exit status non-zero; the others
     are still written.
 
+    With --turns the result has one row per turn, with its speaker and text.
+
     A folder, a list or a pattern with --output FILE (.parquet, .csv or .jsonl) is worked through on all cores; started
     again after an interruption, it goes on where it was.
     """
@@ -98,6 +105,9 @@ def predict(
     from emotone.files import require_local
 
     options = timeline_options(window=window, hop=hop, vad=vad, track=track)
+    speakers = speaker_settings(classes, baseline, turns, tier)
+    if turns is not None and channels is Channels.SPLIT:
+        raise typer.BadParameter("turns are classified in the mix of all channels", param_hint="--channels")
     files = [_recording(word) for word in files]
     output = _output(output)
     # A batch goes by the suffix alone; a format that says otherwise asks for no batch.
@@ -116,6 +126,7 @@ def predict(
             threshold=threshold,
             channels=channels.value,
             options=options,
+            speakers=speakers,
             workers=workers,
             fail_fast=fail_fast,
             ray=ray,
@@ -133,8 +144,10 @@ def predict(
         check_picture(plot, inputs=files, overwrite=overwrite)
     check_format(kind, n_recordings=len(files), output=output)
     from emotone.listening.recognizer import load
+    from emotone.listening.speakers import SpeakerRecognizer
 
     recognizer = load(model, threads=threads, unsure_threshold=threshold)
+    recognise = SpeakerRecognizer(recognizer, speakers)
     try:
         options.hop_samples(recognizer.metadata)
     except ValueError as error:
@@ -144,7 +157,9 @@ def predict(
     for file in files:
         try:
             with opened(file) as source:
-                recognitions.append(recognizer(source, channels=channels.value, options=options))
+                recognitions.append(
+                    recognise(source, file, channels=channels.value, options=options, all_speakers=len(files) == 1)
+                )
         except AudioError as error:
             if fail_fast:
                 raise

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from emotone.batch.local import BatchReport, Progress
     from emotone.batch.locations import LeftOut
     from emotone.listening.options import TimelineOptions
+    from emotone.listening.speakers import SpeakerSettings
 
 
 def table_of_batch(
@@ -69,6 +70,7 @@ def predict_many(
     threshold: float | None = None,
     channels: Literal["mix", "split"] = "mix",
     options: TimelineOptions | None = None,
+    speakers: SpeakerSettings | None = None,
     workers: int | None = None,
     fail_fast: bool = False,
     ray: str | None = None,
@@ -84,8 +86,13 @@ def predict_many(
         raise typer.BadParameter(
             "a cluster works on many at once and cannot stop at the first", param_hint="--fail-fast"
         )
+    if ray is not None and speakers is not None and (speakers.baseline or speakers.turns):
+        raise typer.BadParameter(
+            "a cluster's machines cannot read files of this one; leave --baseline and --turns out", param_hint="--ray"
+        )
     rules: dict[str, Any] = {
-        "model": model, "workers": workers, "unsure_threshold": threshold, "channels": channels, "options": options
+        "model": model, "workers": workers, "unsure_threshold": threshold, "channels": channels, "options": options,
+        "speakers": speakers,
     }  # fmt: skip
     if ray is not None:
         from emotone.batch.cluster import recognise_with_ray

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any, TypeAlias
 
 from emotone.errors import TurnsError
 from emotone.listening.turn_formats import Named, decoded, has_times, parse
-from emotone.listening.turns import Turn
+from emotone.listening.turns import Turn, clean_text
 
 MAX_BYTES = 64 << 20
 MAX_TURNS = 100_000
@@ -91,7 +92,7 @@ def matches(named: str, recording: str) -> bool:
 
 def _as_turn(one: Any, position: int) -> Turn:
     if isinstance(one, Turn):
-        return one
+        return replace(one, speaker=clean_text(one.speaker), text=clean_text(one.text))
     if isinstance(one, Mapping):
         values = [one.get(name, one.get(f"{name}_s")) for name in ("start", "end")]
         values += [one.get(name) or "" for name in ("speaker", "text")]
@@ -103,7 +104,7 @@ def _as_turn(one: Any, position: int) -> Turn:
         start_s, end_s = (float(value) for value in values[:2])
     except (TypeError, ValueError) as error:
         raise TurnsError(f"turn {position + 1} is {one!r:.60}; its start and end are not numbers of seconds") from error
-    return Turn(start_s, end_s, *("" if word is None else str(word) for word in values[2:]))
+    return Turn(start_s, end_s, *(clean_text("" if word is None else str(word)) for word in values[2:]))
 
 
 def _checked(turns: Sequence[Turn], name: str = "") -> tuple[Turn, ...]:

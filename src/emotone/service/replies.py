@@ -43,13 +43,16 @@ def reply_of(
     split = bool(recognition.channels)
     return RecognitionReply(
         model=metadata.name,
-        labels=list(metadata.labels),
+        labels=list(recognition.labels),
         duration_s=_round(recognition.duration_s),
         unsure_threshold=threshold,
         emotion=recognition.emotion,
         confidence=_round(recognition.confidence),
         unsure=recognition.unsure,
         probabilities=_shares(recognition.probabilities),
+        reason=recognition.reason,
+        unfamiliar=_round_or_none(recognition.unfamiliar),
+        baseline=recognition.baseline,
         narrow_band=recognition.narrow_band,
         notices=[*notices, *([recognition.note] if recognition.note else [])],
         tracks=[_track(one, position if split else None) for position, one in enumerate(tracks)],
@@ -76,6 +79,9 @@ def recognition_of(reply: RecognitionReply, source: str) -> Recognition:
         labels=tuple(reply.labels),
         narrow_band=reply.narrow_band,
         note="; ".join(reply.notices),
+        unfamiliar=reply.unfamiliar,
+        reason=reply.reason,
+        baseline=reply.baseline,
     )
 
 
@@ -90,6 +96,13 @@ def segment_reply(segment: Segment) -> SegmentReply:
         speech=segment.speech,
         probabilities=_shares(segment.probabilities),
         channel=segment.channel,
+        reason=segment.reason,
+        unfamiliar=_round_or_none(segment.unfamiliar),
+        speaker=segment.speaker,
+        text=segment.text,
+        turn=segment.turn,
+        baseline=segment.baseline,
+        note=segment.note,
     )
 
 
@@ -142,6 +155,8 @@ def _track(recognition: Recognition, channel: int | None) -> TrackReply:
         confidence=_round(recognition.confidence),
         unsure=recognition.unsure,
         probabilities=_shares(recognition.probabilities),
+        reason=recognition.reason,
+        unfamiliar=_round_or_none(recognition.unfamiliar),
         segments=[segment_reply(one) for one in recognition.segments],
         timeline=TimelineReply(
             start_s=_rounded(line.start_s),
@@ -163,10 +178,7 @@ def _recognition(reply: RecognitionReply, track: TrackReply, source: str) -> Rec
         unsure=track.unsure,
         duration_s=reply.duration_s,
         embedding=np.zeros(0, np.float32),
-        segments=tuple(
-            Segment(one.start_s, one.end_s, one.emotion, one.probabilities, one.unsure, one.speech, one.channel)
-            for one in track.segments
-        ),
+        segments=tuple(Segment(**{name: getattr(one, name) for name in Segment.__slots__}) for one in track.segments),
         timeline=Timeline(
             np.array(line.start_s),
             np.array(line.end_s),
@@ -177,11 +189,18 @@ def _recognition(reply: RecognitionReply, track: TrackReply, source: str) -> Rec
         labels=tuple(reply.labels),
         narrow_band=reply.narrow_band,
         note="; ".join(reply.notices),
+        unfamiliar=track.unfamiliar,
+        reason=track.reason,
+        baseline=reply.baseline,
     )
 
 
 def _round(value: float) -> float:
     return round(float(value), 6)
+
+
+def _round_or_none(value: float | None) -> float | None:
+    return None if value is None else _round(value)
 
 
 def _rounded(values: Iterable[Any]) -> list[float]:

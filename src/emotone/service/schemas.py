@@ -22,10 +22,19 @@ class SegmentReply(BaseModel):
     end_s: float
     emotion: str | None = Field(description="null where nobody speaks, or too shortly to say")
     confidence: float = Field(description="the highest probability, 0 where there is none")
-    unsure: bool = Field(description="the confidence is under the threshold")
+    unsure: bool = Field(description="the answer is in doubt; see `reason`")
     speech: bool
     probabilities: dict[str, float]
     channel: int | None = Field(description="from 0; null where channels were mixed")
+    reason: str = Field("", description="why it is unsure, or why a turn has no emotion; empty if it is sure")
+    unfamiliar: float | None = Field(
+        None, description="distance from the training data, as a quantile; null if the model does not measure it"
+    )
+    speaker: str | None = Field(None, description="of the turn")
+    text: str | None = Field(None, description="what is said in the turn")
+    turn: int | None = Field(None, description="position among the turns that were sent; null without turns")
+    baseline: str | None = Field(None, description="the baseline that the answer is relative to")
+    note: str = Field("", description="further remarks, such as that the turn overlaps another")
 
 
 class TimelineReply(BaseModel):
@@ -45,6 +54,8 @@ class TrackReply(BaseModel):
     confidence: float
     unsure: bool
     probabilities: dict[str, float]
+    reason: str = Field("", description="why it is unsure; empty if it is sure")
+    unfamiliar: float | None = None
     segments: list[SegmentReply]
     timeline: TimelineReply
 
@@ -104,6 +115,11 @@ class RecognitionReply(BaseModel):
     confidence: float
     unsure: bool
     probabilities: dict[str, float]
+    reason: str = Field("", description="why it is unsure; empty if it is sure")
+    unfamiliar: float | None = Field(
+        None, description="distance from the training data, as a quantile; null if the model does not measure it"
+    )
+    baseline: str | None = Field(None, description="the baselines that the answer is relative to")
     narrow_band: bool = Field(description="the recording has the band of a telephone or less")
     notices: list[str] = Field(description="what a reader should know besides, such as that the recording is cut off")
     tracks: list[TrackReply] = Field(description="one, or one a channel where channels were split")

@@ -1,0 +1,119 @@
+"""Classes, baselines and turns that hold for many recordings, as files and plain words.
+
+Conventions: everything is a plain type, so that a batch can hand it to its workers and keep it in its journal.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from emotone.errors import BaselineError
+from emotone.listening.baseline import Baseline
+from emotone.listening.options import TimelineOptions
+from emotone.listening.recognition import Recognition
+from emotone.listening.turn_files import as_turns
+
+if TYPE_CHECKING:
+    from emotone.listening.recognizer import Recognizer
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerSettings:
+    """What is asked for beyond the model and the options of a timeline.
+
+    Attributes:
+        classes: of the model; empty for all.
+        baseline: neutral recordings of the one speaker; or, with turns, of each speaker; empty for none.
+        turns: a file for `read_turns`; None for none.
+        tiers: of a TextGrid with several.
+    Raises:
+        BaselineError: baselines by speaker without turns.
+    """
+
+    classes: Sequence[str] = ()
+    baseline: Sequence[str] | Mapping[str, Sequence[str]] = ()
+    turns: str | None = None
+    tiers: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        # Settings that went through JSON are the same settings.
+        for name in ("classes", "tiers"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if isinstance(self.baseline, Mapping):
+            object.__setattr__(self, "baseline", {name: tuple(some) for name, some in self.baseline.items()})
+        else:
+            object.__setattr__(self, "baseline", tuple(self.baseline))
+        if isinstance(self.baseline, Mapping) and self.turns is None:
+            raise BaselineError("baselines by speaker go with turns; say who speaks when, or give the recordings alone")
+
+    def digest(self) -> str:
+        """Of all that decides about the results, the content of the files included."""
+        found = sha256(repr((sorted(self.classes), self.baseline, self.turns, self.tiers)).encode())
+        named = self.baseline.values() if isinstance(self.baseline, Mapping) else [self.baseline]
+        for path in [*(one for some in named for one in some), *([self.turns] if self.turns else [])]:
+            if Path(path).is_file():
+                found.update(Path(path).read_bytes())
+        return found.hexdigest()
+
+
+class SpeakerRecognizer:
+    """A recognizer with settings: baselines are measured once.
+
+    Args:
+        recognizer: made by `load`.
+        settings: classes, baselines and turns.
+    Raises:
+        AudioError: a recording for a baseline cannot be used.
+        BaselineError: the model takes no baseline, or nobody speaks in one.
+        UnknownEmotionError: a class that the model does not have.
+
+    Attributes:
+        recognizer: for the classes; relative to the baseline, if it is one for all speakers.
+    """
+
+    def __init__(self, recognizer: Recognizer, settings: SpeakerSettings) -> None:
+        view = recognizer.with_classes(settings.classes or None)
+        self._settings = settings
+        self._by_speaker: dict[str, Baseline] = {}
+        if isinstance(settings.baseline, Mapping):
+            self._by_speaker = {
+                name: view.measure_baseline(list(paths)).of(name) for name, paths in settings.baseline.items()
+            }
+        elif settings.baseline:
+            view = view.with_baseline(list(settings.baseline))
+        self.recognizer = view
+
+    def __call__(
+        self,
+        source: Any,
+        location: str | os.PathLike[str],
+        *,
+        channels: Literal["mix", "split"] = "mix",
+        options: TimelineOptions | None = None,
+        all_speakers: bool = False,
+    ) -> Recognition:
+        """Recognise one recording.
+
+        Args:
+            source: as for a recognizer.
+            location: its name, by which a file of turns may know it.
+            channels: as for a recognizer.
+            options: as for a recognizer.
+            all_speakers: refuse a baseline of a speaker who has no turn in this recording.
+        Raises:
+            AudioError: the source is no sound, too short, or damaged.
+            TurnsError: the turns cannot be used.
+            BaselineError: with `all_speakers`.
+        """
+        if self._settings.turns is None:
+            recognition: Recognition = self.recognizer(source, channels=channels, options=options)
+            return recognition
+        turns = as_turns(self._settings.turns, recording=os.fsdecode(location), tiers=self._settings.tiers)
+        speakers = {one.speaker for one in turns}
+        mine = {name: one for name, one in self._by_speaker.items() if all_speakers or name in speakers}
+        return self.recognizer(source, channels=channels, options=options, turns=turns, baseline=mine or None)
