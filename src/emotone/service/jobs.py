@@ -55,6 +55,10 @@ CREATE UNIQUE INDEX IF NOT EXISTS jobs_by_key ON jobs (owner, idempotency_key);
 CREATE INDEX IF NOT EXISTS jobs_by_owner ON jobs (owner, created);
 """
 
+_OF_OWNER = """
+SELECT id, owner, state, settings, upload, size, created, started, finished, NULL AS result, problem FROM jobs
+WHERE owner = ? AND (? IS NULL OR state = ?) AND created < ? ORDER BY created DESC, rowid DESC LIMIT ?
+"""
 _RETRY_JOBS_S = 30
 _GAVE_UP = {
     "type": "/problems/internal",
@@ -300,8 +304,7 @@ class JobStore:
         with self._lock:
             created = self.get(before, owner).created if before else float("inf")
             rows = self._rows(
-                "SELECT *, NULL AS result FROM jobs WHERE owner = ? AND (? IS NULL OR state = ?) AND created < ? "
-                "ORDER BY created DESC, rowid DESC LIMIT ?",
+                _OF_OWNER,
                 owner,
                 state,
                 state,

@@ -111,6 +111,8 @@ class _Exchange:
 
     def __init__(self, context: ServiceContext, scope: Scope, method: str, receive: Receive, send: Send) -> None:
         self._context, self._scope, self._method = context, scope, method
+        # A mounted application changes the scope.
+        self._original = dict(scope)
         self._receive, self._send = receive, send
         self._id = secrets.token_hex(8)
         self._begun = monotonic()
@@ -135,6 +137,8 @@ class _Exchange:
             for name, value in _SAFE_HEADERS.items():
                 headers.setdefault(name, value)
             headers["x-request-id"] = self._id
+            if self._status == 405:
+                headers["allow"] = allowed_methods(self._original)
             if self._context.draining or self._scope.get("crowded"):
                 headers["connection"] = "close"
         elif kind in ("http.response.body", "websocket.http.response.body"):

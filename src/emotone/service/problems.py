@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from emotone import errors
 from emotone.service import errors as service_errors
-from emotone.service.negotiation import allowed_methods, unknown_parameter
+from emotone.service.negotiation import unknown_parameter
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -168,14 +168,11 @@ def add_handlers(app: FastAPI) -> None:
         detail = "; ".join(f"{one['where']}: {one['what']}" for one in found)
         return response_of(problem(INVALID, detail, errors=found))
 
-    async def plain(request: Request, error: Exception) -> Response:
+    async def plain(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
         title = HTTPStatus(error.status_code).phrase
         members = {"type": "about:blank", "title": title, "status": error.status_code, "detail": str(error.detail)}
-        headers = dict(error.headers or {})
-        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers["Allow"] = allowed_methods(request.scope)
-        return response_of(members, headers)
+        return response_of(members, error.headers)
 
     async def gone(_: Request, error: Exception) -> Response:
         return Response(status_code=400)

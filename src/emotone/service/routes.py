@@ -115,7 +115,7 @@ async def recognize(request: Request, context: Context, query: Annotated[Recogni
         context.receiving.place(),
         nameless_upload(request, options, context.jobs.uploads) as (file, fields),
     ):
-        query = query.with_fields(fields)
+        query = query.with_fields(fields, request.query_params)
         query.check(context.recognizer.metadata)
         text_format = query.text_format(request)
         task = Task(query.settings(), text_format, options.max_duration_s, options.request_timeout_s)
@@ -156,7 +156,7 @@ async def add_job(
 
     def keep() -> Job:
         sync(file)
-        settings = query.with_fields(upload.fields)
+        settings = query.with_fields(upload.fields, request.query_params)
         settings.check(context.recognizer.metadata)
         stored = settings.model_dump(exclude_defaults=True)
         fingerprint = f"{upload.digest.hexdigest()} {json.dumps(stored)}" if upload.digest is not None else None

@@ -7,7 +7,7 @@ use it in `workers/recognition.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, Self
 
 from fastapi.exceptions import RequestValidationError
@@ -41,15 +41,18 @@ class RecognitionSettings(BaseModel):
         None, ge=1, description="number of the audio track, from 1, of a file that has several; default: the main one"
     )
 
-    def with_fields(self, fields: Mapping[str, str]) -> Self:
+    def with_fields(self, fields: Mapping[str, str], in_query: Iterable[str]) -> Self:
         """These settings, given in a query, with those given as form fields.
 
+        Args:
+            fields: of the form.
+            in_query: names of the parameters in the query.
         Raises:
             RequestValidationError: a field is not a parameter, has an impossible value, or is in the query too.
         """
         if not fields:
             return self
-        both = sorted(self.model_fields_set & set(fields))
+        both = sorted(set(in_query) & set(fields))
         if both:
             raise RequestValidationError(
                 [{"loc": ("form", name), "msg": "The parameter is in the query too.", "type": "twice"} for name in both]

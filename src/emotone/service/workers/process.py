@@ -64,7 +64,7 @@ class WorkerProcess:
         with theirs:
             command = [sys.executable, "-P", "-m", _MODULE, str(theirs.fileno())]
             self._process = subprocess.Popen(  # noqa: S603 - our own program
-                command, stdin=subprocess.DEVNULL, stdout=sys.stderr, pass_fds=[theirs.fileno()], start_new_session=True
+                command, stdin=subprocess.DEVNULL, stdout=2, pass_fds=[theirs.fileno()], start_new_session=True
             )
         self._send(Message({"model": None if model is None else str(model), "nice": nice}), _START_S)
 
