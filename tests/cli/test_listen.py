@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import struct
 import subprocess
 import sys
 import time
@@ -55,7 +57,7 @@ def test_formats_of_samples_say_the_same(speech, tiny_model):
     assert heard(floats, *words, "--sample-format", "f32") == expected
 
 
-def test_both_sides_of_a_call_are_heard_apart(speech, tiny_model, capsys):
+def test_both_sides_of_a_call_are_heard_apart(speech, tiny_model, capsys, monkeypatch):
     sides = np.stack([speech, np.roll(speech, 40_000) / 4])
     raw = np.frombuffer(as_s16(sides.T), "<i2")
     words = ["--model", str(tiny_model), "--channels", "split"]
@@ -66,8 +68,45 @@ def test_both_sides_of_a_call_are_heard_apart(speech, tiny_model, capsys):
     assert sorted((one["start_s"], one["channel"], one["emotion"]) for one in segments) == [
         (pytest.approx(one.start_s, abs=1e-6), one.channel, one.emotion) for one in expected
     ]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw.tobytes())))
     assert run(["listen", "-", *words]) == 2
     assert "--n-channels" in capsys.readouterr().err
+
+
+def wav_header(n_channels: int, rate: int) -> bytes:
+    """Of a WAV that is written to a pipe, whose sizes cannot be known."""
+    form = struct.pack("<HHIIHH", 1, n_channels, rate, 2 * n_channels * rate, 2 * n_channels, 16)
+    return b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0" + form + b"data\xff\xff\xff\xff"
+
+
+def test_a_recording_is_read_by_its_header_and_not_as_raw_samples(speech, tiny_model, clips_dir):
+    words = ["--model", str(tiny_model), "--format", "jsonl"]
+    expected = heard(as_s16(speech), *words)
+    assert heard(wav_header(1, 16_000) + as_s16(speech), *words) == expected
+    assert heard(wav_header(1, 16_000) + as_s16(speech), *words, "--sample-rate", "8000") == expected
+    clip = sorted((clips_dir / "emodb").glob("*.flac"))[0]
+    segments = [one for one in heard(clip.read_bytes(), *words) if one["event"] == "segment"]
+    assert segments[-1]["end_s"] == pytest.approx(len(load_audio(clip)) / 16_000, abs=1e-3)
+
+
+def test_both_sides_of_a_recording_are_split_by_its_header(speech, tiny_model):
+    stereo = np.frombuffer(as_s16(np.stack([speech, speech / 4]).T), "<i2").tobytes()
+    words = ["--model", str(tiny_model), "--format", "jsonl", "--channels", "split"]
+    expected = heard(stereo, *words, "--n-channels", "2")
+    found = heard(wav_header(2, 16_000) + stereo, *words)
+    assert [one for one in found if one["event"] == "segment"] == [one for one in expected if one["event"] == "segment"]
+
+
+def test_a_recording_comes_as_it_is_spoken(speech, tiny_model):
+    words = [*COMMAND, "-", "--model", str(tiny_model), "--format", "jsonl", "--no-vad"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(wav_header(1, 16_000) + as_s16(speech)[: 2 * 16_000 * 5])
+        process.stdin.flush()
+        # Its writer is still there: the first window must not wait for the end.
+        assert json.loads(process.stdout.readline())["event"] == "window"
+        process.stdin.close()
 
 
 def test_text_for_a_pipe_has_a_line_a_segment(speech, tiny_model):

@@ -19,6 +19,10 @@ AudioSource = str | os.PathLike[str] | bytes | BinaryIO
 _HEAD = 1 << 16
 """Bytes kept of the start: enough for every signature and for the headers of a stream that cannot seek."""
 
+_LIVE_HEAD = 1 << 14
+"""Bytes after which the start of a stream that cannot seek is enough, if more would have to be waited for. Of raw
+samples at 16 kHz they last half a second."""
+
 _PIPE_WAIT_S = 2.0
 """How long a named pipe may stay without a writer. Opened plainly, one without would block for ever."""
 
@@ -40,6 +44,8 @@ class SourceFile:
         self.label = label
         self._file = file
         self._seekable = _can_seek(file)
+        # Of a pipe, `read` waits for as many bytes as were asked for, and `read1` only while there are none.
+        self._reads_what_is_there = not self._seekable and hasattr(file, "read1")
         self.size: int | None = None
         if self._seekable:
             self.size = file.seek(0, os.SEEK_END)
@@ -51,14 +57,15 @@ class SourceFile:
 
     def _read_head(self) -> bytes:
         parts: list[bytes] = []
+        enough = _LIVE_HEAD if self._reads_what_is_there else _HEAD
         missing = _HEAD
-        while missing and (part := self._read_bytes(missing)):
+        while _HEAD - missing < enough and (part := self._read_bytes(missing)):
             parts.append(part)
             missing -= len(part)
         return b"".join(parts)
 
     def _read_bytes(self, size: int) -> bytes:
-        data: object = self._file.read(size)
+        data: object = self._file.read1(size) if self._reads_what_is_there else self._file.read(size)  # type: ignore[attr-defined]
         if not isinstance(data, bytes) or len(data) > size:
             raise NotAudioError(
                 f"{self.label}: read({size}) gave {type(data).__name__}, expected at most {size} bytes; "

@@ -18,6 +18,7 @@ from emotone.cli.options import (
     HopOption,
     ModelOption,
     ThresholdOption,
+    TrackOption,
     VadOption,
     WindowOption,
     timeline_options,
@@ -54,7 +55,10 @@ class SampleFormat(StrEnum):
 def listen(
     source: Annotated[
         str | None,
-        typer.Argument(metavar="[-]", help="`-` for raw samples on standard input. [default: the microphone]"),
+        typer.Argument(
+            metavar="[-]",
+            help="`-` for raw samples, or a recording such as WAV, on standard input. [default: the microphone]",
+        ),
     ] = None,
     model: ModelOption = None,
     threshold: ThresholdOption = None,
@@ -62,6 +66,7 @@ def listen(
     hop: HopOption = None,
     vad: VadOption = True,
     channels: ChannelsOption = Channels.MIX,
+    track: TrackOption = None,
     classes: ClassesOption = None,
     baseline: BaselineOption = None,
     format: Annotated[
@@ -80,27 +85,38 @@ def listen(
 ) -> None:
     """Recognise emotion live, until the sound ends or Ctrl-C.
 
-    Samples of any program can be piped in: arecord -f S16_LE -r 16000 | emotone listen -
+    Samples of any program can be piped in: arecord -t raw -f S16_LE -r 16000 | emotone listen -
+
+    So can a recording (WAV, FLAC, Ogg, WebM and others): its header says what --sample-rate, --sample-format and
+    --n-channels say of raw samples.
     """
     if source not in (None, "-"):
         raise typer.BadParameter(f"{source!r}: expected `-` or nothing; files are for `emotone predict`")
-    if channels is Channels.SPLIT and n_channels == 1:
-        raise typer.BadParameter("one channel cannot be split; say how many there are", param_hint="--n-channels")
-    options = timeline_options(window=window, hop=hop, vad=vad)
+    options = timeline_options(window=window, hop=hop, vad=vad, track=track)
     speakers = speaker_settings(classes, baseline)
+    from emotone.audio import starts_like_recording
     from emotone.listening.live import LiveRecognizer
-    from emotone.listening.live_sources import RawFile, microphone_blocks, pcm_blocks
+    from emotone.listening.live_sources import RawFile, StartedFile, microphone_blocks, pcm_blocks, recording_blocks
     from emotone.listening.recognizer import load
     from emotone.listening.speakers import SpeakerRecognizer
 
     recognizer = SpeakerRecognizer(load(model, unsure_threshold=threshold), speakers).recognizer
+    pipe = StartedFile(cast(RawFile, sys.stdin.buffer), "standard input") if source == "-" else None
+    is_recording = pipe is not None and starts_like_recording(pipe.start)
+    if channels is Channels.SPLIT and n_channels == 1 and not is_recording:
+        raise typer.BadParameter("one channel cannot be split; say how many there are", param_hint="--n-channels")
+    if is_recording:
+        sample_rate = recognizer.sample_rate
     try:
         live = LiveRecognizer(recognizer, sample_rate, channels=channels.value, options=options)
     except ValueError as error:
         raise window_error(error) from error
     blocks: Iterator[Waveform]
-    if source == "-":
-        pipe = cast(RawFile, sys.stdin.buffer)
+    if pipe is not None and is_recording:
+        blocks = recording_blocks(
+            pipe, sample_rate=sample_rate, channels=channels.value, track=track, noted=_print_note
+        )
+    elif pipe is not None:
         blocks = pcm_blocks(pipe, sample_rate=sample_rate, sample_format=sample_format.value, n_channels=n_channels)
     else:
         chosen = int(device) if device is not None and device.isdecimal() else device
@@ -111,6 +127,10 @@ def listen(
         _as_view(live, blocks)
     else:
         _as_text(live, blocks)
+
+
+def _print_note(note: str) -> None:
+    print(f"note: {note}", file=sys.stderr)
 
 
 def _heard(live: LiveRecognizer, blocks: Iterator[Waveform]) -> Iterator[tuple[list[Segment], list[Segment]]]:

@@ -6,13 +6,14 @@ Conventions: blocks are float32 in [-1, 1], shape (n_channels, n_samples), as `L
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Literal, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from emotone.audio import stream_audio
 from emotone.errors import AudioError, MissingExtraError, OptionError
 from emotone.listening.sources import Waveform
 
@@ -24,6 +25,8 @@ _SCALES = {"s16": 1 / 32_768, "s32": 1 / 2_147_483_648, "f32": 1.0, "u8": 1 / 12
 BLOCK_S = 0.02
 """What a block may add to the latency."""
 
+_RECORDING_BLOCK_S = 0.1
+
 _WAITING_BLOCKS = 500
 """Ten seconds of a microphone; more than that the model is too slow for, and the oldest sound is lost."""
 
@@ -34,6 +37,77 @@ class RawFile(Protocol):
     def read1(self, size: int, /) -> bytes:
         """At most `size` bytes; none at the end."""
         ...
+
+
+class StartedFile:
+    """A file of which the first bytes have been looked at.
+
+    Args:
+        file: open for reading bytes.
+        name: how messages call it.
+    Attributes:
+        start: the first 12 bytes; fewer if there are no more.
+    """
+
+    def __init__(self, file: RawFile, name: str) -> None:
+        self.name = name
+        self._file = file
+        self.start = b""
+        while len(self.start) < 12 and (data := self._read(12 - len(self.start))):
+            self.start += data
+        self._ahead = self.start
+
+    def _read(self, size: int) -> bytes:
+        try:
+            return self._file.read1(size)
+        except OSError as error:
+            raise AudioError(f"{self.name} cannot be read on: {error.strerror or error}") from error
+
+    def read1(self, size: int, /) -> bytes:
+        """At most `size` bytes, as soon as there are any; none at the end."""
+        if not self._ahead:
+            return self._read(size)
+        data, self._ahead = self._ahead[:size], self._ahead[size:]
+        return data
+
+    read = read1
+
+    def seekable(self) -> bool:
+        """Never."""
+        return False
+
+
+def recording_blocks(
+    file: StartedFile,
+    *,
+    sample_rate: int,
+    channels: Literal["mix", "split"] = "mix",
+    track: int | None = None,
+    noted: Callable[[str], None] | None = None,
+) -> Iterator[Waveform]:
+    """The sound of a recording that comes through a pipe, such as a WAV of `arecord`, as it comes.
+
+    Args:
+        file: the recording, from its start.
+        sample_rate: of the blocks, in Hz.
+        channels: "mix" makes one of them, "split" keeps them apart.
+        track: number of the audio track, from 1; None for the main one.
+        noted: called with each note about the recording that a user should read.
+    Yields:
+        shape (1 or n_channels, n_samples), 0.1 s each.
+    Raises:
+        AudioError: it cannot be read.
+    """
+    blocks = stream_audio(
+        cast(BinaryIO, file),
+        sample_rate=sample_rate,
+        channels=channels,
+        track=track,
+        block_s=_RECORDING_BLOCK_S,
+        noted=noted,
+    )
+    for block in blocks:
+        yield np.atleast_2d(block)
 
 
 def pcm_blocks(
