@@ -76,6 +76,10 @@ def test_both_stretches_of_speech_are_where_they_were_spoken(name):
         assert found == pytest.approx(spoken, abs=0.25)
 
 
+def test_the_length_of_amr_is_that_of_its_frames():
+    assert probe_audio(CASES / "dtx.amr").duration_s == pytest.approx(16.94, abs=0.05)
+
+
 @pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts"])
 def test_sound_that_begins_after_the_picture_begins_with_silence(container, aac):
     data = remuxed(aac, container, shift_s=1.5, picture=True)

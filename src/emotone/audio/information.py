@@ -8,7 +8,7 @@ import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from emotone.audio.lengths import caf_samples, flac_samples, mp3_samples, ogg_samples, wav_samples
+from emotone.audio.lengths import amr_seconds, caf_samples, flac_samples, mp3_samples, ogg_samples, wav_samples
 from emotone.audio.source import SourceFile
 
 _LATEST_START_S = 60.0
@@ -83,6 +83,8 @@ def info_of(file: SourceFile, demuxer: str, container: InputContainer, stream: A
         declared = round(duration_s * rate) if demuxer == "mov" else None
     elif duration_s and demuxer in ("aiff", "caf"):
         declared = round(duration_s * rate)
+    elif demuxer == "amr":
+        duration_s = amr_seconds(file)
     if declared is not None and declared > 0:
         duration_s = declared / rate
     elif duration_s is None and container.duration:

@@ -16,6 +16,12 @@ _PCM_TAGS = frozenset({0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE})
 
 _MAX_CHUNKS = 4096
 
+_AMR_NB_BYTES = (12, 13, 15, 17, 19, 20, 26, 31, 5, 0, 0, 0, 0, 0, 0, 0)
+_AMR_WB_BYTES = (17, 23, 32, 36, 40, 46, 50, 58, 60, 5, 0, 0, 0, 0, 0, 0)
+"""Bytes of a frame behind its first, by frame type (RFC 4867, section 5.3)."""
+
+_AMR_READ = 1 << 20
+
 _OGG_PAGE = 65_307
 """The largest page: 27 + 255 + 255 * 255 bytes, so that the last one starts in the last 65,307."""
 
@@ -82,6 +88,25 @@ def caf_samples(file: SourceFile) -> int | None:
             return None
         offset += 12 + size
     return None
+
+
+def amr_seconds(file: SourceFile) -> float | None:
+    """The length of an AMR file by its frames of 20 ms each; None if it cannot seek.
+
+    FFmpeg estimates it from the bit rate, which frames of silence make far too long.
+    """
+    is_wide = file.at(0, 9) == b"#!AMR-WB\n"
+    sizes = _AMR_WB_BYTES if is_wide else _AMR_NB_BYTES
+    offset, n_frames = 9 if is_wide else 6, 0
+    if file.size is None:
+        return None
+    while data := file.at(offset, _AMR_READ):
+        position = 0
+        while position < len(data):
+            position += 1 + sizes[data[position] >> 3 & 15]
+            n_frames += 1
+        offset += position
+    return n_frames / 50
 
 
 def mp3_samples(file: SourceFile) -> int | None:

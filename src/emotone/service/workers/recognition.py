@@ -63,7 +63,9 @@ def recognize(recognizer: Recognizer, file: BinaryIO, task: Task, progress: Prog
     def on_open(info: AudioInfo) -> None:
         nonlocal declared_s
         declared_s = info.duration_s
-        _check_duration(declared_s or 0.0, task.max_duration_s)
+        # A duration that is only estimated, from the size of the file, must not refuse a recording.
+        if info.declared_samples is not None:
+            _check_duration(info.declared_samples / info.sample_rate, task.max_duration_s)
 
     def on_decoded(seconds: float) -> None:
         _check_duration(seconds, task.max_duration_s)
