@@ -110,39 +110,19 @@ def conditions() -> str:
     return "\n".join(lines)
 
 
-def variants() -> str:
-    """The shipped model in fewer bits."""
-    path = RESULTS / "variants.json"
+def unknown_classes() -> str:
+    """How often the shipped model is unsure about classes that it was asked for, and about others."""
+    path = RESULTS / "unknown-classes.json"
     if not path.is_file():
         return "not run"
     about = json.loads(path.read_text(encoding="utf-8"))
-    lines = ["| weights | size | UAR | UAR lost | judged otherwise | time | changed by company |", "|" + "---|" * 7]
+    lines = ["| recordings | n | unsure |", "|---|---|---|"]
     for row in about["rows"]:
-        first = row is about["rows"][0]
-        low, high = row["time_ratio_quartiles"]
-        company = f"{row['n_moved_by_company']}, by up to {row['moved_by_company']:.0e}"
-        cells = [
-            row["variant"] if row["offered"] else f"not offered: {row['variant']}",
-            f"{row['bytes'] / 1e6:.2f} MB",
-            f"{percent(row['uar'])} [{percent(row['low'])}, {percent(row['high'])}]",
-            "–" if first else f"{points(-row['change'])} [{points(-row['change_high'])}, {points(-row['change_low'])}]",
-            "–" if first else str(row["judged_otherwise"]),
-            "1" if first else f"{row['time_ratio']:.2f} ({low:.2f} to {high:.2f})",
-            company if row["n_moved_by_company"] else "0",
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
+        span = f"[{percent(row['low'])}, {percent(row['high'])}]"
+        lines.append(f"| {row['recordings']} | {row['n']} | {percent(row['unsure'])} {span} |")
     lines += ["", "```", about["command"], "```", ""]
     lines.append(
-        f"SI, open-four (folds `{about['folds']}`), n = {about['n']}, {about['n_speakers']} speakers that the model never heard. The lost UAR is "
-        "paired, in points, its interval by bootstrap over speakers. Judged otherwise: utterances that get another emotion than with fp32. Time: "
-        f"processor time of {about['n_timed']} clips as a ratio to fp32 in the same run, median and quartiles of {about['rounds']} turns "
-        f"({about['cpu']}; ONNX Runtime {about['onnxruntime']}). Changed by company: utterances one of whose probabilities is off by more than 1e-5 "
-        f"between alone and in a batch. The static int8 file was calibrated on {about['n_calibration']} utterances of training speakers. "
-        f"Weights `{about['weights_sha'][:12]}`, emotone {about['version']}."
+        f"The model {about['model']}, asked for {', '.join(about['classes'])} alone. Rates in percent, with 95 % intervals by bootstrap over speakers "
+        f"(Wilson's where there are fewer than three); weights `{about['weights_sha'][:12]}`, emotone {about['version']}."
     )
     return "\n".join(lines)
-
-
-def points(difference: float) -> str:
-    """A difference of shares, in points; nothing is lost or won by minus nought."""
-    return f"{round(100 * difference, 1) + 0.0:.1f}"

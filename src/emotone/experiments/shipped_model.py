@@ -40,7 +40,7 @@ UNSURE_MARGIN = 0.1
 UNSURE_UNFAMILIAR = 0.98
 """Farther from the training data than 98 % of speech of left-out corpora."""
 
-SURE_ACCURACY = 0.6
+SURE_ACCURACY = 0.75
 """Of predictions on left-out corpora that are not unsure, this fraction is to be right; the threshold of confidence is
 the lowest multiple of 0.05 that reaches it."""
 
