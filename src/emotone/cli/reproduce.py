@@ -92,10 +92,7 @@ def model(
         text = model_card(read_model_file(output)[1], own, Predictions.read(fold.predictions))
         write_text(output.with_suffix(".md"), text)
     subsets = "".join(f", {one.temperature:.2f} for {len(one.labels)} classes" for one in calibration.class_sets)
-    print(
-        f"{output}: {output.stat().st_size / 1e6:.1f} MB; temperature {calibration.temperature:.2f}{subsets}; "
-        f"unsure below {calibration.threshold:.2f}"
-    )
+    print(f"{output}: {output.stat().st_size / 1e6:.1f} MB; temperature {calibration.temperature:.2f}{subsets}")
 
 
 @app.command("tables")

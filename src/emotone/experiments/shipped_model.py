@@ -12,13 +12,10 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
-import numpy as np
-
 from emotone.corpora import Corpus, protocol_folds, read_corpus
 from emotone.corpora.origins import MERGED_FROM
 from emotone.emotions import FOUR_CLASSES
 from emotone.errors import TrainingError
-from emotone.evaluation.calibration import softmax
 from emotone.evaluation.results import Results
 from emotone.evaluation.run_folder import RunFolder
 from emotone.experiments.across_corpora import LeftOut, fit_unfamiliarity, leave_corpora_out, predict_unseen
@@ -40,9 +37,8 @@ UNSURE_MARGIN = 0.1
 UNSURE_UNFAMILIAR = 0.98
 """Farther from the training data than 98 % of speech of left-out corpora."""
 
-SURE_ACCURACY = 0.75
-"""Of predictions on left-out corpora that are not unsure, this fraction is to be right; the threshold of confidence is
-the lowest multiple of 0.05 that reaches it."""
+UNSURE_THRESHOLD = 0.5
+"""A prediction is unsure where it is more likely wrong than right, by its calibrated probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +74,10 @@ class Calibration:
     Attributes:
         temperature: for all labels.
         class_sets: temperatures of subsets of the labels.
-        threshold: confidence below which a prediction is unsure.
     """
 
     temperature: float
     class_sets: tuple[ClassSet, ...]
-    threshold: float
 
 
 def whisper_notice() -> str:
@@ -188,7 +182,7 @@ def build_model(
         corpora=training_corpora(weights.about, plan.folds.folds[plan.fold_numbers[0]].test),
         scores=[score for score in found if score is not None],
         licence=shipped.licence,
-        unsure_threshold=calibration.threshold,
+        unsure_threshold=UNSURE_THRESHOLD,
         precision=shipped.precision,
         unfamiliarity=unfamiliarity,
         baseline=weights.network.network.takes_baseline,
@@ -201,22 +195,7 @@ def build_model(
 
 
 def calibrate(left_out: LeftOut, corpus: Corpus) -> Calibration:
-    """Temperatures and the threshold of confidence, from predictions on left-out corpora."""
+    """Temperatures from predictions on left-out corpora."""
     temperature = left_out.temperature()
     four = ClassSet(FOUR_CLASSES, left_out.temperature(FOUR_CLASSES))
-    right, confidence, margin = [], [], []
-    for one in left_out.predictions:
-        probabilities = softmax(one.logits, temperature)
-        ordered = np.sort(probabilities, axis=1)
-        confidence.append(ordered[:, -1])
-        margin.append(ordered[:, -1] - ordered[:, -2])
-        right.append(one.truth == one.prediction)
-    correct, highest = np.concatenate(right), np.concatenate(confidence)
-    clear = np.concatenate(margin) >= UNSURE_MARGIN
-    threshold = 0.95
-    for candidate in np.arange(0.2, 0.95, 0.05):
-        sure = clear & (highest >= candidate)
-        if sure.any() and correct[sure].mean() >= SURE_ACCURACY:
-            threshold = round(float(candidate), 2)
-            break
-    return Calibration(temperature, (four,) if four.labels != tuple(corpus.classes) else (), threshold)
+    return Calibration(temperature, (four,) if four.labels != tuple(corpus.classes) else ())
