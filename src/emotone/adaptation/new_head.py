@@ -268,9 +268,9 @@ def _unadapted(
     if len(known) < 2 or not len(rows):
         return None
     columns = [metadata.labels.index(classes[position]) for position in known]
-    prediction = recordings.probabilities[np.ix_(rows, columns)].argmax(1)
+    prediction = recordings.probabilities[rows][:, columns].argmax(1)
     truth = np.searchsorted(known, targets[rows])
-    return _measured(truth, prediction, [speakers[row] for row in rows], [classes[position] for position in known])
+    return _measured(truth, prediction, [speakers[row] for row in rows.tolist()], [classes[position] for position in known])
 
 
 def _scores(

@@ -17,7 +17,9 @@ from emotone.audio import load_audio
 from emotone.corpora import Utterance
 from emotone.corpora.release import audio_files
 from emotone.errors import AudioError, CorpusError
+from emotone.listening.recognition import Recognition
 from emotone.listening.recognizer import Recognizer
+from emotone.listening.sources import Source
 
 FEWEST = 20
 """Fewer recordings than this say more about themselves than about how a place sounds."""
@@ -82,7 +84,8 @@ def run_model(recognizer: Recognizer, utterances: Sequence[Utterance], progress:
     failures: list[tuple[str, str]] = []
     for utterance in progress(utterances):
         try:
-            recognition = recognizer(*_source(recognizer, utterance))
+            source, sample_rate = _source(recognizer, utterance)
+            recognition: Recognition = recognizer(source, sample_rate)
         except AudioError as error:
             failures.append((utterance.id, str(error)))
             continue
@@ -111,9 +114,9 @@ def require_enough(n: int, failures: Sequence[tuple[str, str]]) -> None:
         raise CorpusError(f"got {n} usable recordings; adaptation needs at least {FEWEST}{reasons}")
 
 
-def _source(recognizer: Recognizer, utterance: Utterance) -> tuple[object] | tuple[object, int]:
+def _source(recognizer: Recognizer, utterance: Utterance) -> tuple[Source, int | None]:
     if utterance.start_s is None and utterance.end_s is None:
-        return (utterance.path,)
+        return utterance.path, None
     rate = recognizer.sample_rate
     waveform = load_audio(utterance.path, sample_rate=rate, start_s=utterance.start_s or 0.0, end_s=utterance.end_s)
-    return (waveform, rate)
+    return waveform, rate

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -235,7 +235,7 @@ def _frames(recording: Recording, opened: OpenedFile, clock: Clock, tally: _Tall
             return
 
 
-def _holds_no_sound(packet: Packet, recording: Recording) -> bool:
+def _holds_no_sound(packet: Packet[Any], recording: Recording) -> bool:
     """A few bytes after the last whole sample of PCM, or the header of an MP3 that is joined to another."""
     if recording.info.codec.startswith("pcm_"):
         return packet.size < 8 * recording.info.n_channels

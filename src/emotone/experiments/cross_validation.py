@@ -278,7 +278,8 @@ def corpus_weights(
     names = np.array([utterance.id.partition("/")[0] for utterance in corpus.utterances])
     sizes = Counter(names[train].tolist())
     weights = np.array([max(1, sizes[name]) ** -exponent for name in names])
-    return (weights / weights[train].mean()).astype(np.float32)
+    scaled: np.ndarray[Any, np.dtype[np.float32]] = (weights / weights[train].mean()).astype(np.float32)
+    return scaled
 
 
 def other_neutral(corpus: Corpus) -> list[np.ndarray[Any, np.dtype[np.int64]]]:

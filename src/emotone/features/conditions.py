@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+from typing import Any
 
 import av
 import numpy as np
@@ -143,7 +144,7 @@ def through_codec(
     """
     target = io.BytesIO()
     with av.open(target, "w", format=container) as out:
-        stream = out.add_stream(codec, rate=rate, layout="mono")
+        stream: Any = out.add_stream(codec, rate=rate, layout="mono")
         if bit_rate is not None:
             stream.bit_rate = bit_rate
         samples = np.clip(np.rint(waveform * 32767), -32768, 32767).astype(np.int16)

@@ -69,8 +69,8 @@ class EncoderFrames(FrontEnd):
     def _apply(self, fn: Any, recurse: bool = True) -> EncoderFrames:
         # Moves an encoder that is not registered to the device of the rest.
         for encoder in self._frozen:
-            encoder._apply(fn, recurse)
-        super()._apply(fn, recurse)
+            encoder._apply(fn, recurse)  # type: ignore[no-untyped-call]  # of PyTorch
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

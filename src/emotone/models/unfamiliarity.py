@@ -78,4 +78,5 @@ def distances(
     embeddings: Embeddings, centre: NDArray[np.float64], projection: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Distances of embeddings (n, d) from the training data, shape (n,): root mean square whitened component."""
-    return np.sqrt(np.square((embeddings - centre) @ projection).mean(1))
+    found: NDArray[np.float64] = np.sqrt(np.square((embeddings - centre) @ projection).mean(1))
+    return found

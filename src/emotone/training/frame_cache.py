@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -115,7 +116,7 @@ class FrameCache:
             indices: utterances that were opened with copies, shape (batch,).
             generators: of each utterance; what is drawn depends on nothing else.
         """
-        options = self._network.network.options
+        options: Any = self._network.network.options
         copies = [int(generator.integers(self.n_copies)) for generator in generators]
         features, counts = self._batch(
             [self._frames[copy][index] for index, copy in zip(indices.tolist(), copies, strict=True)]
