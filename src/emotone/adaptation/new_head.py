@@ -270,7 +270,9 @@ def _unadapted(
     columns = [metadata.labels.index(classes[position]) for position in known]
     prediction = recordings.probabilities[rows][:, columns].argmax(1)
     truth = np.searchsorted(known, targets[rows])
-    return _measured(truth, prediction, [speakers[row] for row in rows.tolist()], [classes[position] for position in known])
+    return _measured(
+        truth, prediction, [speakers[row] for row in rows.tolist()], [classes[position] for position in known]
+    )
 
 
 def _scores(
