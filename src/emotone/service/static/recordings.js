@@ -112,6 +112,13 @@ export class Recordings {
     } catch (error) {
       if (recording.control !== control || error.name === "AbortError") return;
       const problem = error instanceof Problem ? error : new Problem({ detail: error.message });
+      if (problem.status === 404 && !recording.file) {
+        // A job of an earlier visit that the service has deleted meanwhile.
+        forget(recording.jobId);
+        recording.jobId = null;
+        this.remove(recording);
+        return;
+      }
       Object.assign(recording, { problem, state: "failed", progress: null, control: null });
       if (recording.jobId && !problem.temporary) {
         forget(recording.jobId);
