@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import pytest
+from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
 from emotone.emotions import FOUR_CLASSES
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from emotone.listening.recognizer import Recognizer
 
 _RATE = 16_000
+
+# The speed of a machine is not a property of the code; tests that hang end by `timeout` in pyproject.toml.
+settings.register_profile("emotone", deadline=None)
+settings.load_profile("emotone")
 
 REPO = Path(__file__).resolve().parents[1]
 
