@@ -128,7 +128,7 @@ def test_an_interrupted_batch_says_that_it_can_go_on(calls, model, tmp_path):
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert re.search(r"stopped at \d+ of 404 recordings; the same command goes on from there", err)
+    assert re.search(r"stopped at \d+ of 404 recordings; run the same command again to continue", err)
     assert "Traceback" not in err
     assert not output.exists()
     assert run(words[3:]) == 0

@@ -42,7 +42,7 @@ def list_corpora() -> None:
     from emotone.corpora import CORPUS_NAMES, crema_d, iemocap
     from emotone.corpora.check import RELEASES
 
-    # A name is what one types: it is never cut to fit.
+    # Names are typed by hand, so they are never cut.
     name_column = Column("name", no_wrap=True, min_width=max(map(len, CORPUS_NAMES)))
     table = Table(name_column, "recordings", "speakers", "classes", "licence", "a file of it")
     rows = [
@@ -63,18 +63,18 @@ def list_corpora() -> None:
 
 @app.command("check")
 def check_corpus(
-    name: Annotated[str, typer.Argument(help="The corpus, as `emotone corpora list` names it.")],
+    name: Annotated[str, typer.Argument(help="A name from `emotone corpora list`.")],
     directory: Annotated[Path, typer.Argument(help="Its folder; for `manifest`, the manifest.")],
-    quick: Annotated[bool, typer.Option("--quick", help="Names and sizes alone; decode nothing.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Check names and sizes only; decode nothing.")] = False,
     map_: MapOption = None,
     everything: Annotated[
         bool, typer.Option("--all", help=f"Print every line, not the first {SHOWN} of each list.")
     ] = False,
 ) -> None:
-    """Say what of the official release is missing, extra, empty, silent or duplicated.
+    """List what is missing, extra, empty, silent or duplicated, compared with the official release.
 
-    Exits with 0 where all is in order but for the release's own known faults, with 1 where something was found, and
-    with 4 where the folder does not hold the corpus at all.
+    Exits with 0 if nothing was found but known faults of the release, with 1 if something was found, and with 4 if the
+    folder does not hold the corpus.
     """
     from emotone.corpora.check import check
 
@@ -87,7 +87,7 @@ def check_corpus(
 
 @app.command("describe")
 def describe_corpus(
-    name: Annotated[str, typer.Argument(help="The corpus, as `emotone corpora list` names it.")],
+    name: Annotated[str, typer.Argument(help="A name from `emotone corpora list`.")],
     directory: Annotated[Path, typer.Argument(help="Its folder; for `manifest`, the manifest.")],
     map_: MapOption = None,
     html: Annotated[

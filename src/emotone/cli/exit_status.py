@@ -1,8 +1,8 @@
-"""What each kind of failure makes of the exit status: one table, the same for every command.
+"""The exit status of each kind of failure, the same for every command.
 
 | status | meaning |
 |---|---|
-| 0 | all went well |
+| 0 | success |
 | 1 | another error of emotone, such as scores that cannot be computed |
 | 2 | the command line was not understood, or an option has an impossible value |
 | 3 | a recording cannot be used |
@@ -12,7 +12,7 @@
 | 7 | an option needs an extra that is not installed |
 | 8 | a result cannot be written |
 | 130 | interrupted from the keyboard |
-| 141 | the reader of the output went away |
+| 141 | the reader of the output closed it |
 """
 
 from __future__ import annotations

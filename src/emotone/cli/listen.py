@@ -1,4 +1,4 @@
-"""`emotone listen`: the emotion in what a microphone or a pipe brings, as it comes."""
+"""`emotone listen`: emotion in live sound from a microphone or a pipe."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _BAR = 30
 
 
 class Format(StrEnum):
-    """How to show what is heard."""
+    """How results are shown."""
 
     VIEW = "view"
     JSONL = "jsonl"
 
 
 class SampleFormat(StrEnum):
-    """Raw samples, little-endian."""
+    """Encoding of raw samples, little-endian."""
 
     U8 = "u8"
     S16 = "s16"
@@ -70,22 +70,29 @@ def listen(
     classes: ClassesOption = None,
     baseline: BaselineOption = None,
     format: Annotated[
-        Format, typer.Option(help="A view for people, or a line of JSON for each window and each final segment.")
+        Format, typer.Option(help="A view for people, or one line of JSON per window and per final segment.")
     ] = Format.VIEW,
     sample_rate: Annotated[
-        int, typer.Option(min=4_000, max=192_000, metavar="HZ", help="Of the raw samples or the microphone.")
+        int,
+        typer.Option(min=4_000, max=192_000, metavar="HZ", help="Sample rate of the raw samples or the microphone."),
     ] = 16_000,
-    sample_format: Annotated[SampleFormat, typer.Option(help="Of the raw samples.")] = SampleFormat.S16,
+    sample_format: Annotated[SampleFormat, typer.Option(help="Encoding of the raw samples.")] = SampleFormat.S16,
     n_channels: Annotated[
-        int, typer.Option("--n-channels", min=1, max=64, help="Interleaved in the raw samples, or of the microphone.")
+        int,
+        typer.Option(
+            "--n-channels",
+            min=1,
+            max=64,
+            help="Number of interleaved channels in the raw samples, or of the microphone.",
+        ),
     ] = 1,
     device: Annotated[
         str | None, typer.Option(help="Number or name of the microphone, as `python -m sounddevice` lists them.")
     ] = None,
 ) -> None:
-    """Recognise emotion live, until the sound ends or Ctrl-C.
+    """Recognise emotion live, until the input ends or Ctrl-C.
 
-    Samples of any program can be piped in: arecord -t raw -f S16_LE -r 16000 | emotone listen -
+    Other programs can pipe samples in: arecord -t raw -f S16_LE -r 16000 | emotone listen -
 
     So can a recording (WAV, FLAC, Ogg, WebM and others): its header says what --sample-rate, --sample-format and
     --n-channels say of raw samples.
@@ -133,21 +140,21 @@ def _print_note(note: str) -> None:
     print(f"note: {note}", file=sys.stderr)
 
 
-def _heard(live: LiveRecognizer, blocks: Iterator[Waveform]) -> Iterator[tuple[list[Segment], list[Segment]]]:
-    """After each block the new windows and the segments that became final; Ctrl-C ends it well."""
-    told: tuple[Segment | None, ...] = ()
+def _news(live: LiveRecognizer, blocks: Iterator[Waveform]) -> Iterator[tuple[list[Segment], list[Segment]]]:
+    """After each block, the new windows and the segments that became final; Ctrl-C ends the input."""
+    shown: tuple[Segment | None, ...] = ()
 
-    def news() -> list[Segment]:
-        nonlocal told
-        before, told = told, live.currents
-        return [now for now, then in zip_longest(told, before) if now is not None and now is not then]
+    def new_windows() -> list[Segment]:
+        nonlocal shown
+        before, shown = shown, live.currents
+        return [now for now, then in zip_longest(shown, before) if now is not None and now is not then]
 
     with suppress(KeyboardInterrupt):
         for block in blocks:
             final = live.feed(block)
-            yield news(), final
+            yield new_windows(), final
     final = live.finish()
-    yield news(), final
+    yield new_windows(), final
 
 
 def _as_lines(live: LiveRecognizer, blocks: Iterator[Waveform]) -> None:
@@ -158,7 +165,7 @@ def _as_lines(live: LiveRecognizer, blocks: Iterator[Waveform]) -> None:
         with printing():
             print(json.dumps(content, ensure_ascii=False))
 
-    for windows, final in _heard(live, blocks):
+    for windows, final in _news(live, blocks):
         for window in windows:
             write("window", window)
         for segment in final:
@@ -166,7 +173,7 @@ def _as_lines(live: LiveRecognizer, blocks: Iterator[Waveform]) -> None:
 
 
 def _as_text(live: LiveRecognizer, blocks: Iterator[Waveform]) -> None:
-    for _, final in _heard(live, blocks):
+    for _, final in _news(live, blocks):
         for segment in final:
             with printing():
                 print(_sentence(segment))
@@ -209,7 +216,7 @@ def _as_view(live: LiveRecognizer, blocks: Iterator[Waveform]) -> None:
         return Group(*heads, *(Text(_sentence(one), style="dim") for one in segments))
 
     with Live(view(), refresh_per_second=10) as screen:
-        for windows, final in _heard(live, blocks):
+        for windows, final in _news(live, blocks):
             segments.extend(final)
             if windows or final:
                 screen.update(view())

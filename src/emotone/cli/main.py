@@ -1,6 +1,6 @@
-"""The command `emotone`: one file a command, each imported only when it is asked for.
+"""The command `emotone`: one file per command, imported when the command is used.
 
-Commands raise; this is the one place where an error becomes a line on standard error and an exit status.
+Commands raise errors; only this module turns an error into a line on standard error and an exit status.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from emotone.cli.extras import missing_extra
 from emotone.cli.terminal import abandon_stdout, prepare_streams
 from emotone.errors import EmotoneError, OutputError
 
-# Command -> where it lives: a function that is the command, or a Typer application that is a group of them.
+# Command -> its function, or the Typer application of a group of commands.
 COMMANDS = {
     "demo": "emotone.cli.demo:demo",
     "predict": "emotone.cli.predict:predict",
@@ -46,7 +46,7 @@ class LazyGroup(TyperGroup):
     """A group that imports a command when it is run or described, and not before."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """The names of all commands that this installation has, in the order of the table."""
+        """The names of all commands, in the order of the table."""
         return [name for name, home in COMMANDS.items() if find_spec(home.partition(":")[0]) is not None]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
@@ -97,7 +97,7 @@ def _options(
 
 
 def main() -> NoReturn:
-    """Run the command line and leave with the exit status that `exit_status` says."""
+    """Run the command line and exit with a status of `exit_status`."""
     sys.exit(run(sys.argv[1:]))
 
 
@@ -145,7 +145,7 @@ def _status_of_run(arguments: Sequence[str]) -> int:
             raise
         return _report(missing)
     except SystemExit as leaving:
-        # Typer makes status 1 of a broken pipe, which would look like an error of ours.
+        # Typer turns a broken pipe into status 1, which would look like another error.
         if isinstance(leaving.__context__, BrokenPipeError):
             raise leaving.__context__ from None
         return leaving.code if isinstance(leaving.code, int) else exit_status.OK

@@ -1,4 +1,4 @@
-"""Options that several commands have, declared once: what they are called, what they take, what help says of them."""
+"""Options that several commands have, declared once: name, type, help."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Channels(StrEnum):
-    """What becomes of several channels."""
+    """How several channels are treated."""
 
     MIX = "mix"
     SPLIT = "split"
@@ -44,23 +44,26 @@ WindowOption = Annotated[
     typer.Option(
         "--window",
         metavar="SECONDS",
-        help="Length of the windows that slide over a long recording. [default: the model's own, at most 4]",
+        help="Length of the sliding windows in a long recording. [default: the model's own, at most 4]",
     ),
 ]
 HopOption = Annotated[
     float | None,
-    typer.Option("--hop", metavar="SECONDS", help="From one window to the next. [default: half a window]"),
+    typer.Option("--hop", metavar="SECONDS", help="Time from one window to the next. [default: half a window]"),
 ]
 VadOption = Annotated[
     bool,
     typer.Option(
         "--vad/--no-vad",
-        help="Find speech first, and say nothing where nobody speaks. A loud, uneven short clip passes for speech.",
+        help="Find speech first and leave out the rest, or classify everything. "
+        "A short, loud, uneven recording counts as speech.",
     ),
 ]
 ChannelsOption = Annotated[
     Channels,
-    typer.Option("--channels", help="Mix all channels to one, or judge each on its own, as the two sides of a call."),
+    typer.Option(
+        "--channels", help="Mix all channels to one, or classify each separately, as the two sides of a call."
+    ),
 ]
 
 MapOption = Annotated[
@@ -111,7 +114,7 @@ def check_model_output(output: Path, *, inputs: Sequence[Path], overwrite: bool)
 def timeline_options(
     *, window: float | None, hop: float | None, vad: bool, track: int | None = None
 ) -> TimelineOptions:
-    """The options of a timeline from the words of the command line.
+    """The options of a timeline from those of the command line.
 
     Raises:
         typer.BadParameter: impossible lengths.
@@ -125,5 +128,5 @@ def timeline_options(
 
 
 def window_error(error: ValueError) -> typer.BadParameter:
-    """Windows that are impossible, or do not fit the model, as a mistake in the command line."""
+    """An impossible window, or one that does not fit the model, as a usage error."""
     return typer.BadParameter(str(error), param_hint="--window / --hop")

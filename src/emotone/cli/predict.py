@@ -1,4 +1,4 @@
-"""`emotone predict`: the emotion of each recording, as a whole and over time, in many formats."""
+"""`emotone predict`: the emotion of each recording, as a whole and over time."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def predict(
     tier: TierOption = None,
     format: Annotated[
         Format | None,
-        typer.Option(help="How to write the results. [default: as the suffix of --output says, else a table]"),
+        typer.Option(help="Format of the results. [default: by the suffix of --output, else a table]"),
     ] = None,
     output: Annotated[
         str | None,
@@ -66,39 +66,39 @@ def predict(
             "--output",
             "-o",
             metavar="PATH",
-            help="Write the results to this file (`-`: standard output); audformat and a cluster make a folder.",
+            help="File for the results (`-`: standard output); a new folder for audformat and --ray.",
         ),
     ] = None,
     overwrite: OverwriteOption = False,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Draw the one recording, over time if it is long, to this picture (.png, .svg or .pdf)."),
+        typer.Option(help="Picture of a single recording, over time if it is long (.png, .svg or .pdf)."),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, max=256, help="Threads for the model.")] = 1,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, max=1024, help="Processes for a folder, a list or a pattern. [default: one a core]"),
+        typer.Option(min=1, max=1024, help="Processes for a folder, a list or a pattern. [default: one per core]"),
     ] = None,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Stop at the first recording that cannot be used.")
     ] = False,
     ray: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="Work on this Ray cluster (`local` starts one); --output is a folder."),
+        typer.Option(metavar="ADDRESS", help="Use this Ray cluster (`local` starts one); --output is a folder."),
     ] = None,
 ) -> None:
     """Recognise the emotion in each recording.
 
-    What the model can judge at once is judged at once. In a longer recording speech is found first, windows slide over
-    it, and the result has segments: start, end, emotion, how sure.
+    In a recording that is longer than the model's window, speech is found first and windows slide over it; the result
+    has segments with start, end, emotion and probability.
 
-    A recording that cannot be used is listed with its reason at the end and makes the exit status non-zero; the others
+    Recordings that cannot be used are listed at the end with the reason, and make the exit status non-zero; the others
     are still written.
 
     With --turns the result has one row per turn, with its speaker and text.
 
-    A folder, a list or a pattern with --output FILE (.parquet, .csv or .jsonl) is worked through on all cores; started
-    again after an interruption, it goes on where it was.
+    A folder, a list or a pattern with --output FILE (.parquet, .csv or .jsonl) is processed on all cores. After an
+    interruption, the same command continues where it stopped.
     """
     from emotone.batch.locations import LeftOut, opened
     from emotone.cli.predict_many import check_left_out, found_in, list_left_out, predict_many, table_of_batch
@@ -110,7 +110,7 @@ def predict(
         raise typer.BadParameter("turns are classified in the mix of all channels", param_hint="--channels")
     files = [_recording(word) for word in files]
     output = _output(output)
-    # A batch goes by the suffix alone; a format that says otherwise asks for no batch.
+    # The suffix alone makes a batch; another --format means that no batch was asked for.
     asked = format.value if format is not None else "table"
     table = table_of_batch(files, output, format=asked, workers=workers, ray=ray)
     kind = format.value if format is not None else _format_of(output)
@@ -183,14 +183,14 @@ def _recording(word: str) -> str:
 
 
 def _output(word: str | None) -> str | None:
-    """Where to write; None for standard output, which is never replaced by a file, even where it is one."""
+    """The output file; None for standard output, which is written to even where it is a file."""
     if word == "":
         raise typer.BadParameter("an empty name; expected a file", param_hint="--output")
     return None if word in ("-", "/dev/stdout") else word
 
 
 def _format_of(output: str | None) -> str:
-    """What the suffix of the output asks for; a table where it says nothing."""
+    """The format that the suffix of the output asks for, else a table."""
     found = None if output is None else format_of(output)
     return "table" if found is None else found.name
 

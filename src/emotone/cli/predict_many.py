@@ -1,4 +1,4 @@
-"""What `emotone predict` does with a folder, a list or a pattern: a batch on all cores, or on a Ray cluster."""
+"""`emotone predict` for a folder, a list or a pattern: a batch on all cores, or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def table_of_batch(
     files: Sequence[str], output: str | None, *, format: str, workers: int | None, ray: str | None
 ) -> str | None:
-    """Where to write, if the words of the command line ask for a batch: many recordings, and a table for them.
+    """The table to write, if the command line asks for a batch: many recordings and a table for them.
 
     Raises:
         typer.BadParameter: workers or a cluster without an output.
@@ -31,7 +31,7 @@ def table_of_batch(
 
     if workers is not None or ray is not None:
         if output is None:
-            raise typer.BadParameter("say where to write the table", param_hint="--output")
+            raise typer.BadParameter("missing; name the table to write", param_hint="--output")
         return output
     if output is None or not any(map(is_many, files)):
         return None
@@ -40,13 +40,13 @@ def table_of_batch(
 
 
 def found_in(files: Sequence[str], left_out: LeftOut) -> list[str]:
-    """The recordings that the words of the command line stand for.
+    """The recordings that the arguments name.
 
     Args:
         files: the words.
         left_out: where to count what is passed over in folders.
     Raises:
-        AudioError: the only word stands for none; one among others stays as it is, and is listed with the failures.
+        AudioError: the only argument names none; one of several is kept and listed with the failures.
     """
     from emotone.batch.locations import find_recordings, is_many
     from emotone.errors import AudioError
@@ -75,16 +75,16 @@ def predict_many(
     fail_fast: bool = False,
     ray: str | None = None,
 ) -> None:
-    """Recognise many recordings into one table, showing how far it is.
+    """Recognise many recordings into one table, with a progress bar.
 
     Raises:
-        typer.BadParameter: an option that a cluster does not have.
-        typer.Exit: recordings that could not be used, after they were listed.
+        typer.BadParameter: an option that does not go with a cluster.
+        typer.Exit: some recordings could not be used; they were listed.
         EmotoneError: as `recognise_many` and `recognise_with_ray`.
     """
     if ray is not None and fail_fast:
         raise typer.BadParameter(
-            "a cluster works on many at once and cannot stop at the first", param_hint="--fail-fast"
+            "cannot be combined with --ray: a cluster works on many recordings at once", param_hint="--fail-fast"
         )
     if ray is not None and speakers is not None and (speakers.baseline or speakers.turns):
         raise typer.BadParameter(
@@ -145,7 +145,7 @@ def _on_this_machine(sources: Sequence[str], output: str, fail_fast: bool, rules
         TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[failed]}", style="yellow"),
     )
-    # Warnings of recordings go through standard error, and the bar has to know of them to stay below.
+    # Rich keeps the bar below warnings that are printed to standard error.
     with ProgressBar(*columns, console=Console(stderr=True), redirect_stdout=False) as bar:
         shown = bar.add_task("searching", total=None, rate="", failed="")
 
@@ -168,7 +168,7 @@ def _on_this_machine(sources: Sequence[str], output: str, fail_fast: bool, rules
             bar.stop()
             task = bar.tasks[0]
             print(f"stopped at {task.completed:.0f} of {task.total or 0:.0f} recordings; ", end="", file=sys.stderr)
-            print("the same command goes on from there", file=sys.stderr)
+            print("run the same command again to continue", file=sys.stderr)
             raise
 
 
@@ -181,4 +181,4 @@ def _list_failures(report: BatchReport) -> None:
     if report.n_failed > len(report.failures):
         print(f"  … and {report.n_failed - len(report.failures)} more", file=sys.stderr)
     if report.failures_file is not None:
-        print(f"all of them, as JSON Lines: {report.failures_file}", file=sys.stderr)
+        print(f"all failures, as JSON Lines: {report.failures_file}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Standard output that cannot be written, because the disk behind it is full, as an error of ours."""
+"""Failed writes to standard output, such as to a full disk, as an `OutputError`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from emotone.errors import OutputError
 
 @contextmanager
 def printing() -> Iterator[None]:
-    """For what prints results: all of it has gone out when this is left.
+    """A context for printing results; on leaving it everything has been written.
 
     Raises:
-        OutputError: it could not be written. A reader that went away stays a BrokenPipeError.
+        OutputError: it could not be written. A closed pipe stays a BrokenPipeError.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""What `train` and `crossval` share: reading what was asked, and showing how the run goes."""
+"""Shared by `train` and `crossval`: read the options, run, show progress."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def start_run(
     tracker: str | None,
     evaluations: int | None,
 ) -> None:
-    """Run what was asked, show it, and print the headline."""
+    """Train with these options, show progress, and print the headline."""
     check_device(device)
     check_tracker(tracker)
     console = Console(stderr=True)
@@ -146,7 +146,7 @@ def default_store() -> Path:
 
 
 class RunDisplay:
-    """A progress bar for the whole run: loss, UAR, clips per second, time left; one line for each finished fold."""
+    """A progress bar for the run: loss, UAR, recordings per second, time left; one line per finished fold."""
 
     def __init__(self, console: Console, plan: Plan, tracker: Tracker) -> None:
         self.console, self.plan, self.tracker = console, plan, tracker
