@@ -11,8 +11,8 @@ from emotone.corpora import Corpus, Utterance, protocol_folds
 from emotone.errors import RecipeError, TrainingError
 from emotone.experiments import tuning
 from emotone.experiments.plan import Plan
-from emotone.experiments.recipe import load_recipe
-from emotone.experiments.tuning import Parameter, default_space, parse_parameter, recipe_with, tune
+from emotone.experiments.recipe import load_recipe, recipe_with
+from emotone.experiments.tuning import Parameter, default_space, parse_parameter, tune
 
 SPACE = (
     Parameter(key="training.learning_rate", low=1e-4, high=1e-2, scale="log"),
@@ -85,7 +85,8 @@ def test_every_recipe_accepts_every_value_of_its_default_space(name):
     recipe = load_recipe(name)
     for parameter in default_space(recipe):
         for value in parameter.values or (parameter.low, parameter.high):
-            recipe_with(recipe, [f"{parameter.key}={value}"])
+            setting = f"{parameter.key}={value}"
+            assert recipe_with(recipe, [setting]) == load_recipe(name, [setting])
 
 
 @pytest.mark.parametrize("text", ["", "loss.gamma", "loss.gamma=", "a=2:1", "a=0:1:log", "a=1:2:cubic", "a=x:2"])

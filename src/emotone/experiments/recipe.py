@@ -95,16 +95,19 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """
     path = recipe_path(name)
     settings = read_settings(path)
-    for override in overrides:
-        _apply(settings, override)
-    changed = {override.partition("=")[0].strip() for override in overrides}
-    if "training.epochs" in changed and "training.min_steps" not in changed:
-        # Whoever asks for two epochs wants two, also on a small corpus.
-        settings["training"]["min_steps"] = 0
     settings.setdefault("name", path.stem)
-    if overrides:
-        settings["name"] = f"{settings['name']} ({', '.join(overrides)})"
-    return recipe_from(settings, source=str(path))
+    return recipe_from(_changed(settings, overrides), source=str(path))
+
+
+def recipe_with(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
+    """A recipe with some settings changed, as `load_recipe` changes them.
+
+    Raises:
+        RecipeError: an unknown key, an impossible value.
+    """
+    if not overrides:
+        return recipe
+    return recipe_from(_changed(recipe.model_dump(mode="json"), overrides), source=recipe.name)
 
 
 def recipe_from(settings: dict[str, Any], *, source: str) -> Recipe:
@@ -147,6 +150,19 @@ def _known_keys(kind: Any, prefix: str = "") -> Iterator[str]:
     elif not isinstance(kind, type):
         for part in get_args(kind):
             yield from _known_keys(part, prefix)
+
+
+def _changed(settings: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Apply overrides to plain settings, which are changed in place, and add them to the recipe's name."""
+    for override in overrides:
+        _apply(settings, override)
+    changed = {override.partition("=")[0].strip() for override in overrides}
+    if "training.epochs" in changed and "training.min_steps" not in changed:
+        # Whoever asks for two epochs wants two, also on a small corpus.
+        settings["training"]["min_steps"] = 0
+    if overrides:
+        settings["name"] = f"{settings['name']} ({', '.join(overrides)})"
+    return settings
 
 
 def _apply(settings: dict[str, Any], override: str) -> None:

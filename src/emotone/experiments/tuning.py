@@ -22,7 +22,7 @@ from emotone.cores import available_cores
 from emotone.errors import MissingExtraError, RecipeError, TrainingError
 from emotone.experiments.cross_validation import validation_uar
 from emotone.experiments.plan import Listener, Plan, SilentListener
-from emotone.experiments.recipe import Recipe, recipe_from
+from emotone.experiments.recipe import Recipe, recipe_with
 from emotone.files import write_text
 from emotone.models.residual import ResidualOptions
 from emotone.training.waveform_store import WaveformStore
@@ -190,28 +190,6 @@ def tune(
             own.fold(plan.seeds[0], fold).checkpoint.unlink(missing_ok=True)
         trial_done(number, trial)
     return tuning
-
-
-def recipe_with(recipe: Recipe, settings: Sequence[str]) -> Recipe:
-    """A recipe with some settings changed, given as `--set` takes them.
-
-    Raises:
-        RecipeError: a setting that the recipe does not have, or an impossible value.
-    """
-    if not settings:
-        return recipe
-    changed = recipe.model_dump(mode="json")
-    for setting in settings:
-        key, _, text = setting.partition("=")
-        *parents, last = key.split(".")
-        table = changed
-        for parent in parents:
-            table = table.setdefault(parent, {})
-            if not isinstance(table, dict):
-                raise RecipeError(f"{key} is not a setting of the recipe {recipe.name}")
-        table[last] = _value(text)
-    changed["name"] = f"{recipe.name} ({', '.join(settings)})"
-    return recipe_from(changed, source=recipe.name)
 
 
 def read_tuning(path: Path) -> Tuning:
