@@ -9,7 +9,8 @@ Conventions: times are in seconds; the position is the end of all sound and sile
 from __future__ import annotations
 
 JITTER_S = 0.05
-"""Timestamps are rounded (to 1 ms in Matroska) and shake by a packet or two in live recordings."""
+"""Smaller deviations are not gaps: timestamps are rounded (to 1 ms in Matroska), and in live recordings they vary by
+a packet or two."""
 
 LONGEST_GAP_S = 3600.0
 """A longer jump is a damaged timestamp or a clock that was set, not a gap."""
@@ -28,7 +29,7 @@ class Clock:
         position_s: where the recording begins; behind another that it is joined to, at the end of that one.
         has_timestamps: whether the container has timestamps of its own; if not, only packets that cannot be decoded
             leave a gap.
-        origin_s: the timestamp that stands for the beginning; None for that of the first sound.
+        origin_s: the timestamp of the beginning; None for that of the first sound.
     Attributes:
         position_s: the end of all sound and silence so far.
     """
@@ -70,7 +71,7 @@ class Clock:
         Args:
             gap_s: its length; negative where sounds overlap.
         Returns:
-            seconds of silence that stand for it: 0 where it is too short to be one, or too long to be believed.
+            seconds of silence to insert: 0 if the gap is within the jitter, or too long to be plausible.
         """
         if not JITTER_S < gap_s <= min(LONGEST_GAP_S, self._allowed_s):
             return 0.0

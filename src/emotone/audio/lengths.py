@@ -1,4 +1,4 @@
-"""How many samples a container says it holds, and whether it breaks off, read by us.
+"""The number of samples that a container declares, and whether its end is missing.
 
 FFmpeg shortens a WAV's declared size to what is there and estimates the length of an MP3 from its size, so that a
 recording cut off in a transfer looks whole. Lengths that writers to a pipe leave as a placeholder count as undeclared.

@@ -47,13 +47,13 @@ _EXPECTED = "wav, flac, mp3, m4a/aac, ogg, opus, webm, mkv, mp4, ts, amr, aiff o
 _RIFF = (b"RIFF", b"RF64", b"BW64")
 _MP4_ATOMS = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide"})
 _SIGNATURES = frozenset({*_RIFF, b"FORM", b"fLaC", b"OggS", b"\x1aE\xdf\xa3", b"caff", b"#!AM"})
-"""How files begin that are ours even if FFmpeg finds them too damaged to recognise."""
+"""First bytes of supported formats: such a file is reported as damaged even if FFmpeg does not recognise it."""
 
 _WAV_OPTIONS = {"max_size": "65536", "probesize": "4096"}
 """FFmpeg searches the samples of a WAV for other codecs; by default that takes longer than recognising the emotion."""
 
 _DECODERS = {"amrnb": "libopencore_amrnb", "amrwb": "libopencore_amrwb"}
-"""FFmpeg's own AMR decoders cannot decode the frames that stand for silence."""
+"""FFmpeg's own AMR decoders cannot decode silence frames (DTX)."""
 
 _LENIENT_NAMES: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 """A title in an unknown encoding must not make a recording unreadable; PyAV 19 replaces such bytes by default."""

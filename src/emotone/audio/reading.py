@@ -78,7 +78,7 @@ def load_audio(
             without such a track.
         AudioTruncatedError: `truncated` is "error", or nothing at all could be read.
         AudioSamplesError: NaN, infinite samples, or floats far beyond full scale (8).
-        AudioTooShortError: shorter than `min_duration_s`, or `start_s` lies behind the end.
+        AudioTooShortError: shorter than `min_duration_s`, or `start_s` is after the end.
         SampleRateError: the recording's or the wanted rate is outside 4 kHz to 192 kHz.
         OptionError: an impossible option.
     """

@@ -33,7 +33,7 @@ class Resampler:
     """One channel from one rate to another: `push` blocks, then `finish`.
 
     The output does not depend on how the input is cut, has ceil(n * sample_rate_out / sample_rate_in) samples for n of
-    input, and sample 0 stands at time 0.
+    input, and sample 0 is at time 0.
 
     Args:
         sample_rate_in: in Hz.
@@ -60,7 +60,7 @@ class Resampler:
         self._graph.configure()
 
     def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What can be said so far. Shape: (n,) -> (m,)."""
+        """The output that is complete so far. Shape: (n,) -> (m,)."""
         self._n_in += len(samples)
         resampled = self._run(samples)
         self._n_out += len(resampled)

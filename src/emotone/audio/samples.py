@@ -1,4 +1,4 @@
-"""A decoder's samples as float32 in [-1, 1], and the refusal of those that are no sound."""
+"""A decoder's samples as float32 in [-1, 1], and a check that they are valid."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def check_samples(samples: NDArray[np.float32], start_s: float, rate: int, label
 
     Args:
         samples: shape (n_channels, n).
-        start_s: where they stand in the recording.
+        start_s: time of the first sample in the recording.
         rate: in Hz.
         label: how messages call the recording.
     Raises:

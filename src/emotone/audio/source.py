@@ -1,4 +1,4 @@
-"""Where bytes come from: a path, bytes or a file object, opened by us so that FFmpeg never sees a name or a URL."""
+"""Where bytes come from: a path, bytes or a file object, opened here so that FFmpeg never sees a name or a URL."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _HEAD = 1 << 16
 """Bytes kept of the start: enough for every signature and for the headers of a stream that cannot seek."""
 
 _LIVE_HEAD = 1 << 14
-"""Bytes after which the start of a stream that cannot seek is enough, if more would have to be waited for. Of raw
-samples at 16 kHz they last half a second."""
+"""Bytes that are enough of the start of a live stream, where more would have to be waited for: half a second of 16-bit
+samples at 16 kHz."""
 
 _PIPE_WAIT_S = 2.0
-"""How long a named pipe may stay without a writer. Opened plainly, one without would block for ever."""
+"""How long to wait for the writer of a named pipe; a plain open would block forever."""
 
 
 class SourceFile:
@@ -44,7 +44,7 @@ class SourceFile:
         self.label = label
         self._file = file
         self._seekable = _can_seek(file)
-        # Of a pipe, `read` waits for as many bytes as were asked for, and `read1` only while there are none.
+        # On a pipe, `read` blocks until it has all the bytes asked for, `read1` only until it has some.
         self._reads_what_is_there = not self._seekable and hasattr(file, "read1")
         self.size: int | None = None
         if self._seekable:
