@@ -28,7 +28,7 @@ _EXAMPLES = {
     example.name: (example, path)
     for example, path in (
         _example("anger-german.flac", "anger, in German", "audio/flac", "emodb/03a01Wa.flac"),
-        _example("sadness-german.flac", "sadness, in German", "audio/flac", "emodb/03a02Ta.flac"),
+        _example("happiness-german.flac", "happiness, in German", "audio/flac", "emodb/03a01Fa.flac"),
         _example("neutral-english.opus", "no emotion, in English", "audio/ogg", "crema-d/1001_DFA_NEU_XX.opus"),
     )
 }

@@ -5,6 +5,7 @@ import { element, percent } from "./emotions.js";
 const CORPORA = {
   "crema-d": "CREMA-D, 91 actors from the USA speaking English",
   emodb: "EmoDB, ten actors speaking German",
+  emogator: "EmoGator, 357 people’s sounds without words",
   emovo: "EMOVO, six actors speaking Italian",
   iemocap: "IEMOCAP, ten actors from the USA in conversation",
   nemo: "nEMO, nine actors speaking Polish",

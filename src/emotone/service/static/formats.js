@@ -7,14 +7,22 @@ const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
 const cell = (text) => quoted(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
 const number = (value, digits) => String(Number(value.toFixed(digits)));
 
+const COLUMNS = ["file", "start_s", "end_s", "channel", "emotion", "unsure", "reason", "unfamiliar", "speaker", "text", "baseline", "note"];
+
+function cellOf(value) {
+  if (typeof value === "number") return number(value, 6);
+  return cell(String(value ?? ""));
+}
+
 /** One row per segment; results of one model, each with its file's name. */
 export function asCsv(results) {
   const { labels } = results[0].reply;
-  const head = ["file", "start_s", "end_s", "channel", "emotion", "unsure", ...labels].map(quoted).join(",");
+  const head = [...COLUMNS.map(quoted), ...labels.map(cell)].join(",");
   const rows = results.flatMap(({ name, reply }) =>
-    inOrder(reply).map(({ start_s: start, end_s: end, channel, emotion, unsure, probabilities }) =>
-      [cell(name), number(start, 6), number(end, 6), channel ?? '""', cell(emotion ?? ""), quoted(String(unsure)), ...labels.map((label) => (label in probabilities ? number(probabilities[label], 6) : '""'))].join(","),
-    ),
+    inOrder(reply).map((segment) => {
+      const row = { ...segment, file: name };
+      return [...COLUMNS.map((column) => cellOf(row[column])), ...labels.map((label) => cellOf(segment.probabilities[label]))].join(",");
+    }),
   );
   return `${[head, ...rows].join("\n")}\n`;
 }
@@ -22,35 +30,92 @@ export function asCsv(results) {
 /** The service's answer, with the file's name. */
 export const asJson = ([{ name, reply }]) => `${JSON.stringify({ file: name, ...reply }, null, 2)}\n`;
 
-/** For each channel a tier of emotions and one of their probabilities. */
+/** For each channel, or each speaker of turns, a tier of emotions and one of their probabilities. */
 export function asTextGrid([{ reply }]) {
-  const end = reply.duration_s.toFixed(6);
-  const tiers = reply.tracks.flatMap(({ channel, segments }) => {
-    const suffix = channel === null ? "" : ` ${channel + 1}`;
-    return [
-      { name: `emotion${suffix}`, segments, text: ({ emotion }) => (emotion ?? "").replaceAll('"', '""') },
-      { name: `probability${suffix}`, segments, text: ({ emotion, confidence }) => (emotion ? confidence.toFixed(3) : "") },
-    ];
-  });
-  const lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", `xmax = ${end}`, "tiers? <exists>", `size = ${tiers.length}`, "item []:"];
-  tiers.forEach(({ name, segments, text }, tier) => {
-    lines.push(`    item [${tier + 1}]:`, '        class = "IntervalTier"', `        name = "${name}"`, "        xmin = 0", `        xmax = ${end}`, `        intervals: size = ${segments.length}`);
-    segments.forEach((segment, position) =>
-      lines.push(`        intervals [${position + 1}]:`, `            xmin = ${segment.start_s.toFixed(6)}`, `            xmax = ${segment.end_s.toFixed(6)}`, `            text = "${text(segment)}"`),
+  const segments = inOrder(reply);
+  const end = Math.max(reply.duration_s, ...segments.map(({ end_s: stop }) => stop));
+  const tiers = isNumber(segments[0]?.turn) ? turnTiers(segments, end) : reply.tracks.flatMap(channelTiers);
+  const lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", `xmax = ${end.toFixed(6)}`, "tiers? <exists>", `size = ${tiers.length}`, "item []:"];
+  tiers.forEach(([name, intervals], tier) => {
+    lines.push(`    item [${tier + 1}]:`, '        class = "IntervalTier"', `        name = ${quoted(name)}`, "        xmin = 0", `        xmax = ${end.toFixed(6)}`, `        intervals: size = ${intervals.length}`);
+    intervals.forEach(([start, stop, text], position) =>
+      lines.push(`        intervals [${position + 1}]:`, `            xmin = ${start.toFixed(6)}`, `            xmax = ${stop.toFixed(6)}`, `            text = ${quoted(text)}`),
     );
   });
   return `${lines.join("\n")}\n`;
 }
 
-/** One cue per segment with an emotion. */
+const isNumber = (value) => typeof value === "number";
+const figure = (value) => (isNumber(value) ? value.toFixed(3) : "");
+const intervals = (segments, text) => segments.map((segment) => [segment.start_s, segment.end_s, text(segment)]);
+const probability = ({ emotion, confidence }) => (emotion ? confidence.toFixed(3) : "");
+const distance = ({ unfamiliar }) => figure(unfamiliar);
+const hasDistance = (segments) => segments.some(({ unfamiliar }) => isNumber(unfamiliar));
+
+function channelTiers({ channel, segments }) {
+  const suffix = channel === null ? "" : ` ${channel + 1}`;
+  return [
+    [`emotion${suffix}`, intervals(segments, ({ emotion }) => emotion ?? "")],
+    [`probability${suffix}`, intervals(segments, probability)],
+    ...(hasDistance(segments) ? [[`unfamiliar${suffix}`, intervals(segments, distance)]] : []),
+  ];
+}
+
+/** Turns of one speaker that overlap go to further tiers. */
+function turnTiers(segments, end) {
+  const bySpeaker = new Map();
+  for (const segment of segments) {
+    const speaker = segment.speaker ?? "";
+    if (!bySpeaker.has(speaker)) bySpeaker.set(speaker, []);
+    const lanes = bySpeaker.get(speaker);
+    const free = lanes.find((lane) => lane.at(-1).end_s <= segment.start_s);
+    if (free) free.push(segment);
+    else lanes.push([segment]);
+  }
+  return [...bySpeaker].flatMap(([speaker, lanes]) =>
+    lanes.flatMap((lane, position) => {
+      const name = [speaker, position ? `(${position + 1})` : ""].filter(Boolean).join(" ") || "turns";
+      const tier = (title, text) => [title, filled(intervals(lane, text), end)];
+      return [
+        tier(name, ({ text }) => text ?? ""),
+        tier(`${name}: emotion`, ({ emotion, reason }) => emotion ?? reason ?? ""),
+        tier(`${name}: probability`, probability),
+        ...(hasDistance(lane) ? [tier(`${name}: unfamiliar`, distance)] : []),
+      ];
+    }),
+  );
+}
+
+/** With empty intervals in the gaps, as Praat wants them; an interval lasts a millisecond at least. */
+function filled(given, end) {
+  const found = [];
+  let at = 0;
+  for (const [from, to, text] of given) {
+    const start = Math.max(from, at);
+    const stop = Math.max(to, start + 0.001, at + 0.001);
+    if (start > at) found.push([at, start, ""]);
+    found.push([start, stop, text]);
+    at = stop;
+  }
+  return at < end ? [...found, [at, end, ""]] : found;
+}
+
+/** One cue per segment with an emotion, and per turn. */
 export function asWebVtt([{ reply }]) {
   const cues = inOrder(reply)
-    .filter(({ emotion }) => emotion)
-    .map(({ start_s: start, end_s: end, emotion, confidence, unsure, channel }) => {
-      const words = `${unsure ? "perhaps " : ""}${escaped(emotion)} ${(100 * confidence).toFixed(0)} %`;
-      return `${timestamp(start)} --> ${timestamp(end)}\n${channel === null ? words : `<v channel ${channel + 1}>${words}</v>`}`;
+    .filter(({ emotion, turn }) => emotion || isNumber(turn))
+    .map((segment) => {
+      const voice = segment.channel === null ? segment.speaker : `channel ${segment.channel + 1}`;
+      const words = escaped(captionOf(segment));
+      return `${timestamp(segment.start_s)} --> ${timestamp(segment.end_s)}\n${voice ? `<v ${escaped(voice)}>${words}</v>` : words}`;
     });
   return `${["WEBVTT", ...cues].join("\n\n")}\n`;
+}
+
+function captionOf({ emotion, confidence, unsure, reason, turn, text }) {
+  let words = emotion ? `${emotion} ${(100 * confidence).toFixed(0)} %` : (reason ?? "");
+  if (emotion && unsure) words = `perhaps ${words}${reason && reason !== "low confidence" ? `, ${reason}` : ""}`;
+  return isNumber(turn) ? `[${words}] ${text ?? ""}`.trimEnd() : words;
 }
 
 const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
