@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from emotone.audio import AudioInfo, AudioTruncatedWarning
-from emotone.listening.reading import Reading
 from emotone.listening.recognizer import Recognizer
+from emotone.listening.recording import Recording
 from emotone.output.formats import as_text
 from emotone.service.errors import TooLongError
 from emotone.service.replies import recognition_of, reply_of
@@ -74,7 +74,7 @@ def recognize(recognizer: Recognizer, file: BinaryIO, task: Task, progress: Prog
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", AudioTruncatedWarning)
-        recognition = Reading(
+        recognition = Recording(
             recognizer,
             cast(BinaryIO, _NamedFile(file)),
             channels=task.settings.channels,
