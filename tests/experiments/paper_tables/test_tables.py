@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from types import SimpleNamespace
@@ -246,10 +247,15 @@ def test_the_yardstick_outside_runs_on_the_same_folds(table):
     assert found.results.recipe["feature_set"] == "eGeMAPSv02"
 
 
+def with_encoder():
+    """Whether the pretrained encoder of the encoder's rows is here; no test fetches it."""
+    return "EMOTONE_ENCODERS" in os.environ
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_all_rows_run_on_a_tree_in_the_layout_of_iemocap(table):
-    only = tuple(row.key for row in ROWS if not row.peer and has_recipe(row))
+    only = tuple(row.key for row in ROWS if not row.peer and (with_encoder() or not row.key.startswith("encoder")))
     outcomes = run_table(replace(table, only=only), Heard())
     states = {outcome.row.key: outcome.state for outcome in outcomes if not outcome.row.peer}
     assert states == dict.fromkeys(only, "done")

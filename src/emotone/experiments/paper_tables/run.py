@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from emotone.corpora import Corpus, Fold, Folds
 from emotone.corpora.folds import fold_hash
@@ -206,7 +206,8 @@ def gather(table: TablePlan, row: Row) -> Outcome:
         return Outcome(row, reason)
     seeds = table.seeds[:1] if row.peer else tuple(sorted({*table.run_folder(row).seeds(), *table.seeds}))
     plan = row_plan(table, row, seeds)
-    runs, last = [], None
+    runs: list[FoldRun] = []
+    last: dict[str, Any] | None = None
     for seed in seeds:
         for fold in plan.fold_numbers:
             folder = plan.fold(seed, fold)
