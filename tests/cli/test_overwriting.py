@@ -45,6 +45,24 @@ def test_earlier_results_are_replaced_and_other_files_are_not(
     assert output.read_bytes() == made
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("call.rttm", "SPEAKER call 1 0.000 1.000 <NA> <NA> anna <NA> <NA>\n"),
+        ("call.vtt", "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\nGood morning\n"),
+        ("call.srt", "1\n00:00:00,000 --> 00:00:01,000\nGood morning\n"),
+        ("call.TextGrid", 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n        name = "words"\n'),
+        ("call.json", '[{"start": 0.0, "end": 1.0, "text": "Good morning"}]'),
+    ],
+)
+def test_a_transcript_in_a_format_of_results_is_not_replaced(
+    name: str, content: str, clip: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(content)
+    assert predict(clip, tiny_model, "-o", str(tmp_path / name)) == 8
+    assert (tmp_path / name).read_text() == content
+
+
 def test_a_recording_is_not_replaced_by_its_results(
     clip: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -115,7 +115,7 @@ def predict(
     table = table_of_batch(files, output, format=asked, workers=workers, ray=ray)
     kind = format.value if format is not None else _format_of(output)
     if output is not None and ray is None:
-        check_output(kind, output, inputs=files, overwrite=overwrite)
+        check_output(kind, output, inputs=files if turns is None else [*files, str(turns)], overwrite=overwrite)
     if table is not None and plot is not None:
         raise typer.BadParameter("draws one recording, not a batch", param_hint="--plot")
     if table is not None:

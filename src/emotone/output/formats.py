@@ -7,6 +7,7 @@ the service, the tables of a batch and the extras to install are derived from it
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -38,7 +39,7 @@ class Format:
         library: package that it needs, empty for none.
         extra: that installs the library.
         begins: bytes that a file of this format begins with.
-        holds: bytes that are near its beginning or its end; with `begins` they tell it from files of other programs.
+        holds: pattern near its beginning or its end that tells it from files of other programs, such as transcripts.
     """
 
     name: str
@@ -70,7 +71,7 @@ FORMATS: dict[str, Format] = {
     for one in (
         Format("table", "emotone.output.text:as_table", (".table",), begins=b" file", holds=b"emotion"),
         Format(
-            "json", "emotone.output.text:as_json", (".json",), "application/json", begins=b"[", holds=b'"segments": ['
+            "json", "emotone.output.text:as_json", (".json",), "application/json", begins=b"[", holds=rb'"segments": \['
         ),
         Format(
             "jsonl",
@@ -101,15 +102,30 @@ FORMATS: dict[str, Format] = {
             begins=b"PAR1",
             holds=b"start_s",
         ),
-        Format("rttm", "emotone.output.annotations:as_rttm", (".rttm",), begins=b"SPEAKER "),
+        Format(
+            "rttm",
+            "emotone.output.annotations:as_rttm",
+            (".rttm",),
+            begins=b"SPEAKER ",
+            holds=rb"^SPEAKER (\S+ ){7}[01]\.\d{4} ",
+        ),
         Format(
             "textgrid",
             "emotone.output.annotations:as_textgrid",
             (".textgrid",),
             one_recording=True,
             begins=b'File type = "ooTextFile"',
+            holds=rb'name = "(.*: )?emotion',
         ),
-        Format("srt", "emotone.output.annotations:as_subrip", (".srt",), "application/x-subrip", one_recording=True),
+        Format(
+            "srt",
+            "emotone.output.annotations:as_subrip",
+            (".srt",),
+            "application/x-subrip",
+            one_recording=True,
+            begins=b"1\n",
+            holds=rb"\d %",
+        ),
         Format(
             "webvtt",
             "emotone.output.annotations:as_webvtt",
@@ -117,6 +133,7 @@ FORMATS: dict[str, Format] = {
             "text/vtt",
             one_recording=True,
             begins=b"WEBVTT",
+            holds=rb"\d %",
         ),
         Format(
             "audformat",
@@ -175,9 +192,9 @@ def check_output(kind: str, output: str | Path, *, inputs: Iterable[str] = (), o
 
 
 def _is_of(chosen: Format, content: bytes) -> bool:
-    if content.strip() in (b"", b"[]"):  # results of no recordings
+    if content.strip() in (b"", b"[]", chosen.begins):  # results of no recordings
         return True
-    return content.startswith(chosen.begins) and chosen.holds in content
+    return content.startswith(chosen.begins) and re.search(chosen.holds, content) is not None
 
 
 def as_text(recognitions: Sequence[Recognition], kind: str) -> str:
