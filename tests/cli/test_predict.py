@@ -202,7 +202,7 @@ def emotone(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_installed_command_runs(clip: str, model: list[str]) -> None:
     done = emotone("predict", clip, *model, "--format", "csv")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith('"file","start_s","end_s","channel","emotion","unsure","neutral"')
+    assert done.stdout.startswith('"file","start_s","end_s","channel","emotion","unsure","reason"')
 
 
 def test_a_reader_that_goes_away_is_no_traceback(clip: str, model: list[str]) -> None:
