@@ -27,6 +27,7 @@ from emotone.experiments.fold_processes import EpochListener
 from emotone.experiments.plan import Plan
 from emotone.features.conditions import ConditionOptions
 from emotone.features.encoder_frames import EncoderFrames
+from emotone.models.frames import FramesNetwork
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.models.unfamiliarity import Unfamiliarity, distances, whitening
 from emotone.training.batches import LabelledWaveforms
@@ -202,9 +203,11 @@ def _cache(
 
 
 def _embeddings(network: RecognitionNetwork, cache: FrameCache, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+    if not isinstance(network.network, FramesNetwork):
+        raise TrainingError(f"a network of type {type(network.network).__name__} has no embedding of frames")
     rows = []
     with torch.no_grad():
         for start in range(0, len(indices), 64):
             features, counts = cache(indices[start : start + 64])
-            rows.append(network.classify(features, counts)[1].numpy())
+            rows.append(network.network.embed(features, counts).numpy())
     return np.concatenate(rows)
