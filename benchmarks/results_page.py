@@ -204,7 +204,7 @@ def page() -> str:
     """The whole page."""
     emodb = [
         Row("emodb-encoder", "encoder frames (recipe encoder)"),
-        Row("emodb-default", "log-mel (recipe spectrogram)"),
+        Row("emodb-default", "log-mel (recipe spectrogram, called default then)"),
     ]
     ravdess, crema_d, nemo = (Row(f"{name}-encoder", "recipe encoder") for name in ("ravdess", "crema-d", "nemo"))
     held_out = [
@@ -252,7 +252,7 @@ def page() -> str:
             "\n### Under telephone, codecs, noise and rooms\n",
             conditions(),
             "\n### Adaptation: what a few labelled recordings bring\n",
-            learning_curve(),
+            "\n".join(learning_curve()),
             "\n## Within one corpus: a model trained for each fold\n",
             "### EmoDB, leave one speaker out, 7 classes\n",
             table(emodb),

@@ -33,6 +33,10 @@ SAMPLE_RATE = 16_000
 N_FFT = 400
 HOP_LENGTH = 160
 N_MELS = 80
+FRAMES_PER_SECOND = 50
+PUBLISHED_WIDTHS = {"openai/whisper-tiny.en": 384, "openai/whisper-base": 512}
+"""Channels of a hidden state of the encoders that our recipes name."""
+
 DYNAMIC_RANGE = 8.0
 """Decades below the recording's loudest value at which its log-mel spectrogram is cut off, as in Whisper."""
 

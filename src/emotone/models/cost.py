@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
+from emotone.models.frames import FramesNetwork
 from emotone.models.largest_answers import LargestAnswers
 from emotone.models.recognition_network import RecognitionNetwork
 
@@ -33,21 +35,43 @@ def measure_cost(network: RecognitionNetwork, *, seconds: float = 3.0, n_phoneme
         seconds: length of the utterance; a front end of fixed size costs the same for any.
         n_phonemes: of the utterance, for a network that needs them.
     """
-    counted: list[int] = []
-    handles = [module.register_forward_hook(_counting(counted)) for module in network.network.modules()]
-    training, device = network.training, next(network.parameters()).device
+    device = next(network.parameters()).device
     n_samples = round(seconds * network.front_end.options.sample_rate)
     phonemes = torch.ones(1, n_phonemes, dtype=torch.long, device=device)
+    waveform = torch.zeros(1, n_samples, device=device)
+    return _measure(
+        network,
+        network.network,
+        lambda: network(waveform, torch.tensor([n_samples], device=device), phonemes=phonemes),
+    )
+
+
+def measure_frames_cost(network: FramesNetwork, *, frames_per_second: float, seconds: float = 3.0) -> Cost:
+    """Parameters and multiply-adds of a network on an encoder's frames; the encoder need not be there.
+
+    Args:
+        network: in any mode; it is left as it was.
+        frames_per_second: that it is given.
+        seconds: length of the utterance.
+    """
+    n_frames = round(seconds * frames_per_second)
+    frames = torch.zeros(1, network.n_bands, n_frames)
+    return _measure(network, network, lambda: network(frames, torch.tensor([n_frames])))
+
+
+def _measure(whole: nn.Module, counted_part: nn.Module, run: Callable[[], object]) -> Cost:
+    counted: list[int] = []
+    handles = [module.register_forward_hook(_counting(counted)) for module in counted_part.modules()]
+    training = whole.training
     try:
-        network.eval()
+        whole.eval()
         with torch.no_grad():
-            waveform = torch.zeros(1, n_samples, device=device)
-            network(waveform, torch.tensor([n_samples], device=device), phonemes=phonemes)
+            run()
     finally:
-        network.train(training)
+        whole.train(training)
         for handle in handles:
             handle.remove()
-    return Cost(sum(parameter.numel() for parameter in network.parameters()), sum(counted))
+    return Cost(sum(parameter.numel() for parameter in whole.parameters()), sum(counted))
 
 
 def _counting(counted: list[int]) -> Any:

@@ -26,8 +26,11 @@ from emotone.experiments.paper_tables.rows import ROWS, Row
 from emotone.experiments.peers import cross_validate_peer
 from emotone.experiments.plan import Listener, Partitions, Plan
 from emotone.experiments.recipe import Recipe, load_recipe, recipe_names
+from emotone.features.encoder_frames import find_encoder
 from emotone.features.front_end import FeatureOptions
-from emotone.models.cost import Cost, measure_cost
+from emotone.features.whisper import FRAMES_PER_SECOND, PUBLISHED_WIDTHS, read_shape
+from emotone.models.cost import Cost, measure_cost, measure_frames_cost
+from emotone.models.frames import FramesNetwork, FramesOptions
 from emotone.models.recognition_network import NormalisationOptions, RecognitionNetwork
 from emotone.models.systems import ModelOptions
 
@@ -139,6 +142,13 @@ def row_cost(row: Row, n_classes: int) -> Cost | None:
 
 @cache
 def _cost_of(features: FeatureOptions, normalisation: NormalisationOptions, model: ModelOptions, n: int) -> Cost:
+    if isinstance(model, FramesOptions):
+        # The published widths are known, so that a report can be written where the encoder is not.
+        width = (
+            PUBLISHED_WIDTHS.get(features.source) or read_shape(find_encoder(features.source, features.revision)).width
+        )
+        network = FramesNetwork(model, n_bands=width * len(features.blocks), n_classes=n)
+        return measure_frames_cost(network, frames_per_second=FRAMES_PER_SECOND / features.pool)
     return measure_cost(RecognitionNetwork(features, normalisation, model, n_classes=n))
 
 
