@@ -131,12 +131,10 @@ def row_recipe(row: Row, *, quick: bool, tuned: Sequence[str] = ()) -> Recipe:
 
 
 def row_cost(row: Row, n_classes: int) -> Cost | None:
-    """Parameters and multiply-adds of a row's network; None for openSMILE, an encoder, or no recipe."""
+    """Parameters and multiply-adds of a row's network; None for openSMILE or no recipe."""
     if row.peer or not has_recipe(row):
         return None
     recipe = row_recipe(row, quick=False)
-    if recipe.features.kind == "whisper":  # The encoder's weights may not be here, and a report must not need them.
-        return None
     return _cost_of(recipe.features, recipe.normalisation, recipe.model, n_classes)
 
 
