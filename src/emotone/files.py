@@ -19,7 +19,7 @@ def written_whole(path: str | os.PathLike[str], *, synced: bool = True) -> Itera
     """A path to write to; on leaving without an error it becomes `path`, else it vanishes.
 
     Args:
-        path: where the finished file shall stand; its folder is made.
+        path: of the finished file; its folder is made.
         synced: wait until the disk has it; False for files that can be made again and are checked when read.
     Yields:
         a path in the same folder, with the same suffix, which does not exist yet.
@@ -41,7 +41,9 @@ def written_whole(path: str | os.PathLike[str], *, synced: bool = True) -> Itera
         if synced:
             _sync_folder(target.parent)
     except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror or error}; what stood there is untouched") from error
+        raise OutputError(
+            f"cannot write {target}: {error.strerror or error}; an existing file was not changed"
+        ) from error
     finally:
         with suppress(OSError):
             part.unlink()
