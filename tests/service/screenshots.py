@@ -8,6 +8,7 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
 CLIPS = REPO / "src" / "emotone" / "clips"
+TIMEOUT_MS = 300_000
 
 
 def draw(folder: Path) -> None:
@@ -23,17 +24,19 @@ def draw(folder: Path) -> None:
         with running(Path(scratch), model) as service, chromium(talk) as browser:
             for name, width, scheme in (("light", 1180, "light"), ("dark", 1180, "dark"), ("phone", 390, "light")):
                 page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+                page.set_default_timeout(TIMEOUT_MS)
                 page.goto(f"{service.url}/")
                 page.set_input_files("#file", talk)
-                page.wait_for_selector("#spectrogram canvas", state="attached", timeout=60_000)
+                page.wait_for_selector("#spectrogram canvas", state="attached")
                 page.wait_for_timeout(3_000)
                 page.screenshot(path=folder / f"page-{name}.png", full_page=True)
                 page.close()
             context = browser.new_context(viewport={"width": 1180, "height": 640}, permissions=["microphone"])
             page = context.new_page()
+            page.set_default_timeout(TIMEOUT_MS)
             page.goto(f"{service.url}/")
             page.click("#record")
-            page.wait_for_selector("#live-bars .bar", timeout=60_000)
+            page.wait_for_selector("#live-bars .bar")
             page.wait_for_timeout(6_000)
             page.screenshot(path=folder / "page-live.png")
 
