@@ -13,6 +13,8 @@ from emotone.cli.main import run
 from emotone.corpora import Corpus
 from emotone.evaluation.results import Results
 from emotone.experiments.fold_score import score_of_fold
+from emotone.model_files.model_file import read_model_file
+from emotone.training.checkpoint import Checkpoint
 
 RECIPE = """
 summary = "for tests"
@@ -107,6 +109,31 @@ def test_a_run_of_several_folds_cannot_be_exported_by_accident(
     assert run(["export", str(workplace / "cv"), "--output", str(workplace / "x.onnx")]) != 0
     assert "name the fold's folder" in capsys.readouterr().err
     assert not (workplace / "x.onnx").exists()
+
+
+def test_a_model_of_all_data_and_a_warm_start_from_one_fold(
+    workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workplace)
+    words = ("crossval", "manifest", "voices.csv", "--folds", "0,1", "--set", "training.epochs=2")
+    assert command(workplace, *words, "--output", "short") == 0
+    capsys.readouterr()
+    assert run(["export", "short", "--all-data", "--output", "all.onnx", "--store", "store"]) == 0
+    assert "no test score of its own" in capsys.readouterr().out
+    metadata = read_model_file(Path("all.onnx"))[1]
+    assert [one.held_out for one in metadata.corpora] == [()]
+    assert metadata.recipe["training"]["epochs"] <= 2
+    assert "no test score of its own" in metadata.scores[0].note
+
+    again = ("train", "manifest", "voices.csv", "--set", "training.epochs=1", "--init", "short/seed-0/fold-00")
+    assert command(workplace, *again, "--fold", "1", "--output", "leak") == 4
+    assert "whom these folds hold out" in capsys.readouterr().err.replace("\n", " ")
+    assert command(workplace, *again, "--fold", "0", "--output", "warm") == 0
+    about = Checkpoint.read(Path("warm/seed-0/fold-00/model.safetensors")).state
+    assert about["initialised_from"]["corpora"] == {"voices": "unstated"}
+    other = ("train", "manifest", "voices.csv", "--set", "model.embedding=8", "--init", "short/seed-0/fold-00")
+    assert command(workplace, *other, "--fold", "0", "--output", "other") == 6
+    assert "other settings of model" in capsys.readouterr().err.replace("\n", " ")
 
 
 @pytest.mark.parametrize(

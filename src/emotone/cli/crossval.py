@@ -42,6 +42,14 @@ Evaluations = Annotated[
         "--evaluations", min=1, help="How often these test folds have been evaluated, this time included; reported."
     ),
 ]
+Init = Annotated[
+    Path | None,
+    typer.Option(
+        "--init",
+        metavar="RUN",
+        help="Start from the weights of this run, fold or model.safetensors instead of random ones.",
+    ),
+]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Folds at once, each in its own process.")]
 Fold = Annotated[str | None, typer.Option("--fold", help="Only these folds, comma-separated, counted from 0.")]
 
@@ -63,6 +71,7 @@ def crossval(
     map_: MapOption = None,
     tracker: Tracker = None,
     evaluations: Evaluations = None,
+    init: Init = None,
 ) -> None:
     """Train and score every fold of a protocol; finished folds are kept.
 
@@ -87,4 +96,5 @@ def crossval(
         rules=label_rules(map_),
         tracker=tracker,
         evaluations=evaluations,
+        init=init,
     )

@@ -5,11 +5,17 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emotone.cli.crossval import Store
 from emotone.cli.options import OverwriteOption, check_model_output
+
+if TYPE_CHECKING:
+    from emotone.training.job import EpochRecord
+
+ALL_DATA = "trained on all data: the model has no test score of its own"
 
 
 class Precision(StrEnum):
@@ -37,6 +43,19 @@ def export(
     ] = None,
     with_card: Annotated[bool, typer.Option("--card", help="Write a model card beside it, as Markdown.")] = False,
     note: Annotated[str, typer.Option("--note", help="A remark to print with the run's own scores.")] = "",
+    all_data: Annotated[
+        bool,
+        typer.Option(
+            "--all-data",
+            help="Train once more, on all data of the cross-validation RUN, for the median number of epochs of its "
+            "folds. That model has no test score of its own.",
+        ),
+    ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="With --all-data: the corpus's folder or manifest, if it has moved."),
+    ] = None,
+    store: Store = None,
     precision: Annotated[
         Precision,
         typer.Option("--precision", help="How the network's weights are stored, as with `convert`."),
@@ -49,14 +68,18 @@ def export(
     from emotone.cli.training_run import fold_weights
     from emotone.evaluation.predictions import Predictions
     from emotone.evaluation.results import Results
-    from emotone.evaluation.run_folder import FoldFolder
+    from emotone.evaluation.run_folder import FoldFolder, RunFolder
     from emotone.experiments.fold_score import score_of_fold
     from emotone.experiments.model_card import card, score_of, training_corpora, untouched_note
     from emotone.files import check_replaceable, write_text
     from emotone.model_files.model_file import read_model_file
     from emotone.training.export import export_model, read_weights
 
-    path = fold_weights(run)
+    if all_data:
+        check_model_output(output, inputs=[], overwrite=overwrite)
+        path = _trained_on_all(run, data, store)
+    else:
+        path = fold_weights(run)
     check_model_output(output, inputs=[path], overwrite=overwrite)
     if with_card:
         check_replaceable(
@@ -67,6 +90,9 @@ def export(
     held_out = fold.read_info()["test_speakers"] if fold.is_done else []
     own = score_of_fold(fold.path) if fold.is_done else None
     found = [(own, note)] if own is not None else []
+    if all_data:
+        whole = Results.read(RunFolder(run).results)
+        found.append((whole, f"{ALL_DATA}; this is the score of models trained on parts of the data"))
     found += [(extra, untouched_note(extra)) for extra in map(Results.read, scores or [])]
     measured = [score_of(result, note=remark) for result, remark in found]
     for (result, _), score in zip(found, measured, strict=True):
@@ -91,3 +117,20 @@ def export(
         write_text(output.with_suffix(".md"), text)
     size_mb = output.stat().st_size / 1e6
     print(f"{output}: {size_mb:.1f} MB, {', '.join(weights.labels)}; {precision}; within {difference:.0e} of PyTorch")
+    if all_data:
+        print(ALL_DATA)
+
+
+def _trained_on_all(run: Path, data: Path | None, store: Path | None) -> Path:
+    from emotone.cli.training_run import default_store
+    from emotone.experiments.all_data import train_on_all
+    from emotone.experiments.plan import SilentListener
+
+    class Lines(SilentListener):
+        """One line per epoch."""
+
+        def epoch(self, seed: int, fold: int, record: EpochRecord, n_epochs: int) -> None:
+            """Print the loss."""
+            print(f"all data: epoch {record.epoch} of {n_epochs}, loss {record.train_loss:.3f}", file=sys.stderr)
+
+    return train_on_all(run, data=data, store=store or default_store(), listener=Lines())

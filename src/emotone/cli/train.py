@@ -12,6 +12,7 @@ from emotone.cli.crossval import (
     CorpusName,
     Device,
     Evaluations,
+    Init,
     Output,
     Protocol,
     RecipeName,
@@ -41,6 +42,7 @@ def train(
     map_: MapOption = None,
     tracker: Tracker = None,
     evaluations: Evaluations = None,
+    init: Init = None,
 ) -> None:
     """Train one model on the training speakers of one fold, and score it on that fold's test speakers.
 
@@ -65,4 +67,5 @@ def train(
         rules=label_rules(map_),
         tracker=tracker,
         evaluations=evaluations,
+        init=init,
     )

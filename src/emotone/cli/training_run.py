@@ -23,6 +23,7 @@ try:
     from emotone.experiments.plan import Plan
     from emotone.experiments.recipe import load_recipe
     from emotone.experiments.tracking import Tracker, check_tracker, open_tracker
+    from emotone.experiments.warm_start import require_unseen
 except ModuleNotFoundError as error:
     if error.name and error.name.partition(".")[0] != "emotone":
         raise MissingExtraError("training", "train") from error
@@ -71,6 +72,7 @@ def start_run(
     rules: Mapping[str, str],
     tracker: str | None,
     evaluations: int | None,
+    init: Path | None,
 ) -> None:
     """Train with these options, show progress, and print the headline."""
     check_device(device)
@@ -83,6 +85,8 @@ def start_run(
     split = protocol_folds(asked, protocol)
     name = "-".join([asked.name, split.protocol, Path(recipe).stem, *(s.replace("=", "-") for s in settings)])
     folder = output or Path("runs") / name.replace("/", "-")
+    if init is not None:
+        init = fold_weights(init)
     plan = Plan(
         corpus=asked,
         folds=split,
@@ -95,8 +99,11 @@ def start_run(
         threads=threads or (max(1, available_cores() // workers) if workers > 1 else 0),
         workers=1 if workers == 1 else 0,  # one batch ahead; with several processes the other cores are busy
         command=command_line(),
+        init=init,
         looks=evaluations,
     )
+    if init is not None:
+        require_unseen(init, asked, [split.folds[fold] for fold in plan.fold_numbers])
     for note in asked.notes:
         console.print(f"note: {note}", style="dim", markup=False, highlight=False)
     for reason, count in asked.dropped.items():
@@ -108,6 +115,7 @@ def start_run(
     )
     with open_tracker(tracker, folder) as tracked, RunDisplay(console, plan, tracked) as display:
         results = cross_validate(plan, jobs=workers, listener=display)
+    RunFolder(folder).write_source(corpus, directory)
     print(results.headline())
     console.print(f"emotone report {folder}   # tables, confusion matrix, curves, reliability", style="dim")
 

@@ -120,6 +120,33 @@ class RunFolder:
         """The settings of the run: corpus, protocol, recipe."""
         return self.path / "run.json"
 
+    @property
+    def source(self) -> Path:
+        """Where the corpus was read on this machine; not part of the settings, since a folder may move."""
+        return self.path / "source.json"
+
+    def write_source(self, corpus: str, directory: Path) -> None:
+        """Note which corpus was read and where.
+
+        Raises:
+            OutputError: it could not be written.
+        """
+        write_text(self.source, json.dumps({"corpus": corpus, "directory": str(directory.resolve())}, indent=2) + "\n")
+
+    def read_source(self) -> dict[str, str] | None:
+        """The keys `corpus` and `directory`; None without a readable note."""
+        try:
+            found = json.loads(self.source.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        kept = isinstance(found, dict) and {"corpus", "directory"} <= set(found)
+        return {name: str(found[name]) for name in ("corpus", "directory")} if kept else None
+
+    def done_folds(self) -> list[FoldFolder]:
+        """The folds of all seeds that are trained and scored."""
+        folders = [FoldFolder(path) for path in sorted(self.path.glob("seed-*/fold-*"))]
+        return [folder for folder in folders if folder.is_done]
+
     def fold(self, seed: int, fold: int) -> FoldFolder:
         """The folder of a fold, whether it exists or not."""
         return FoldFolder(self.path / f"seed-{seed}" / f"fold-{fold:02d}")

@@ -24,6 +24,7 @@ from emotone.evaluation.run_folder import RunFolder
 from emotone.evaluation.summary import summarise
 from emotone.experiments.fold_processes import EpochListener, run_in_processes
 from emotone.experiments.plan import Listener, Plan, SilentListener
+from emotone.experiments.warm_start import initial_facts, load_initial_weights
 from emotone.features.augmentation import derived_seed
 from emotone.features.conditions import ConditionOptions
 from emotone.features.encoder_frames import EncoderFrames
@@ -91,7 +92,7 @@ def run_one_fold(plan: Plan, seed: int, fold: int, listener: Listener) -> None:
 
 
 @dataclass(frozen=True)
-class _TrainedFold:
+class TrainedFold:
     """A fold that is trained and not scored on its test speakers."""
 
     trained: TrainedNetwork
@@ -109,7 +110,7 @@ def validation_uar(plan: Plan, seed: int, fold: int, report: EpochListener | Non
     Raises:
         TrainingError: see `emotone.training.loop.train`.
     """
-    trained = _train(plan, seed, fold, report).trained
+    trained = train_fold(plan, seed, fold, report).trained
     return trained.history[trained.best_epoch - 1].validation_uar
 
 
@@ -119,7 +120,7 @@ def run_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None = No
     Raises:
         TrainingError: see `emotone.training.loop.train`.
     """
-    done = _train(plan, seed, fold, report)
+    done = train_fold(plan, seed, fold, report)
     folder, recipe, corpus = plan.fold(seed, fold), plan.recipe, plan.corpus
     trained, network, data, split, accelerator = done.trained, done.network, done.data, done.split, done.accelerator
     frames = done.frames
@@ -139,6 +140,8 @@ def run_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None = No
         "fold": fold,
         "seed": seed,
     }
+    if plan.init is not None:
+        about["initialised_from"] = initial_facts(plan.init)
     if done.vocabulary is not None:
         about["phonemes"] = list(done.vocabulary.symbols)
     write_weights(folder.weights, trained.network, about)
@@ -167,7 +170,13 @@ def run_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None = No
     folder.finish(predictions, info)
 
 
-def _train(plan: Plan, seed: int, fold: int, report: EpochListener | None) -> _TrainedFold:
+def train_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None) -> TrainedFold:
+    """Train one fold without scoring it.
+
+    Raises:
+        TrainingError: see `emotone.training.loop.train`.
+        CheckpointError: the initial weights do not fit.
+    """
     if plan.threads:
         torch.set_num_threads(plan.threads)
     recipe, corpus = plan.recipe, plan.corpus
@@ -181,6 +190,8 @@ def _train(plan: Plan, seed: int, fold: int, report: EpochListener | None) -> _T
     )
     torch.manual_seed(derived_seed(seed, fold, "weights"))
     network = RecognitionNetwork(recipe.features, recipe.normalisation, recipe.model, n_classes=len(corpus.classes))
+    if plan.init is not None:
+        load_initial_weights(network, plan.init, recipe, corpus.classes)
     vocabulary = None
     if network.network.needs_phonemes:
         vocabulary, phonemes = _phonemes(corpus, split, limit=getattr(recipe.model, "max_phonemes", 0))
@@ -220,7 +231,7 @@ def _train(plan: Plan, seed: int, fold: int, report: EpochListener | None) -> _T
         workers=plan.workers,
         progress=None if report is None else lambda record, n_epochs: report(seed, fold, record, n_epochs),
     )
-    return _TrainedFold(trained, network, data, split, vocabulary, frames, accelerator)
+    return TrainedFold(trained, network, data, split, vocabulary, frames, accelerator)
 
 
 TEACHER_SHARE = 0.5

@@ -34,10 +34,23 @@ RECIPE_CORPUS = "nemo"
 def training_corpora(about: dict[str, Any], test_speakers: Sequence[str]) -> tuple[TrainingCorpus, ...]:
     """The corpora that a run's weights have seen, with their licences and the speakers that were held out.
 
+    Those that the initial weights were trained on come last; none of their speakers counts as held out.
+
     Args:
         about: what the weights say of themselves.
         test_speakers: of the run's fold; in a merged corpus they are prefixed with the part's name.
     """
+    earlier = about.get("initialised_from", {}).get("corpora", {})
+    initial = tuple(
+        TrainingCorpus(part, known, "training of the initial weights")
+        for name, known in earlier.items()
+        for part in MERGED_FROM.get(name, (CUT_FROM.get(name, name),))
+        if part != about["corpus"]
+    )
+    return _own_corpora(about, test_speakers) + initial
+
+
+def _own_corpora(about: dict[str, Any], test_speakers: Sequence[str]) -> tuple[TrainingCorpus, ...]:
     corpus, licence = about["corpus"], about.get("licence", "unstated")
     if corpus in CUT_FROM:
         # Named by where its recordings come from, so that no speaker of theirs passes for one it never heard.

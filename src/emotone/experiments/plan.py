@@ -70,6 +70,7 @@ class Plan:
         command: how the run was started, for the results.
         teacher: weights of a trained network whose probabilities are learnt beside the labels (Hinton et al. 2015);
             None for labels alone.
+        init: weights of an earlier run to start from; None for random ones.
         looks: number of test evaluations on these folds so far, None where they are not counted.
     Raises:
         TrainingError: a fold number outside the protocol, or no seed.
@@ -87,6 +88,7 @@ class Plan:
     threads: int = 0
     command: str = ""
     teacher: Path | None = None
+    init: Path | None = None
     looks: int | None = None
 
     def __post_init__(self) -> None:
@@ -153,6 +155,8 @@ class Plan:
         ]
         if self.teacher is not None:
             asked.append(hashlib.sha256(self.teacher.read_bytes()).hexdigest())
+        if self.init is not None:
+            asked.append(["init", hashlib.sha256(self.init.read_bytes()).hexdigest()])
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 
