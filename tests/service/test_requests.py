@@ -81,6 +81,26 @@ def test_a_subset_of_the_classes_is_renormalised(client: TestClient, angry_clip:
     assert (unknown.status_code, unknown.json()["type"]) == (422, "/problems/bad-setting")
 
 
+def test_turns_are_a_file_of_the_form(client: TestClient, angry_clip: bytes) -> None:
+    line = "SPEAKER recording 1 {} {} <NA> <NA> {} <NA> <NA>\n"
+    turns = (line.format(0.1, 0.6, "ann") + line.format(0.8, 0.7, "bob")).encode()
+    files = {"file": ("a.flac", angry_clip), "turns": ("a.rttm", turns)}
+    segments = client.post("/v1/recognize", files=files).json()["tracks"][0]["segments"]
+    assert [(one["start_s"], one["end_s"], one["speaker"]) for one in segments] == [
+        (0.1, pytest.approx(0.7), "ann"),
+        (0.8, pytest.approx(1.5), "bob"),
+    ]
+    wrong = client.post("/v1/recognize", files={**files, "turns": ("a.rttm", b"nothing")})
+    assert (wrong.status_code, wrong.json()["type"]) == (422, "/problems/bad-turns")
+
+
+def test_a_baseline_is_refused_by_a_model_without(client: TestClient, angry_clip: bytes) -> None:
+    files = {"file": ("a.flac", angry_clip), "baseline": ("b.flac", angry_clip)}
+    refused = client.post("/v1/recognize", files=files)
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/bad-baseline")
+    assert client.get("/v1/models").json()["models"][0]["baseline"] is False
+
+
 def test_vtt_is_webvtt(client: TestClient, angry_clip: bytes) -> None:
     short = client.post("/v1/recognize?format=vtt", content=angry_clip)
     assert short.headers["content-type"].startswith("text/vtt")

@@ -164,7 +164,7 @@ class JobRunner:
                     # The service may have begun to stop before this run was known to it.
                     if self._stopping.is_set():
                         run.cancel()
-                    answer = process.recognize(task, file, run.set_progress)
+                    answer = process.recognize(task, file, run.set_progress, context.jobs.extras(job.upload))
                 finally:
                     pool.give_back(process)
         except CancelledWorkError:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import secrets
 import sqlite3
 import time
@@ -203,6 +204,8 @@ class JobStore:
             self._execute("UPDATE jobs SET state = ? WHERE state = ?", State.queued, State.running)
             owned = {row["upload"] for row in self._rows("SELECT upload FROM jobs WHERE state = ?", State.queued)}
         for path in self.uploads.iterdir():
+            if path.suffix and path.stem in owned:
+                continue
             if path.name in owned:
                 size = path.stat().st_size
                 self.space.add(size)
@@ -226,9 +229,22 @@ class JobStore:
         name = secrets.token_hex(16)
         return name, (self.uploads / name).open("xb")
 
+    def add_extras(self, name: str, extras: Mapping[str, bytes]) -> None:
+        """Keep the other files of a recording's form next to it."""
+        for kind, content in extras.items():
+            with writing(), (self.uploads / f"{name}.{kind}").open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+
+    def extras(self, name: str) -> dict[str, bytes]:
+        """The other files of a recording's form."""
+        return {path.suffix[1:]: path.read_bytes() for path in self.uploads.glob(f"{name}.*")}
+
     def drop_upload(self, name: str) -> None:
-        """Delete a recording; nothing happens where there is none."""
-        (self.uploads / name).unlink(missing_ok=True)
+        """Delete a recording and what belongs to it; nothing happens where there is none."""
+        for path in (self.uploads / name, *self.uploads.glob(f"{name}.*")):
+            path.unlink(missing_ok=True)
 
     def add(
         self,

@@ -49,6 +49,8 @@ KINDS: dict[type[errors.EmotoneError], Kind] = {
     errors.AudioTooShortError: Kind("too-short", 422, "The recording is too short"),
     errors.SampleRateError: Kind("sample-rate", 422, "The sample rate cannot be used"),
     errors.AudioError: Kind("unusable-audio", 422, "The recording cannot be used"),
+    errors.TurnsError: Kind("bad-turns", 422, "The turns cannot be used"),
+    errors.BaselineError: Kind("bad-baseline", 422, "The baseline cannot be used"),
     errors.OptionError: Kind("bad-option", 422, "An option has an impossible value"),
     errors.MissingExtraError: Kind("not-installed", 501, "This installation cannot do that"),
     service_errors.BadUploadError: Kind("bad-upload", 400, "The body is not an upload"),

@@ -137,6 +137,7 @@ def model_reply(metadata: ModelMetadata, threshold: float) -> ModelReply:
         labels=list(metadata.labels),
         sample_rate=metadata.sample_rate,
         window_s=metadata.window_s,
+        baseline=metadata.baseline,
         unsure_threshold=threshold,
         licence=metadata.licence,
         created=metadata.created,

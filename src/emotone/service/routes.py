@@ -23,7 +23,7 @@ from emotone.service.negotiation import check_request
 from emotone.service.parameters import MEDIA_TYPES, JobsQuery, RecognizeQuery, ResultQuery
 from emotone.service.replies import job_reply, model_reply
 from emotone.service.schemas import HealthReply, JobReply, JobsReply, ModelsReply, RecognitionReply
-from emotone.service.settings import RecognitionSettings
+from emotone.service.settings import EXTRA_FILES, RecognitionSettings
 from emotone.service.stream import serve_stream
 from emotone.service.uploads import Upload, nameless_upload, receive_upload, sha256, sync
 from emotone.service.workers.recognition import Task, as_format
@@ -53,7 +53,8 @@ def _body_with(model: type[BaseModel]) -> dict[str, Any]:
         name: {key: value for key, value in one.items() if key != "title"}
         for name, one in model.model_json_schema(ref_template="#/components/schemas/{model}")["properties"].items()
     }
-    form = {"type": "object", "required": ["file"], "properties": {"file": _BINARY, **fields}}
+    files = {name: {**_BINARY, "description": description} for name, (_, description) in EXTRA_FILES.items()}
+    form = {"type": "object", "required": ["file"], "properties": {"file": _BINARY, **files, **fields}}
     return {
         "requestBody": {
             "required": True,
@@ -113,13 +114,13 @@ async def recognize(request: Request, context: Context, query: Annotated[Recogni
     context.queue.check_place()
     async with (
         context.receiving.place(),
-        nameless_upload(request, options, context.jobs.uploads) as (file, fields),
+        nameless_upload(request, options, context.jobs.uploads) as (file, upload),
     ):
-        query = query.with_fields(fields, request.query_params)
+        query = query.with_fields(upload.fields, request.query_params)
         query.check(context.recognizer.metadata)
         text_format = query.text_format(request)
         task = Task(query.settings(), text_format, options.max_duration_s, options.request_timeout_s)
-        answer = await _while_connected(request, context.queue.run(task, file))
+        answer = await _while_connected(request, context.queue.run(task, file, upload.extras))
     context.metrics.judging_seconds.observe(answer.seconds)
     context.metrics.audio_seconds.inc(answer.duration_s)
     return _response(answer.text, text_format)
@@ -159,6 +160,7 @@ async def add_job(
         settings = query.with_fields(upload.fields, request.query_params)
         settings.check(context.recognizer.metadata)
         stored = settings.model_dump(exclude_defaults=True)
+        context.jobs.add_extras(name, upload.extras)
         fingerprint = f"{upload.digest.hexdigest()} {json.dumps(stored)}" if upload.digest is not None else None
         return context.jobs.add(
             name, stored, _caller(request), idempotency_key=idempotency_key, fingerprint=fingerprint

@@ -154,6 +154,7 @@ class ModelReply(BaseModel):
     labels: list[str]
     sample_rate: int
     window_s: float
+    baseline: bool = Field(False, description="whether it takes a baseline of the speaker")
     unsure_threshold: float
     licence: str
     created: str

@@ -1,8 +1,8 @@
 """What a client can ask for when it sends a recording: the one table of parameters.
 
 A field of `RecognitionSettings` is a query parameter and a form field of `/v1/recognize` and `/v1/jobs`, is documented
-in the OpenAPI description, stored with a job and passed to the worker process. To add a parameter, add a field here and
-use it in `workers/recognition.py`.
+in the OpenAPI description, stored with a job and passed to the worker process. A file of `EXTRA_FILES` is a form field
+with a file, next to the recording. To add a parameter, add it here and use it in `workers/recognition.py`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,12 @@ from emotone.listening.classes import choose
 from emotone.listening.options import TimelineOptions
 from emotone.model_files.model_file import ModelMetadata
 from emotone.service.errors import BadSettingError
+
+EXTRA_FILES = {
+    "baseline": (8 << 20, "a recording of the speaker's usual, neutral voice, for models that take a baseline"),
+    "turns": (1 << 20, "who speaks when: RTTM, SubRip, WebVTT, TextGrid, CSV or JSON; then one segment per turn"),
+}
+"""Name -> most bytes, and a description."""
 
 
 class RecognitionSettings(BaseModel):

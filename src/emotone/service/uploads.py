@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -26,6 +27,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from emotone.service.disk import writing
 from emotone.service.errors import BadUploadError, EncodedBodyError, SlowClientError, TooLargeError
 from emotone.service.options import ServiceOptions
+from emotone.service.settings import EXTRA_FILES
 
 FIELD = "file"
 
@@ -45,12 +47,14 @@ class Upload:
         write: takes its bytes.
         size: bytes so far.
         fields: the other fields of its form.
+        extras: the contents of its other files, see `EXTRA_FILES`.
         digest: SHA-256 of its bytes; None where it is not needed.
     """
 
     write: Callable[[bytes], Any]
     size: int = 0
     fields: dict[str, str] = field(default_factory=dict)
+    extras: dict[str, bytes] = field(default_factory=dict)
     digest: Any = None
 
     def add(self, data: bytes) -> int:
@@ -60,6 +64,19 @@ class Upload:
         if self.digest is not None:
             self.digest.update(data)
         return len(data)
+
+    def add_extra(self, name: str, data: bytes) -> None:
+        """The next bytes of another file.
+
+        Raises:
+            TooLargeError: it is larger than such a file may be.
+        """
+        most, _ = EXTRA_FILES[name]
+        self.extras[name] = self.extras.get(name, b"") + data
+        if len(self.extras[name]) > most:
+            raise TooLargeError(f"The file `{name}` has more than {most:,} bytes, the limit.")
+        if self.digest is not None:
+            self.digest.update(data)
 
 
 class Spool:
@@ -81,8 +98,8 @@ class Spool:
 @asynccontextmanager
 async def nameless_upload(
     request: Request, options: ServiceOptions, folder: Path
-) -> AsyncIterator[tuple[BinaryIO, dict[str, str]]]:
-    """The recording in a request, at its start, on disk without a name or in memory; and the other form fields.
+) -> AsyncIterator[tuple[BinaryIO, Upload]]:
+    """The recording in a request, on disk without a name or in memory; and what else the form has.
 
     Raises:
         RequestError: as `receive_upload`.
@@ -94,7 +111,7 @@ async def nameless_upload(
             upload = Upload(spool.write)
             await receive_upload(request, options, options.max_upload_bytes, upload)
             spool.file.flush()
-            yield spool.file, upload.fields
+            yield spool.file, upload
         finally:
             spool.file.close()
 
@@ -197,27 +214,34 @@ class _Form(MultiPartParser):
         part = self._current_part
         if part.file is not None:
             part.file.file.close()
-            if part.field_name != FIELD:
-                raise _invalid(part.field_name, "Only the field `file` can hold a file.")
+            if part.field_name not in (FIELD, *EXTRA_FILES):
+                raise _invalid(
+                    part.field_name, f"Only these fields can have a file: {', '.join((FIELD, *EXTRA_FILES))}."
+                )
         if part.field_name == FIELD:
             self._n_files += 1
             if self._n_files > 1:
                 raise BadUploadError("The form has more than one field `file`. Send one recording per request.")
-            part.file = _Sink(self._upload)
+            part.file = _Sink(self._upload.add)
+        elif part.field_name in EXTRA_FILES:
+            if part.field_name in self._upload.extras:
+                raise _invalid(part.field_name, "The field is given more than once.")
+            self._upload.add_extra(part.field_name, b"")
+            part.file = _Sink(partial(self._upload.add_extra, part.field_name))
 
     def on_end(self) -> None:
         self._ended = True
 
 
 class _Sink(UploadFile):
-    """The recording of a form, as the parser writes it."""
+    """A file of a form, as the parser writes it."""
 
-    def __init__(self, upload: Upload) -> None:
+    def __init__(self, add: Callable[[bytes], Any]) -> None:
         super().__init__(io.BytesIO())
-        self._upload = upload
+        self._add = add
 
     async def write(self, data: bytes) -> None:
-        self._upload.add(data)
+        self._add(data)
 
     async def seek(self, offset: int) -> None:
         pass

@@ -84,13 +84,20 @@ class WorkerProcess:
             self._result(self._receive(_START_S))
             self._ready = True
 
-    def recognize(self, task: Task, recording: BinaryIO, progress: Progress | None = None) -> Answer:
+    def recognize(
+        self,
+        task: Task,
+        recording: BinaryIO,
+        progress: Progress | None = None,
+        extras: Mapping[str, bytes] | None = None,
+    ) -> Answer:
         """Do a task. After an exception that is not about the recording, the process is not alive any more.
 
         Args:
             task: what to do.
             recording: at its start; a file on disk is passed as such, one in memory by its bytes.
             progress: called every half second or so.
+            extras: other files that belong to the recording.
         Raises:
             EmotoneError: the recording cannot be used.
             TimeLimitError: it took longer than the task allows.
@@ -100,10 +107,13 @@ class WorkerProcess:
         self.wait_until_ready()
         begun = monotonic()
         fields = asdict(task) | {"settings": task.settings.model_dump(exclude_defaults=True)}
+        extras = extras or {}
+        fields["extras"] = {name: len(content) for name, content in extras.items()}
+        contents = b"".join(extras.values())
         if isinstance(recording, io.BytesIO):
-            message = Message(fields, recording.getvalue())
+            message = Message(fields, contents + recording.getvalue())
         else:
-            message = Message(fields, file=recording.fileno())
+            message = Message(fields, contents, file=recording.fileno())
         try:
             self._send(message, task.timeout_s)
             while True:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-from emotone.audio import AudioInfo, AudioTruncatedWarning
+from emotone.audio import AudioInfo, AudioTruncatedWarning, stream_audio
+from emotone.listening.baseline import Baseline
 from emotone.listening.recognizer import Recognizer
 from emotone.listening.recording import Recording
+from emotone.listening.turn_files import parse_turns
 from emotone.output.formats import as_text
 from emotone.service.errors import TooLongError
 from emotone.service.replies import recognition_of, reply_of
@@ -19,6 +21,8 @@ from emotone.service.settings import RecognitionSettings
 
 SOURCE = "recording"
 """What every recording is called: the client's name for it is not kept."""
+
+_MAX_BASELINE_S = 300.0
 
 Progress = Callable[[float, float | None], None]
 """Called with the seconds decoded so far, and the declared duration where there is one."""
@@ -41,7 +45,9 @@ class Task:
     timeout_s: float
 
 
-def recognize(recognizer: Recognizer, file: BinaryIO, task: Task, progress: Progress) -> tuple[str, float]:
+def recognize(
+    recognizer: Recognizer, file: BinaryIO, task: Task, progress: Progress, extras: Mapping[str, bytes]
+) -> tuple[str, float]:
     """The answer to a task as text, and the duration of the recording in seconds.
 
     Args:
@@ -49,6 +55,7 @@ def recognize(recognizer: Recognizer, file: BinaryIO, task: Task, progress: Prog
         file: the recording, open for reading.
         task: what to do.
         progress: called while the recording is decoded.
+        extras: other files, see `EXTRA_FILES`.
     Raises:
         AudioError: the recording cannot be used.
         TooLongError: it is longer than the task allows.
@@ -74,15 +81,22 @@ def recognize(recognizer: Recognizer, file: BinaryIO, task: Task, progress: Prog
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", AudioTruncatedWarning)
-        recognition = Recording(
-            recognizer,
-            cast(BinaryIO, _NamedFile(file)),
-            channels=task.settings.channels,
-            options=task.settings.options(),
-            on_open=on_open,
-            on_decoded=on_decoded,
-        ).recognition()
-    notices = [str(one.message) for one in caught]
+        turns = parse_turns(extras["turns"]) if "turns" in extras else None
+        if "baseline" in extras:
+            recognizer = recognizer.with_baseline(_baseline(recognizer, extras["baseline"]))
+        named = cast(BinaryIO, _NamedFile(file))
+        channels, options = task.settings.channels, task.settings.options()
+        if turns is not None:
+            # Counted first: reading by turns has no hook for it, and to decode alone takes a thousandth of the time.
+            for _ in stream_audio(named, channels=channels, opened=on_open, decoded=on_decoded):
+                pass
+            file.seek(0)
+            recognition = recognizer(named, channels=channels, options=options, turns=turns)
+        else:
+            recognition = Recording(
+                recognizer, named, channels=channels, options=options, on_open=on_open, on_decoded=on_decoded
+            ).recognition()
+    notices = list(dict.fromkeys(str(one.message) for one in caught))
     reply = reply_of(recognition, recognizer.metadata, recognizer.unsure_threshold, notices)
     return as_format(reply, task.text_format), recognition.duration_s
 
@@ -92,6 +106,12 @@ def as_format(reply: RecognitionReply, text_format: str) -> str:
     if text_format == "json":
         return reply.model_dump_json()
     return as_text([recognition_of(reply, SOURCE)], text_format)
+
+
+def _baseline(recognizer: Recognizer, content: bytes) -> Baseline:
+    for _ in stream_audio(content, decoded=lambda seconds: _check_duration(seconds, _MAX_BASELINE_S)):
+        pass
+    return recognizer.measure_baseline(content, name="baseline")
 
 
 def _check_duration(duration_s: float, max_duration_s: float) -> None:

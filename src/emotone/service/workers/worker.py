@@ -59,9 +59,12 @@ def serve(connection: socket.socket) -> None:
     send(connection, Message({"ready": True}))
     while True:
         message = receive(connection)
-        fields = message.fields
+        fields, content = message.fields, message.content
+        extras = {}
+        for name, n_bytes in fields.pop("extras").items():
+            extras[name], content = content[:n_bytes], content[n_bytes:]
         task = Task(**{**fields, "settings": RecognitionSettings.model_validate(fields["settings"])})
-        file: BinaryIO = io.BytesIO(message.content) if message.file is None else os.fdopen(message.file, "rb")
+        file: BinaryIO = io.BytesIO(content) if message.file is None else os.fdopen(message.file, "rb")
         last = time.monotonic()
 
         def progress(done_s: float, declared_s: float | None) -> None:
@@ -74,7 +77,7 @@ def serve(connection: socket.socket) -> None:
         try:
             with file:
                 file.seek(0)
-                text, duration_s = recognize(recognizer, file, task, progress)
+                text, duration_s = recognize(recognizer, file, task, progress, extras)
             answer = Message({"duration_s": duration_s}, text.encode())
         except (ConnectionError, EOFError):
             raise
