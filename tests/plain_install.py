@@ -19,6 +19,7 @@ CLIP = "src/emotone/clips/emodb/03a01Wa.flac"
 COMMANDS: dict[str, tuple[list[str], str | None]] = {
     "version": (["--version"], None),
     "help": (["-h"], None),
+    "demo": (["demo"], None),
     "predict": (["predict", "{clip}"], None),
     "predict to a file": (["predict", "{clip}", "-o", "{out}/a.csv"], None),
     "predict a folder": (["predict", "{clips}", "-o", "{out}/many.csv", "--workers", "1"], None),
@@ -46,6 +47,7 @@ COMMANDS: dict[str, tuple[list[str], str | None]] = {
     "adapt": (["adapt", "{clips}", "-o", "{out}/mine.onnx"], "adapt"),
     "adapt to labels": (["adapt", "{manifest}", "-o", "{out}/mine.onnx"], "adapt"),
     "reproduce tables": (["reproduce", "tables", "--corpus", "manifest", "{manifest}"], "train"),
+    "reproduce model": (["reproduce", "model", "default", "{clips}", "-o", "{out}/default.onnx"], "train"),
     "serve": (["serve", "--port", "0"], "serve"),
     "serve --new-key": (["serve", "--new-key", "me"], "serve"),
 }
