@@ -51,6 +51,7 @@ KINDS: dict[type[errors.EmotoneError], Kind] = {
     errors.AudioError: Kind("unusable-audio", 422, "The recording cannot be used"),
     errors.TurnsError: Kind("bad-turns", 422, "The turns cannot be used"),
     errors.BaselineError: Kind("bad-baseline", 422, "The baseline cannot be used"),
+    errors.UnknownEmotionError: Kind("bad-classes", 422, "The model does not have these classes"),
     errors.OptionError: Kind("bad-option", 422, "An option has an impossible value"),
     errors.MissingExtraError: Kind("not-installed", 501, "This installation cannot do that"),
     service_errors.BadUploadError: Kind("bad-upload", 400, "The body is not an upload"),

@@ -22,11 +22,12 @@ from typing import Any, BinaryIO, Literal, cast
 import numpy as np
 import numpy.typing as npt
 from fastapi import WebSocket, WebSocketDisconnect
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emotone.audio import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, stream_audio
 from emotone.errors import EmotoneError
 from emotone.listening.live import LiveRecognizer
+from emotone.listening.recognizer import Recognizer
 from emotone.service.access import bearer, check_key
 from emotone.service.context import ServiceContext
 from emotone.service.errors import (
@@ -67,6 +68,8 @@ class Start(BaseModel):
     encoding: Literal["pcm16", "container"] = "pcm16"
     sample_rate: int | None = None
     threshold: float | None = None
+    classes: str | None = Field(None, max_length=1000)
+    baseline: list[float] | None = Field(None, max_length=8192)
     key: str | None = None
 
 
@@ -125,7 +128,7 @@ class _Stream:
         self._sound: queue.Queue[bytes] = queue.Queue(_WAITING_MESSAGES)
 
     async def run(self, start: Start, place: SocketPlace) -> None:
-        recognizer = _recognizer_of(self._context, start.threshold)
+        recognizer = _recognizer_of(self._context, start)
         metadata = self._context.recognizer.metadata
         rate = start.sample_rate or metadata.sample_rate
         live = LiveRecognizer(recognizer, rate if start.encoding == "pcm16" else metadata.sample_rate)
@@ -133,7 +136,7 @@ class _Stream:
         blocks = _pcm_blocks(pipe) if start.encoding == "pcm16" else _decoded_blocks(pipe, metadata.sample_rate)
         outcome: asyncio.Future[None] = self._loop.create_future()
         thread = Thread(target=self._listen, args=(live, blocks, outcome, pipe), name="stream", daemon=True)
-        await self._socket.send_json({"type": "ready", "labels": list(metadata.labels), "model": metadata.name})
+        await self._socket.send_json({"type": "ready", "labels": list(recognizer.labels), "model": metadata.name})
         thread.start()
         receiving = asyncio.ensure_future(self._receive(place))
         ending = asyncio.ensure_future(self._context.ending.wait())
@@ -332,7 +335,13 @@ def _decoded_blocks(pipe: _Pipe, sample_rate: int) -> Iterator[npt.NDArray[np.fl
     return stream_audio(cast(BinaryIO, pipe), sample_rate=sample_rate, block_s=0.1)
 
 
-def _recognizer_of(context: ServiceContext, threshold: float | None) -> Any:
+def _recognizer_of(context: ServiceContext, start: Start) -> Recognizer:
+    threshold = start.threshold
     if threshold is not None and not 0.0 <= threshold <= 1.0:
         raise StreamError(f"threshold = {threshold}; expected a probability in [0, 1].")
-    return context.recognizer_with(threshold)
+    recognizer = context.recognizer_with(threshold)
+    if start.classes is not None:
+        recognizer = recognizer.with_classes(start.classes)
+    if start.baseline is not None:
+        recognizer = recognizer.with_baseline(start.baseline)
+    return recognizer
