@@ -11,9 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from transformers import WhisperConfig
-from transformers.models.whisper.feature_extraction_whisper import WhisperFeatureExtractor
-from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from emotone.audio import load_audio
 
@@ -22,6 +19,11 @@ CLIP = HERE.parents[1] / "src" / "emotone" / "clips" / "emodb" / "03a01Fa.flac"
 
 
 def main() -> None:
+    # transformers is needed here alone; the tests read what this script wrote.
+    from transformers import WhisperConfig
+    from transformers.models.whisper.feature_extraction_whisper import WhisperFeatureExtractor
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
     source = Path(sys.argv[1])
     config = WhisperConfig.from_pretrained(source)
     config._attn_implementation = "eager"
