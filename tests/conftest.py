@@ -128,6 +128,12 @@ def shipped_model() -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def small_model() -> Path:
+    """The shipped model without an encoder, whose weights are float32."""
+    return REPO / "src" / "emotone" / "weights" / "small.onnx"
+
+
 pytest_plugins = ("voices",)
 
 

@@ -93,8 +93,8 @@ def test_a_plot_replaces_pictures_alone(clip: Path, tiny_model: Path, tmp_path: 
     assert picture.read_text() == "notes"
 
 
-def test_convert_replaces_models_alone_and_not_its_own(shipped_model: Path, tmp_path: Path) -> None:
-    model = Path(shutil.copy(shipped_model, tmp_path / "model.onnx"))
+def test_convert_replaces_models_alone_and_not_its_own(small_model: Path, tmp_path: Path) -> None:
+    model = Path(shutil.copy(small_model, tmp_path / "model.onnx"))
     before = model.read_bytes()
     words = ["convert", str(model), "--precision", "int8", "-o"]
     assert run([*words, str(model)]) == 8

@@ -39,7 +39,9 @@ def test_all_recordings_go_to_the_table(calls, model, tmp_path, kind, capsys, mo
     source = {"folder": "calls", "list": "list.txt", "pattern": "calls/*.wav"}[kind]
     assert run(["predict", source, *model, "--output", "results.csv", "--workers", "1"]) == 0
     with Path("results.csv").open(newline="") as file:
-        assert [row["file"] for row in csv.DictReader(file)] == [f"calls/{i}.wav" for i in range(4)]
+        named = [row["file"] for row in csv.DictReader(file)]
+    # A recording has a row for each of its segments.
+    assert list(dict.fromkeys(named)) == [f"calls/{i}.wav" for i in range(4)]
     out, err = capsys.readouterr()
     assert out == ""
     assert "4 of 4 recordings are in results.csv" in err
@@ -132,4 +134,5 @@ def test_an_interrupted_batch_says_that_it_can_go_on(calls, model, tmp_path):
     assert "Traceback" not in err
     assert not output.exists()
     assert run(words[3:]) == 0
-    assert len(output.read_text().splitlines()) == 405
+    with output.open(newline="") as file:
+        assert len({row["file"] for row in csv.DictReader(file)}) == 404

@@ -24,8 +24,8 @@ LOSS = {"fp16": 1e-3, "int8": 0.03}
 
 
 @pytest.fixture(scope="module")
-def float_file(shipped_model: Path) -> bytes:
-    return shipped_model.read_bytes()
+def float_file(small_model: Path) -> bytes:
+    return small_model.read_bytes()
 
 
 @pytest.fixture(scope="module", params=["fp16", "int8"])
@@ -184,5 +184,5 @@ def renamed(graph: onnx.ModelProto, weight: np.ndarray) -> onnx.ModelProto:
     return model
 
 
-def test_the_shipped_file_of_the_older_schema_is_read(shipped_model: Path) -> None:
-    assert read_model_file(shipped_model)[1].precision == "fp32"
+def test_the_shipped_file_of_the_older_schema_is_read(small_model: Path) -> None:
+    assert read_model_file(small_model)[1].precision == "fp32"
