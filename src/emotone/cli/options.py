@@ -44,7 +44,7 @@ WindowOption = Annotated[
     typer.Option(
         "--window",
         metavar="SECONDS",
-        help="Longest speech to classify at once. [default: as long as the model can]",
+        help="Length of the sliding windows in a long recording. [default: the model's own, at most 4]",
     ),
 ]
 HopOption = Annotated[
