@@ -12,10 +12,9 @@ import pytest
 
 from emotone.errors import AudioTooShortError
 from emotone.listening.certainty import UnsureRule
-from emotone.listening.live import LiveRecognizer
 from emotone.listening.options import TimelineOptions
 from emotone.listening.recognizer import Recognizer, load
-from emotone.listening.segments import Segment, SegmentJoiner, overall
+from emotone.listening.segments import Segment, SegmentJoiner
 from emotone.listening.timeline import StreamingTimeline, Window
 from emotone.model_files.model_file import ModelMetadata
 from stream_cuts import cut
@@ -62,7 +61,7 @@ def test_cut_anywhere_the_segments_are_the_same(
     got, _, timeline = run(tiny_recognizer, cut(conversation, seed), options, stretches=stretches)
     assert len(expected) > 5
     same(got, expected)
-    assert overall(got)[0] == pytest.approx(overall(expected)[0], abs=1e-5)
+    np.testing.assert_allclose(timeline.probabilities, whole.probabilities, atol=1e-5)
     np.testing.assert_allclose(timeline.embedding, whole.embedding, atol=1e-5)
 
 
@@ -87,9 +86,10 @@ def test_segments_tile_the_recording_and_have_what_they_say(
 def test_segments_agree_with_a_plain_reckoning(tiny_recognizer: Recognizer) -> None:
     window, hop = 32_000, 12_000
     waveform = noise(300_123)
-    got, _, _ = run(tiny_recognizer, [waveform], TimelineOptions(hop_s=hop / RATE, vad=False))
+    got, _, timeline = run(tiny_recognizer, [waveform], TimelineOptions(hop_s=hop / RATE, vad=False))
     starts = [*range(0, len(waveform) - window + 1, hop), len(waveform) - window]
     judged = tiny_recognizer.probabilities([waveform[start : start + window] for start in starts])
+    np.testing.assert_allclose(timeline.probabilities, judged.mean(axis=0), atol=1e-5)
     # The mean over the windows that cover each hop; the moved one counts from the place it would have had.
     cells = []
     for cell in range(-(-len(waveform) // hop)):
@@ -100,9 +100,6 @@ def test_segments_agree_with_a_plain_reckoning(tiny_recognizer: Recognizer) -> N
             ]
         )
         cells.append(weights @ judged / weights.sum())
-    lengths = [min(hop, len(waveform) - cell * hop) for cell in range(len(cells))]
-    mean = np.average(cells, axis=0, weights=lengths)
-    np.testing.assert_allclose(list(overall(got)[0].values()), mean, atol=1e-5)
     best = [int(np.argmax(one)) for one in cells]
     edges = [0, *(place for place in range(1, len(best)) if best[place] != best[place - 1]), len(best)]
     expected = [
@@ -115,24 +112,25 @@ def test_segments_agree_with_a_plain_reckoning(tiny_recognizer: Recognizer) -> N
 
 @pytest.mark.parametrize("n_samples", [400, 20_000, 32_000])
 @pytest.mark.parametrize("stretches", [1, 24])
-def test_speech_that_fits_into_the_window_is_classified_as_by_the_model_alone(
+def test_a_clip_is_judged_once_as_by_the_model_alone(
     tiny_recognizer: Recognizer, n_samples: int, stretches: int
 ) -> None:
     waveform = noise(n_samples)
-    segments, windows, timeline = run(tiny_recognizer, cut(waveform, 1), NO_VAD, stretches=stretches)
+    segments, _, timeline = run(tiny_recognizer, cut(waveform, 1), stretches=stretches)
     expected, embedding, _ = tiny_recognizer.judge([waveform])
-    assert len(segments) == len(windows) == 1
+    assert len(segments) == 1
     assert (segments[0].start_s, segments[0].end_s, segments[0].speech) == (0.0, n_samples / RATE, True)
-    np.testing.assert_allclose(list(overall(segments)[0].values()), expected[0], atol=1e-6)
-    np.testing.assert_allclose(timeline.embedding, embedding[0], rtol=1e-6)
+    np.testing.assert_array_equal(list(segments[0].probabilities.values()), expected[0])
+    np.testing.assert_array_equal(timeline.probabilities, expected[0])
+    np.testing.assert_array_equal(timeline.embedding, embedding[0])
 
 
-def test_one_sample_more_than_a_window_has_two(tiny_recognizer: Recognizer) -> None:
+def test_one_sample_more_than_a_clip_has_windows(tiny_recognizer: Recognizer) -> None:
     _, windows, _ = run(tiny_recognizer, [noise(32_001)], NO_VAD)
     assert [(one.start, one.end) for one in windows] == [(0, 32_000), (1, 32_001)]
 
 
-def test_a_shorter_window_makes_more_of_them(tiny_recognizer: Recognizer) -> None:
+def test_a_window_asked_for_makes_windows_of_a_clip(tiny_recognizer: Recognizer) -> None:
     _, windows, _ = run(tiny_recognizer, [noise(32_000)], TimelineOptions(window_s=1.0, vad=False))
     assert [one.start for one in windows] == [0, 8_000, 16_000]
 
@@ -141,15 +139,14 @@ def test_silence_is_one_segment_without_emotion_and_costs_no_judgement(tiny_reco
     segments, windows, timeline = run(tiny_recognizer, [np.zeros(RATE * 70, dtype=np.float32)])
     assert segments == [Segment(0.0, 70.0, None, speech=False)]
     assert all(one.probabilities is None for one in windows)
-    assert overall(segments) == ({}, None)
+    assert timeline.probabilities is None
     assert timeline.embedding is None
 
 
 def test_only_what_is_spoken_is_judged(tiny_recognizer: Recognizer, spoken_clips: list[np.ndarray]) -> None:
     clip = spoken_clips[-1][:RATE]
     silence = np.zeros(4 * RATE, dtype=np.float32)
-    options = TimelineOptions(margin_s=0.0)
-    segments, _, _ = run(tiny_recognizer, [np.concatenate([silence, clip, silence])], options)
+    segments, _, _ = run(tiny_recognizer, [np.concatenate([silence, clip, silence])])
     spoken = [one for one in segments if one.speech]
     assert [one.speech for one in segments] == [False, True, False]
     assert 3.7 < spoken[0].start_s < 4.4
@@ -186,10 +183,11 @@ def test_options_that_do_not_fit_the_model_are_refused(tiny_recognizer: Recogniz
         StreamingTimeline(tiny_recognizer, TimelineOptions(**values))  # type: ignore[arg-type]
 
 
-def test_by_default_a_window_is_the_models_and_a_hop_is_half_of_it(tiny_metadata: ModelMetadata) -> None:
+def test_by_default_a_window_is_the_models_but_at_most_four_seconds(tiny_metadata: ModelMetadata) -> None:
     assert TimelineOptions().window_samples(tiny_metadata) == 2 * RATE
-    assert TimelineOptions().window_samples(replace(tiny_metadata, window_s=10.0)) == 10 * RATE
-    assert TimelineOptions().hop_samples(replace(tiny_metadata, window_s=10.0)) == 5 * RATE
+    assert TimelineOptions().window_samples(replace(tiny_metadata, window_s=10.0)) == 4 * RATE
+    assert TimelineOptions().hop_samples(replace(tiny_metadata, window_s=10.0)) == 2 * RATE
+    assert TimelineOptions().clip_samples(replace(tiny_metadata, window_s=10.0)) == 10 * RATE
 
 
 @pytest.mark.parametrize("vad", [True, False])
@@ -211,78 +209,45 @@ def test_memory_does_not_grow_with_the_stream(tiny_recognizer: Recognizer, vad: 
     assert peak(long) < peak(short) + 1_000_000
 
 
-def join(*cells: tuple[int, int, float] | None, min_segment: int = 50) -> list[tuple[float, float, str | None]]:
-    """Cells of (start, end, share of neutral) in samples at 100 Hz; None ends the speech."""
-    joiner = SegmentJoiner(("neutral", "anger"), 100, rule=UnsureRule(), min_segment=min_segment, channel=None)
-    found: list[Segment] = []
-    for cell in (*cells, None):
-        if cell is None:
-            found += joiner.end_speech()
-        else:
-            start, end, share = cell
-            found += joiner.speech(start, end, np.array([share, 1 - share]))
-    return [(one.start_s, one.end_s, one.emotion) for one in found]
+def cells(*shares: float | None) -> list[tuple[int, np.ndarray | None]]:
+    return [
+        (100 * (place + 1), None if share is None else np.array([share, 1 - share]))
+        for place, share in enumerate(shares)
+    ]
 
 
-def test_neighbouring_cells_of_one_emotion_are_one_segment() -> None:
-    assert join((0, 100, 0.9), (100, 200, 0.8), (200, 300, 0.2)) == [(0.0, 2.0, "neutral"), (2.0, 3.0, "anger")]
+def join(speech: list[tuple[int, bool]], *shares: float | None) -> list[tuple[float, float, str | None]]:
+    joiner = SegmentJoiner(("neutral", "anger"), 100, rule=UnsureRule(), min_segment=50, channel=None)
+    for end, spoken in speech:
+        joiner.add_speech(end, spoken)
+    for end, probabilities in cells(*shares):
+        joiner.add_cell(end, probabilities)
+    return [(one.start_s, one.end_s, one.emotion) for one in joiner.advance(last=True)]
 
 
-def test_a_sliver_at_the_end_of_speech_goes_with_its_neighbour() -> None:
-    assert join((0, 100, 0.9), (100, 120, 0.1)) == [(0.0, 1.2, "neutral")]
+def test_a_sliver_at_an_edge_of_speech_goes_with_its_neighbour() -> None:
+    assert join([(80, False), (400, True)], 0.9, 0.2, 0.2, 0.2) == [(0.0, 0.8, None), (0.8, 4.0, "anger")]
+    assert join([(320, True), (400, False)], 0.9, 0.9, 0.9, 0.2) == [(0.0, 3.2, "neutral"), (3.2, 4.0, None)]
 
 
 def test_a_short_word_alone_is_a_segment_of_its_own() -> None:
-    assert join((20, 50, 0.9)) == [(0.2, 0.5, "neutral")]
+    assert join([(20, False), (50, True), (100, False)], 0.9) == [
+        (0.0, 0.2, None),
+        (0.2, 0.5, "neutral"),
+        (0.5, 1.0, None),
+    ]
 
 
-def test_a_pause_separates_segments_of_one_emotion() -> None:
-    assert join((0, 150, 0.9), None, (250, 400, 0.9)) == [(0.0, 1.5, "neutral"), (2.5, 4.0, "neutral")]
+def test_where_no_window_says_anything_the_neighbour_counts() -> None:
+    assert join([(400, True)], None, 0.9, None, 0.2) == [(0.0, 3.0, "neutral"), (3.0, 4.0, "anger")]
 
 
-def test_a_recording_with_pauses_has_segments_at_any_length(
-    tiny_recognizer: Recognizer, spoken_clips: list[np.ndarray]
-) -> None:
-    pause = np.zeros(RATE, dtype=np.float32)
-    two = np.concatenate([spoken_clips[0][-RATE:], pause, spoken_clips[1][:RATE]])
-    for sound in (two, np.concatenate([two, pause, two])):
-        recognition = tiny_recognizer(sound, RATE)
-        spoken = [one for one in recognition.segments if one.speech]
-        assert len(spoken) >= 2
-        assert len(recognition.segments) > len(spoken)
-        lengths = [one.duration_s for one in spoken]
-        mean = np.average([list(one.probabilities.values()) for one in spoken], axis=0, weights=lengths)
-        np.testing.assert_allclose(list(recognition.probabilities.values()), mean, atol=1e-6)
-
-
-def test_an_answer_changes_gradually_as_a_recording_grows(shipped_model: Path, conversation: np.ndarray) -> None:
-    """Second by second: what was final stays, and a second of new sound moves the mean by no more than its part."""
-    recognizer = load(shipped_model)
-    live = LiveRecognizer(recognizer, RATE)
-    before: dict[str, float] = {}
-    final: list[Segment] = []
-    for second in range(1, 15):
-        final += live.feed(conversation[(second - 1) * RATE : second * RATE])
-        grown = recognizer(conversation[: second * RATE], RATE)
-        # All but the last two segments, speech and the silence behind it, are those that a live stream has given.
-        n_same = max(0, len(final) - 2)
-        same(final[:n_same], list(grown.segments)[:n_same])
-        spoken_s = sum(one.duration_s for one in grown.segments if one.probabilities)
-        # Speech that still grows is classified again with each second, but it is at most one window of the mean.
-        open_s = max((one.duration_s for one in grown.segments[-2:] if one.probabilities), default=0.0)
-        for label, share in before.items():
-            assert abs(grown.probabilities[label] - share) <= (open_s + 1.0) / spoken_s
-        before = dict(grown.probabilities)
-
-
-@pytest.mark.parametrize("length_s", [7.9, 8.1])
-def test_no_answer_jumps_where_speech_outgrows_the_window(shipped_model: Path, length_s: float) -> None:
-    recognizer = load(shipped_model)
-    options = TimelineOptions(window_s=8.0, vad=False)
-    waveform = noise(9 * RATE, seed=3)
-    exact = recognizer(waveform[: 8 * RATE], RATE, options=options)
-    near = recognizer(waveform[: round(length_s * RATE)], RATE, options=options)
-    assert near.probabilities == pytest.approx(dict(exact.probabilities), abs=0.05)
+def test_a_pause_parts_segments_of_one_emotion() -> None:
+    assert join([(150, True), (250, False), (400, True)], 0.9, 0.9, 0.9, 0.9) == [
+        (0.0, 1.5, "neutral"),
+        (1.5, 2.5, None),
+        (2.5, 4.0, "neutral"),
+    ]
 
 
 def test_the_shipped_model_gives_the_same_segments_however_cut(shipped_model: Path, conversation: np.ndarray) -> None:

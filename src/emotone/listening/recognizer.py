@@ -30,8 +30,8 @@ from emotone.listening.classes import choose, over_subset
 from emotone.listening.inputs import as_source, as_waveforms
 from emotone.listening.options import TimelineOptions
 from emotone.listening.predictions import Predictions
+from emotone.listening.reading import Reading
 from emotone.listening.recognition import Recognition
-from emotone.listening.recording import Recording
 from emotone.listening.sources import Source, Waveform, name_of
 from emotone.listening.turn_files import Turns, as_turns
 from emotone.listening.turn_pass import recognise_turns
@@ -278,7 +278,7 @@ class Recognizer:
                 raise NotAudioError("a list of numbers; expected recordings, or one waveform: numpy.array(samples)")
             sources = (one if sample_rate is None else as_source(one, sample_rate) for one in source)
             return list(view.batch(sources, channels=channels, options=options))
-        return Recording(view, source, sample_rate, channels=channels, options=options).recognition()
+        return Reading(view, source, sample_rate, channels=channels, options=options).recognition()
 
     def _with_turns(
         self,
@@ -345,24 +345,24 @@ class Recognizer:
             OptionError: an impossible option, or one that does not fit the model.
         """
         options = _with_track(options, track)
-        waiting: list[Recording] = []
+        waiting: list[Reading] = []
         for source in sources:
             try:
-                waiting.append(Recording(self, source, channels=channels, options=options))
+                waiting.append(Reading(self, source, channels=channels, options=options))
             except AudioError as error:
                 if on_error is None:
                     raise
                 on_error(source, error)
-            if sum(len(one.waiting) for one in waiting) >= _BATCH or len(waiting) >= _BATCH:
+            if sum(len(one.clips) for one in waiting) >= _BATCH or len(waiting) >= _BATCH:
                 yield from self._judged(waiting)
                 waiting = []
         yield from self._judged(waiting)
 
-    def _judged(self, readings: Sequence[Recording]) -> Iterator[Recognition]:
-        sounds = [sound for one in readings for sound in one.waiting]
-        judged = iter(self.judge(sounds).rows() if sounds else ())
+    def _judged(self, readings: Sequence[Reading]) -> Iterator[Recognition]:
+        clips = [clip for one in readings for clip in one.clips]
+        judged = iter(self.judge(clips).rows())
         for one in readings:
-            yield one.recognition([next(judged) for _ in one.waiting])
+            yield one.recognition([next(judged) for _ in one.clips])
 
     def probabilities(self, waveforms: Sequence[Waveform]) -> npt.NDArray[np.float32]:
         """Probabilities of many waveforms, in batches.

@@ -10,8 +10,8 @@ from typing import BinaryIO, cast
 
 from emotone.audio import AudioInfo, AudioTruncatedWarning, stream_audio
 from emotone.listening.baseline import Baseline
+from emotone.listening.reading import Reading
 from emotone.listening.recognizer import Recognizer
-from emotone.listening.recording import Recording
 from emotone.listening.turn_files import parse_turns
 from emotone.output.formats import as_text
 from emotone.service.errors import TooLongError
@@ -93,7 +93,7 @@ def recognize(
             file.seek(0)
             recognition = recognizer(named, channels=channels, options=options, turns=turns)
         else:
-            recognition = Recording(
+            recognition = Reading(
                 recognizer, named, channels=channels, options=options, on_open=on_open, on_decoded=on_decoded
             ).recognition()
     notices = list(dict.fromkeys(str(one.message) for one in caught))
