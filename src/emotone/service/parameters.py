@@ -44,10 +44,11 @@ class ResultQuery(BaseModel):
             check_accept(request, {MEDIA_TYPES[name]})
             return name
         accept = request.headers.get("accept")
-        # Formats that share a media type must be named.
-        unique = {name: kind for name, kind in MEDIA_TYPES.items() if list(MEDIA_TYPES.values()).count(kind) == 1}
-        check_accept(request, set(unique.values()))
-        return max(unique, key=lambda name: quality(accept, unique[name]))
+        # A media type means the first format that has it; text/plain could be anything.
+        unique = {kind: name for name, kind in reversed(MEDIA_TYPES.items()) if kind != "text/plain"}
+        check_accept(request, unique)
+        # Sorted, so that JSON is first and wins where the client has no preference.
+        return unique[max(sorted(unique), key=lambda kind: quality(accept, kind))]
 
 
 class RecognizeQuery(RecognitionSettings, ResultQuery):
