@@ -113,6 +113,7 @@ def test_what_is_no_sound_is_told_so(client: TestClient) -> None:
     with client.websocket_connect("ws://localhost/v1/stream") as socket:
         socket.send_json({"type": "start", "encoding": "container"})
         socket.send_bytes(b"PK" + bytes(10_000))
+        socket.send_json({"type": "stop"})  # until then, more bytes might make it a recording
         assert messages(socket)[-1]["problem"]["type"] == "/problems/not-audio"
 
 
