@@ -64,6 +64,8 @@ def warnings_of(results: Results) -> Iterable[str]:
     machine = results["machine"]
     if machine["quick"]:
         yield "**A quick run on minutes of sound: these figures are no benchmark.**"
+    if "model" in machine:
+        yield f"**Measured with {machine['model']}.**"
     disturbed = {key: one["others"] for key, one in results.items() if one.get("others", 0.0) > BUSY_CORES}
     if disturbed:
         which = ", ".join(f"{key} ({cores:g})" for key, cores in disturbed.items())
