@@ -35,7 +35,7 @@ def test_an_error_on_the_way_leaves_what_stood_there(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="untouched"):
+    with pytest.raises(OutputError, match="an existing file was not changed"):
         write_text(tmp_path / "file" / "a.txt", "")
 
 

@@ -119,7 +119,7 @@ def test_a_word_that_tess_lacks_altogether_is_told_by_the_count(tmp_path):
     for path in root.rglob("*_ban_*.wav"):
         path.unlink()
     report = check("tess", root, quick=True)
-    assert report.differences == ("2786 of 2800 official names can be told from the files that are there",)
+    assert report.differences == ("2786 of 2800 official names can be derived from the files that are there",)
 
 
 def test_a_manifest_is_checked_for_absent_empty_and_repeated_recordings(tmp_path):

@@ -25,13 +25,19 @@ from emotone.errors import CorpusError, SpeakerLeakError
 
 CREMA_D = [str(number) for number in range(1001, 1092)]
 EMODB = ["03", "08", "09", "10", "11", "12", "13", "14", "15", "16"]
+NEMO = ["EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0"]
+RAVDESS = [f"{actor:02}" for actor in range(1, 25)]
+OPEN_FOUR = [*(f"crema-d/{speaker}" for speaker in CREMA_D), *(f"emodb/{speaker}" for speaker in EMODB)]
+OPEN_SIX = [*OPEN_FOUR, *(f"emogator/{number:06}" for number in range(1, 6))]
 SPEAKERS = {
     "iemocap": [f"Ses0{session}{sex}" for session in range(1, 6) for sex in "FM"],
     "emodb": EMODB,
-    "ravdess": [f"{actor:02}" for actor in range(1, 25)],
+    "ravdess": RAVDESS,
     "crema-d": CREMA_D,
-    "nemo": ["EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0"],
-    "open-four": [*(f"crema-d/{speaker}" for speaker in CREMA_D), *(f"emodb/{speaker}" for speaker in EMODB)],
+    "nemo": NEMO,
+    "open-four": OPEN_FOUR,
+    "open-six": OPEN_SIX,
+    "research-six": [*OPEN_SIX, *(f"ravdess/{actor}" for actor in RAVDESS), *(f"nemo/{speaker}" for speaker in NEMO)],
     "mine": [f"speaker{number}" for number in range(12)],
 }
 
@@ -74,8 +80,9 @@ def test_no_speaker_is_on_two_sides(protocol_and_corpus):
 def test_every_speaker_is_tested_once_but_in_the_single_split(protocol_and_corpus):
     protocol, corpus = protocol_and_corpus
     tested = [speaker for fold in protocol_folds(corpus, protocol).folds for speaker in fold.test]
-    if protocol == "open-four":
-        assert len(tested) == 19 + 2
+    single = {"open-four": 19 + 2, "open-six": 19 + 2, "research-six": 19 + 2 + 4 + 1}
+    if protocol in single:
+        assert len(tested) == len({*tested}) == single[protocol]
     else:
         assert sorted(tested) == sorted(corpus.speakers)
 
@@ -125,6 +132,21 @@ def test_open_four_tests_on_the_first_fold_of_crema_d_and_two_speakers_of_emodb(
     assert {"crema-d/1002", "crema-d/1012", "emodb/09"} <= {*fold.validation}
     assert len(fold.validation) == 9 + 1
     assert "crema-d/1007" in fold.train
+
+
+def test_open_six_tests_and_validates_as_open_four_and_trains_on_every_burst():
+    (four,) = protocol_folds(corpus_of("open-four", SPEAKERS["open-four"])).folds
+    (six,) = protocol_folds(corpus_of("open-six", SPEAKERS["open-six"])).folds
+    assert (six.validation, six.test) == (four.validation, four.test)
+    assert {*six.train} - {*four.train} == {f"emogator/{number:06}" for number in range(1, 6)}
+
+
+def test_research_six_tests_beside_those_of_open_six_a_fold_of_ravdess_and_a_speaker_of_nemo():
+    (open_six,) = protocol_folds(corpus_of("open-six", SPEAKERS["open-six"])).folds
+    (research,) = protocol_folds(corpus_of("research-six", SPEAKERS["research-six"])).folds
+    assert research.validation == open_six.validation
+    assert {*research.test} - {*open_six.test} == {*(f"ravdess/{actor}" for actor in RAVDESS_FOLDS[0]), "nemo/WR0"}
+    assert {*open_six.train} < {*research.train}
 
 
 def test_a_speaker_on_two_sides_is_refused():

@@ -67,9 +67,9 @@ def test_broken_toml_is_an_error_of_ours(tmp_path: Path) -> None:
 
 
 def test_a_number_of_epochs_that_is_asked_for_is_the_number_that_is_run() -> None:
-    assert load_recipe("default").training.n_epochs(100) > 25
-    assert load_recipe("default", ["training.epochs=2"]).training.n_epochs(100) == 2
-    asked = load_recipe("default", ["training.epochs=2", "training.min_steps=50"]).training
+    assert load_recipe("spectrogram").training.n_epochs(100) > 25
+    assert load_recipe("spectrogram", ["training.epochs=2"]).training.n_epochs(100) == 2
+    asked = load_recipe("spectrogram", ["training.epochs=2", "training.min_steps=50"]).training
     assert asked.n_epochs(24) == 50
 
 
