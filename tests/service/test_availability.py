@@ -61,6 +61,34 @@ def test_seconds_are_counted_as_they_are_decoded_silence_included(serve: Any) ->
     assert client.get("/readyz").status_code == 200
 
 
+def test_two_endless_recordings_leave_a_ready_process_to_the_next_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[FakeProcess] = []
+
+    class FakeProcess:
+        alive = True
+
+        def __init__(self, model: Path | None, nice: int) -> None:
+            started.append(self)
+
+        def wait_until_ready(self) -> None:
+            pass
+
+        def close(self) -> None:
+            self.alive = False
+
+    monkeypatch.setattr("emotone.service.workers.process.WorkerProcess", FakeProcess)
+    pool = WorkerPool(None, most=4)
+    pool.start()
+    ready = list(started)
+    endless = [pool.take(), pool.take()]
+    third = pool.take()
+    assert third in ready
+    assert third not in endless
+    pool.take()
+    assert len(started) == 4
+    pool.close()
+
+
 def test_a_worker_that_dies_costs_one_request(serve: Any, angry_clip: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     client = serve()
     take = WorkerPool.take

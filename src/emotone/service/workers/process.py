@@ -29,6 +29,8 @@ _log = logging.getLogger("emotone.service")
 _MODULE = "emotone.service.workers.worker"
 _START_S = 120.0
 """A model is loaded in a second; more on a machine that is short of memory."""
+_RESERVE = 2
+"""Idle processes beside those that work, so that two endless recordings leave one to the next client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ class WorkerProcess:
 
 
 class WorkerPool:
-    """Processes that wait for work; started when they are needed, with one in reserve. Safe to share between threads.
+    """Processes that wait for work; started when they are needed, with two in reserve. Safe to share between threads.
 
     Args:
         model: a model file; None for the shipped one.
@@ -206,7 +208,9 @@ class WorkerPool:
             self._n_taken += 1
             while self._idle and not self._idle[-1].alive:
                 self._idle.pop().close()
-            return self._idle.pop() if self._idle else WorkerProcess(self._model, self._nice)
+            process = self._idle.pop() if self._idle else WorkerProcess(self._model, self._nice)
+            self._keep_reserve()
+            return process
 
     def give_back(self, process: WorkerProcess) -> None:
         """Let others use a process; one that is dead is replaced where it would be the last."""
@@ -219,13 +223,14 @@ class WorkerPool:
             self._keep_reserve()
 
     def reserve(self) -> None:
-        """Start a process for the next task where none is idle, so that it need not wait for the model."""
+        """Start processes for the next tasks where few are idle, so that they need not wait for the model."""
         with self._lock:
             self._keep_reserve()
 
     def _keep_reserve(self) -> None:
-        if not self._closed and not self._idle and self._n_taken < self._most:
-            self._idle.append(WorkerProcess(self._model, self._nice))
+        """Start processes before they are needed: on a busy machine, loading the model takes seconds."""
+        while not self._closed and len(self._idle) < min(_RESERVE, self._most - self._n_taken):
+            self._idle.insert(0, WorkerProcess(self._model, self._nice))
 
     def close(self) -> None:
         """End the idle processes; those that are taken end when they are given back."""
