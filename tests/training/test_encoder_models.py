@@ -11,7 +11,8 @@ import pytest
 
 from emotone.audio import load_audio
 from emotone.corpora import Corpus, protocol_folds
-from emotone.experiments.cross_validation import cross_validate, run_fold
+from emotone.experiments.cross_validation import cross_validate
+from emotone.experiments.fold_training import run_fold
 from emotone.experiments.plan import Plan
 from emotone.experiments.recipe import Recipe, recipe_from
 from emotone.features.conditions import ConditionOptions, augmented_copy

@@ -20,8 +20,9 @@ import torch
 import failing_folds
 from emotone.corpora import Corpus, protocol_folds
 from emotone.errors import CheckpointError, TrainingError
-from emotone.experiments.cross_validation import cross_validate, run_fold
+from emotone.experiments.cross_validation import cross_validate
 from emotone.experiments.fold_processes import run_in_processes
+from emotone.experiments.fold_training import run_fold
 from emotone.experiments.plan import Plan, SilentListener
 from emotone.experiments.recipe import Recipe, recipe_from
 from emotone.training.batches import LabelledWaveforms, scoring_batches, training_batches

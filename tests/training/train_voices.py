@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from emotone.corpora import Corpus, Utterance
-from emotone.experiments.cross_validation import cross_validate, run_fold
+from emotone.experiments.cross_validation import cross_validate
+from emotone.experiments.fold_training import run_fold
 
 
 def main() -> None:

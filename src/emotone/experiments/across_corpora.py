@@ -22,8 +22,8 @@ from emotone.corpora.folds import fold_hash
 from emotone.errors import TrainingError
 from emotone.evaluation.calibration import fit_temperature
 from emotone.evaluation.predictions import Predictions
-from emotone.experiments.cross_validation import run_fold
 from emotone.experiments.fold_processes import EpochListener
+from emotone.experiments.fold_training import run_fold
 from emotone.experiments.plan import Plan
 from emotone.features.conditions import ConditionOptions
 from emotone.features.encoder_frames import EncoderFrames

@@ -16,7 +16,7 @@ import numpy as np
 from emotone.corpora import Corpus, Split, read_corpus
 from emotone.errors import TrainingError
 from emotone.evaluation.run_folder import RunFolder
-from emotone.experiments.cross_validation import train_fold
+from emotone.experiments.fold_training import train_fold
 from emotone.experiments.plan import Listener, Plan, SilentListener
 from emotone.experiments.recipe import recipe_from
 from emotone.training.checkpoint import write_weights

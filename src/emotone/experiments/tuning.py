@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from emotone.cores import available_cores
 from emotone.errors import MissingExtraError, RecipeError, TrainingError
-from emotone.experiments.cross_validation import validation_uar
+from emotone.experiments.fold_training import validation_uar
 from emotone.experiments.plan import Listener, Plan, SilentListener
 from emotone.experiments.recipe import Recipe, recipe_with
 from emotone.files import write_text
