@@ -24,6 +24,8 @@ def encode_audio(
         stream = output.add_stream(codec, rate=rate, layout=layout)
         if sample_format:
             stream.format = sample_format
+        if codec.startswith("wma"):
+            stream.bit_rate = 64_000
         if codec == "vorbis":
             stream.codec_context.options = {"strict": "-2"}
         video = None

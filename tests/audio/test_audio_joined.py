@@ -47,6 +47,8 @@ def peak(waveform, start_s):
         ("flac", "flac", (16_000, 1), (44_100, 2)),
         ("flac", "flac", (16_000, 1), (16_000, 1)),
         ("mp3", "libmp3lame", (16_000, 1), (16_000, 1)),
+        ("wav", "pcm_s16le", (16_000, 1), (44_100, 2)),
+        ("wav", "pcm_mulaw", (8_000, 1), (8_000, 1)),
     ],
 )
 def test_joined_recordings_are_read_one_after_the_other(container, codec, first, second, encode, tone):
@@ -60,6 +62,14 @@ def test_joined_recordings_are_read_one_after_the_other(container, codec, first,
     for start_s, frequency in ((0.5, 500), (2.7, 900), (4.7, 1_300)):
         assert peak(waveform, start_s) in (frequency, 2 * frequency)
     assert np.array_equal(load_audio(Pipe(data)), waveform)
+
+
+def test_bytes_behind_a_wav_that_are_no_wav_are_not_a_second_recording(encode, tone):
+    data = encode("wav", "pcm_s16le", tone(16_000), 16_000)
+    whole = without_warning(data)
+    for junk in (b"RIFF", b"RIFF\0\0\0\0WAVE", b"ID3\3\0\0\0\0\0\0", bytes(10_000)):
+        assert np.array_equal(without_warning(data + junk), whole)
+        assert np.array_equal(load_audio(Pipe(data + junk)), whole)
 
 
 def test_the_second_of_joined_recordings_may_be_damaged(encode, tone):

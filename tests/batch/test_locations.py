@@ -68,7 +68,7 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "calls"
     for name in ("a.wav", "sub/b.WAV", "sub/c.ts"):
         write_wav(folder / name)
-    for name in ("notes.docx", "sub/old.wma", "sub/new.wma", "README", ".hidden.docx"):
+    for name in ("notes.docx", "sub/old.voc", "sub/new.voc", "README", ".hidden.docx"):
         (folder / name).touch()
     write_wav(tmp_path / "elsewhere" / "d.wav")
     (folder / "linked").symlink_to(tmp_path / "elsewhere")
@@ -82,15 +82,15 @@ def test_what_is_passed_over_is_counted_and_named(folder):
     assert left_out.counts == {
         LINKED: 1,
         "no suffix of a recording (.docx)": 1,
-        "no suffix of a recording (.wma)": 2,
+        "no suffix of a recording (.voc)": 2,
         "no suffix of a recording (none)": 1,
     }
     assert left_out.lines[2:] == [
         "1 left out: no suffix of a recording (.docx)",
         f"  {folder}/notes.docx",
-        "2 left out: no suffix of a recording (.wma)",
-        f"  {folder}/sub/new.wma",
-        f"  {folder}/sub/old.wma",
+        "2 left out: no suffix of a recording (.voc)",
+        f"  {folder}/sub/new.voc",
+        f"  {folder}/sub/old.voc",
         "1 left out: no suffix of a recording (none)",
         f"  {folder}/README",
     ]
@@ -130,7 +130,7 @@ def test_a_folder_without_recordings_says_what_it_has(folder):
 
 def test_batches_and_corpora_look_for_the_same_suffixes():
     assert release.AUDIO_SUFFIXES is AUDIO_SUFFIXES
-    assert {".wav", ".mp3", ".opus", ".amr", ".ts", ".mkv", ".3gp"} <= AUDIO_SUFFIXES
+    assert {".wav", ".mp3", ".opus", ".amr", ".ts", ".mkv", ".3gp", ".wma", ".avi", ".au"} <= AUDIO_SUFFIXES
 
 
 def test_predict_lists_what_it_left_out(folder, tiny_model, capsys, monkeypatch):
@@ -141,4 +141,4 @@ def test_predict_lists_what_it_left_out(folder, tiny_model, capsys, monkeypatch)
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code in (0, None)
-    assert "2 left out: no suffix of a recording (.wma)" in capsys.readouterr().err
+    assert "2 left out: no suffix of a recording (.voc)" in capsys.readouterr().err

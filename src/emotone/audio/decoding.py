@@ -21,12 +21,12 @@ from emotone.audio.resampling import check_sample_rate
 from emotone.audio.samples import check_samples, samples_of
 from emotone.errors import AudioError, AudioTruncatedError
 
-_EXACT = frozenset({"wav", "flac", "aiff", "caf"})
+_EXACT = frozenset({"wav", "w64", "flac", "aiff", "au", "caf"})
 """Containers that declare their length in samples; the others round to frames or to their clock."""
 
 _SLACK_S = 0.1
 
-_WITH_TIMESTAMPS = frozenset({"matroska", "mov", "ogg", "mpegts", "flac"})
+_WITH_TIMESTAMPS = frozenset({"asf", "matroska", "mov", "ogg", "mpegts", "flac"})
 """Formats that say when sound belongs; for others, FFmpeg counts what it has read."""
 
 _GATHERED = 4096

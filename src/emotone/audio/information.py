@@ -45,9 +45,9 @@ class AudioInfo:
 def origin_of(demuxer: str, container: InputContainer) -> float | None:
     """The timestamp in seconds at which a recording begins; None for that of its first sound.
 
-    Matroska and MP4 count from the beginning of the recording. The clock of a transport stream is that of its sender.
+    Matroska, MP4 and ASF count from the beginning of the recording. The clock of a transport stream is its sender's.
     """
-    if demuxer not in ("matroska", "mov", "ogg", "mpegts"):
+    if demuxer not in ("asf", "matroska", "mov", "ogg", "mpegts"):
         return None
     start_s = (container.start_time or 0) / av.time_base
     return start_s if demuxer == "mpegts" or start_s > _LATEST_START_S else 0.0
@@ -81,7 +81,7 @@ def info_of(file: SourceFile, demuxer: str, container: InputContainer, stream: A
     elif duration_s and demuxer in ("mov", "mpegts"):
         duration_s += begin_s
         declared = round(duration_s * rate) if demuxer == "mov" else None
-    elif duration_s and demuxer in ("aiff", "caf"):
+    elif duration_s and demuxer in ("aiff", "au", "caf", "w64"):
         declared = round(duration_s * rate)
     elif demuxer == "amr":
         duration_s = amr_seconds(file)

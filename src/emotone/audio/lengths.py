@@ -22,6 +22,10 @@ _AMR_WB_BYTES = (17, 23, 32, 36, 40, 46, 50, 58, 60, 5, 0, 0, 0, 0, 0, 0)
 
 _AMR_READ = 1 << 20
 
+_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+"""The objects that begin an ASF file, and that declare its size (16 + 8 + 16 bytes from their start)."""
+
 _OGG_PAGE = 65_307
 """The largest page: 27 + 255 + 255 * 255 bytes, so that the last one starts in the last 65,307."""
 
@@ -39,7 +43,7 @@ def wav_samples(file: SourceFile) -> int | None:
         if name == b"data":
             if long_size is not None and size == 0xFFFFFFFF:
                 size = long_size
-            elif _is_placeholder(size):
+            elif is_placeholder(size):
                 return None
             if tag not in _PCM_TAGS or not block:
                 return fact
@@ -57,7 +61,7 @@ def wav_samples(file: SourceFile) -> int | None:
     return None
 
 
-def _is_placeholder(size: int) -> bool:
+def is_placeholder(size: int) -> bool:
     """Sizes that programs write when they cannot know: 0, next to 2 or 4 GiB, or a round number of 100 MB and more."""
     return size == 0 or 0x7FFFF000 <= size <= 0x80001000 or size >= 0xFFFFF000 or size % 100_000_000 == 0
 
@@ -165,9 +169,14 @@ def index_at_end(file: SourceFile) -> bool:
 
 
 def cut_in(file: SourceFile) -> str | None:
-    """The part of an MP4 or Ogg file that reaches beyond its end; None if there is none, or it cannot be known."""
+    """The part of an MP4, Ogg, ASF or AVI file that its end cuts; None if there is none, or it cannot be known."""
     if file.size is None:
         return None
+    if file.head[:4] == b"RIFF":
+        size = int.from_bytes(file.head[4:8], "little")
+        return "its RIFF chunk" if not is_placeholder(size) and 8 + size > file.size else None
+    if file.head[:4] == _ASF[:4]:
+        return _cut_asf(file, file.size)
     if file.head[:4] == b"OggS":
         return _cut_ogg_page(file, file.size)
     return _cut_mp4_atom(file, file.size)
@@ -188,6 +197,14 @@ def _cut_mp4_atom(file: SourceFile, file_size: int) -> str | None:
         if offset > file_size:
             return f"its {name!r} atom"
     return None
+
+
+def _cut_asf(file: SourceFile, file_size: int) -> str | None:
+    properties = file.head[max(0, file.head.find(_ASF_PROPERTIES)) :][:92]
+    is_broadcast = properties[88:89] and properties[88] & 1
+    if not properties.startswith(_ASF_PROPERTIES) or is_broadcast:
+        return None
+    return "its packets" if int.from_bytes(properties[40:48], "little") > file_size else None
 
 
 def _cut_ogg_page(file: SourceFile, file_size: int) -> str | None:

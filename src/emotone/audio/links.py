@@ -1,4 +1,4 @@
-"""Several Ogg or FLAC recordings joined in one file ("chained"), read one after the other.
+"""Several Ogg, FLAC or WAV recordings joined in one file ("chained"), read one after the other.
 
 FFmpeg reads only the first, or fails at the second if its sample rate or channels differ. Here each is opened as a
 recording of its own: for FFmpeg, the file ends where the next recording begins.
@@ -8,6 +8,7 @@ Conventions: positions are bytes from the beginning of the current recording.
 
 from __future__ import annotations
 
+from emotone.audio.lengths import is_placeholder
 from emotone.audio.mpeg_frames import id3_length
 from emotone.audio.source import SourceFile
 
@@ -19,22 +20,99 @@ _OGG_STARTS = (b"OggS\x00\x02" + bytes(8),)
 
 _OGG_HEADER = 27
 
+_WAV_HEADER = 12
+_SMALLEST_WAV = 36
+"""The size of a RIFF chunk with a format and no samples."""
+
 _READ = 1 << 15
 
 
-def joined_format(file: SourceFile) -> str | None:
-    """The format of a file that may hold several joined recordings: "ogg", "flac", or None."""
-    if file.at(0, 4) == b"OggS":
-        return "ogg"
-    return "flac" if file.at(id3_length(file), 4) == b"fLaC" else None
-
-
-class Links:
-    """A source as a file that ends where the next joined recording begins.
+def links_of(file: SourceFile) -> Links | WavLinks | None:
+    """A source that may hold several joined recordings as such; None if its format cannot be joined.
 
     Args:
         file: at its start.
-        joined: its format, as `joined_format` gives it.
+    """
+    if file.at(0, 4) == b"OggS":
+        return Links(file, "ogg")
+    if file.at(id3_length(file), 4) == b"fLaC":
+        return Links(file, "flac")
+    end = _wav_end(file.at(0, _WAV_HEADER))
+    # FFmpeg may seek in a WAV that is not joined.
+    if end is not None and (file.size is None or _wav_end(file.at(end, _WAV_HEADER)) is not None):
+        return WavLinks(file)
+    return None
+
+
+def _wav_end(header: bytes) -> int | None:
+    """Where a WAV ends by its header; None if that does not begin a WAV or declares no usable size."""
+    if header[:4] != b"RIFF" or header[8:12] != b"WAVE":
+        return None
+    size = int.from_bytes(header[4:8], "little")
+    return None if size < _SMALLEST_WAV or is_placeholder(size) else 8 + size + size % 2
+
+
+class WavLinks:
+    """A source as a file that ends where the size of its RIFF chunk says, if another WAV begins there.
+
+    Where something else follows, the size is wrong or there is junk behind, and the rest belongs to the recording.
+
+    Args:
+        file: at its start.
+    """
+
+    def __init__(self, file: SourceFile) -> None:
+        self._file = file
+        self._ahead = b""
+        self._begin()
+
+    def _begin(self) -> None:
+        self._fill(_WAV_HEADER)
+        self._left = _wav_end(self._ahead[:_WAV_HEADER])
+        self._is_joined = False
+
+    def advance(self) -> bool:
+        """Go on to the next recording; False if there is none."""
+        while self.read(_READ):
+            pass
+        if not self._is_joined:
+            return False
+        self._begin()
+        return True
+
+    def read(self, size: int) -> bytes:
+        """The next bytes of this recording, at most `size`; none at its end."""
+        if self._left == 0 and not self._is_joined:
+            self._fill(_WAV_HEADER)
+            self._is_joined = _wav_end(self._ahead[:_WAV_HEADER]) is not None
+            if not self._is_joined:
+                self._left = None
+        n_bytes = size if self._left is None else min(size, self._left)
+        self._fill(min(n_bytes, 1))
+        data, self._ahead = self._ahead[:n_bytes], self._ahead[n_bytes:]
+        if self._left is not None:
+            self._left -= len(data)
+        return data
+
+    def _fill(self, n_bytes: int) -> None:
+        while len(self._ahead) < n_bytes and (data := self._file.read(_READ)):
+            self._ahead += data
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Never: what was read is not kept."""
+        return False
+
+
+class Links:
+    """An Ogg or FLAC source as a file that ends where the next joined recording begins.
+
+    Args:
+        file: at its start.
+        joined: its format, "ogg" or "flac".
     """
 
     def __init__(self, file: SourceFile, joined: str) -> None:

@@ -20,7 +20,7 @@ from av.container import InputContainer
 
 from emotone.audio.information import AudioInfo, info_of
 from emotone.audio.lengths import cut_in, index_at_end
-from emotone.audio.links import Links, joined_format
+from emotone.audio.links import Links, WavLinks, links_of
 from emotone.audio.mpeg_frames import has_frames
 from emotone.audio.resampling import check_sample_rate
 from emotone.audio.source import AudioSource, SourceFile, open_source
@@ -33,20 +33,23 @@ from emotone.errors import (
     SampleRateError,
 )
 
-DEMUXERS = "aac,aiff,amr,caf,flac,matroska,mov,mp3,mpegts,ogg,wav"
+DEMUXERS = "aac,aiff,amr,asf,au,avi,caf,flac,matroska,mov,mp3,mpegts,ogg,w64,wav"
 """FFmpeg's names of the formats that are read."""
 
 AUDIO_SUFFIXES = frozenset(
-    {".3gp", ".aac", ".aif", ".aifc", ".aiff", ".amr", ".caf", ".flac", ".m2ts", ".m4a", ".m4b", ".mka", ".mkv", ".mov"}
-    | {".mp2", ".mp3", ".mp4", ".mts", ".oga", ".ogg", ".opus", ".ts", ".wav", ".wave", ".weba", ".webm"}
+    {".3gp", ".aac", ".aif", ".aifc", ".aiff", ".amr", ".asf", ".au", ".avi", ".caf", ".flac", ".m2ts", ".m4a", ".m4b"}
+    | {".mka", ".mkv", ".mov", ".mp2", ".mp3", ".mp4", ".mts", ".oga", ".ogg", ".opus", ".snd", ".ts", ".w64", ".wav"}
+    | {".wave", ".weba", ".webm", ".wma", ".wmv"}
 )
 """By which recordings are found in folders. A file that is named itself may have any name: its content decides."""
 
-_EXPECTED = "wav, flac, mp3, m4a/aac, ogg, opus, webm, mkv, mp4, ts, amr, aiff or caf"
+_EXPECTED = "wav, flac, mp3, m4a/aac, ogg, opus, webm, mkv, mp4, ts, amr, wma, avi, aiff, au or caf"
 
 _RIFF = (b"RIFF", b"RF64", b"BW64")
 _MP4_ATOMS = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide"})
-_SIGNATURES = frozenset({*_RIFF, b"FORM", b"fLaC", b"OggS", b"\x1aE\xdf\xa3", b"caff", b"#!AM"})
+_SIGNATURES = frozenset(
+    {*_RIFF, b"riff", b"FORM", b"fLaC", b"OggS", b"\x1aE\xdf\xa3", b"caff", b"#!AM", b".snd", b"0&\xb2u"}
+)
 """First bytes of supported formats: such a file is reported as damaged even if FFmpeg does not recognise it."""
 
 _WAV_OPTIONS = {"max_size": "65536", "probesize": "4096"}
@@ -66,7 +69,7 @@ def starts_like_recording(start: bytes) -> bool:
         start: the first 12 bytes.
     """
     if start[:4] in _RIFF:
-        return start[8:12] == b"WAVE"
+        return start[8:12] in (b"WAVE", b"AVI ")
     return start[:4] in _SIGNATURES or start[4:8] in _MP4_ATOMS or (start[:3] == b"ID3" and start[3:4] in b"\2\3\4")
 
 
@@ -114,7 +117,7 @@ class Recording:
     info: AudioInfo
     first: OpenedFile
     file: SourceFile
-    links: Links | None
+    links: Links | WavLinks | None
 
     def containers(self) -> Iterator[OpenedFile]:
         """The container, and those of the recordings that are joined to it; each is closed before the next is opened.
@@ -145,12 +148,11 @@ def open_recording(source: AudioSource, track: int | None = None) -> Iterator[Re
     if track is not None and track < 1:
         raise OptionError(f"track={track}, expected 1 or more")
     with open_source(source) as file:
-        joined = joined_format(file)
-        links = None if joined is None else Links(file, joined)
+        links = links_of(file)
         with _opened(file, links, track) as first:
             yield Recording(
                 file.label,
-                cut_in(file) if first.demuxer == "ogg" else None,
+                cut_in(file) if first.demuxer in ("asf", "avi", "ogg") else None,
                 info_of(file, first.demuxer, first.container, first.stream),
                 first,
                 file,
@@ -159,7 +161,7 @@ def open_recording(source: AudioSource, track: int | None = None) -> Iterator[Re
 
 
 @contextmanager
-def _opened(file: SourceFile, links: Links | None, track: int | None) -> Iterator[OpenedFile]:
+def _opened(file: SourceFile, links: Links | WavLinks | None, track: int | None) -> Iterator[OpenedFile]:
     def refuse(url: str, flags: int, options: dict[str, str]) -> NoReturn:
         raise NotAudioError(f"{file.label}: asks for another file, {url!r}; a recording must be a single file")
 
@@ -170,7 +172,7 @@ def _opened(file: SourceFile, links: Links | None, track: int | None) -> Iterato
             file if links is None else links,
             mode="r",
             container_options={"protocol_whitelist": "none", "format_whitelist": DEMUXERS}
-            | (_WAV_OPTIONS if file.at(0, 4) in _RIFF else {}),
+            | (_WAV_OPTIONS if file.at(0, 4) in _RIFF and file.at(8, 4) == b"WAVE" else {}),
             io_open=refuse,
             **_LENIENT_NAMES,
         )
