@@ -19,6 +19,7 @@ from emotone.features.conditions import ConditionOptions, augmented_copy
 from emotone.listening.recognizer import load
 from emotone.models.unfamiliarity import Unfamiliarity
 from emotone.training.export import export_model, read_weights
+from emotone.training.frame_cache import FrameCache
 from features.test_whisper import write_encoder
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -144,3 +145,22 @@ def test_a_copy_depends_on_its_number_and_name_alone(voices: Corpus) -> None:
     assert np.array_equal(copies[0], sound)
     assert np.array_equal(copies[1], copies[2])
     assert copies[1].shape != copies[3].shape or not np.allclose(copies[1], copies[3])
+
+
+def test_copies_are_drawn_at_their_share(run: Plan) -> None:
+    network = read_weights(run.fold(0, 0).weights).network
+    bands: int = network.network.n_bands
+    frames = [[np.full((2, bands), copy, dtype=np.float16)] for copy in range(3)]
+    cache = FrameCache(network, frames, [np.zeros(0, dtype=np.int64)], share=0.25)
+    assert [cache.weight(copy) for copy in range(3)] == [0.75, 0.125, 0.125]
+    means = {round(cache.of_copy(np.array([0]), copy)[0].mean().item(), 4): copy for copy in range(3)}
+    drawn = [
+        means[round(cache.draw(np.array([0]), [np.random.default_rng(seed)])[0].mean().item(), 4)]
+        for seed in range(400)
+    ]
+    assert 0.68 < np.mean([copy == 0 for copy in drawn]) < 0.82
+    assert set(drawn) == {0, 1, 2}
+
+
+def test_the_share_of_copies_does_not_change_their_content() -> None:
+    assert ConditionOptions(share=0.1).settings() == ConditionOptions(share=0.9, copies=3).settings()

@@ -29,6 +29,8 @@ class ConditionOptions(BaseModel):
 
     Attributes:
         copies: augmented copies of each utterance beside the recording itself; 0 for none.
+        share: probability that training draws one of the copies instead of the recording; the copies' total weight
+            where each version has a weight.
         speed: probability of another speed, pitch with it.
         speed_range: the slowest and the fastest factor.
         room: probability of a synthetic room.
@@ -45,6 +47,7 @@ class ConditionOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     copies: int = Field(0, ge=0, le=100)
+    share: float = Field(0.5, ge=0, le=1)
     speed: float = Field(0.5, ge=0, le=1)
     speed_range: tuple[float, float] = (0.9, 1.1)
     room: float = Field(0.35, ge=0, le=1)
@@ -58,8 +61,8 @@ class ConditionOptions(BaseModel):
     clipping: float = Field(0.05, ge=0, le=1)
 
     def settings(self) -> dict[str, object]:
-        """What a copy's content depends on: everything but the number of copies."""
-        return self.model_dump(mode="json", exclude={"copies"})
+        """What a copy's content depends on: everything but the number and the share of copies."""
+        return self.model_dump(mode="json", exclude={"copies", "share"})
 
 
 def augmented_copy(waveform: Waveform, options: ConditionOptions, number: int, name: str, sample_rate: int) -> Waveform:

@@ -35,12 +35,17 @@ class FrameCache:
         frames: for each copy, beginning with the recordings themselves, the frames (n_frames, n_channels) of each
             utterance of the corpus; empty arrays for utterances that are not in the cache.
         neutral: for each utterance, the other neutral utterances of its speaker.
+        share: probability that a copy is drawn instead of the recording itself.
     """
 
     def __init__(
-        self, network: RecognitionNetwork, frames: Sequence[Sequence[Frames]], neutral: Sequence[Indices]
+        self,
+        network: RecognitionNetwork,
+        frames: Sequence[Sequence[Frames]],
+        neutral: Sequence[Indices],
+        share: float = 0.5,
     ) -> None:
-        self._network, self._frames, self._neutral = network, frames, neutral
+        self._network, self._frames, self._neutral, self._share = network, frames, neutral, share
         self._means: dict[tuple[int, int], NDArray[np.float32]] = {}
 
     @classmethod
@@ -84,7 +89,7 @@ class FrameCache:
             frames.append(
                 [store.read(path, copy) if index in members else nothing for index, path in enumerate(waveforms.paths)]
             )
-        return cls(network, frames, neutral)
+        return cls(network, frames, neutral, conditions.share)
 
     @property
     def n_copies(self) -> int:
@@ -117,7 +122,7 @@ class FrameCache:
             generators: of each utterance; what is drawn depends on nothing else.
         """
         options: Any = self._network.network.options
-        copies = [int(generator.integers(self.n_copies)) for generator in generators]
+        copies = [self._draw_copy(generator) for generator in generators]
         features, counts = self._batch(
             [self._frames[copy][index] for index, copy in zip(indices.tolist(), copies, strict=True)]
         )
@@ -129,6 +134,17 @@ class FrameCache:
                 chosen = generator.permutation(self._neutral[index])[:number]
                 row.copy_(self._baseline(chosen, copy))
         return features, counts, baseline
+
+    def _draw_copy(self, generator: np.random.Generator) -> int:
+        if self.n_copies == 1 or generator.random() >= self._share:
+            return 0
+        return int(generator.integers(1, self.n_copies))
+
+    def weight(self, copy: int) -> float:
+        """How much a copy counts beside the others; the weights of all copies add up to 1."""
+        if self.n_copies == 1:
+            return 1.0
+        return 1 - self._share if copy == 0 else self._share / (self.n_copies - 1)
 
     def baselines(
         self, indices: Indices, n_clips: int, generators: Sequence[np.random.Generator], copy: int = 0
