@@ -155,13 +155,16 @@ def build_model(
     fold = plan.fold(plan.seeds[0], plan.fold_numbers[0])
     weights = read_weights(fold.weights)
     # The development corpus is unseen too, where the model was not trained on it. A student would take hours to train
-    # once more for each corpus, so it is calibrated on the development corpus alone.
+    # once more for each corpus, so it is calibrated on the development corpus and on its own validation speakers: on
+    # the former alone, where a small model is little better than chance, it would doubt everything.
     left_out = LeftOut((), ())
     if DEVELOPMENT_CORPUS not in MERGED_FROM[shipped.corpus]:
         unseen = read_corpus(DEVELOPMENT_CORPUS, corpora / DEVELOPMENT_CORPUS)
         left_out = predict_unseen(plan, weights.network, unseen)
     unfamiliarity = None
-    if plan.teacher is None:
+    if plan.teacher is not None:
+        left_out += predict_unseen(plan, weights.network, validation_part(plan))
+    else:
         left_out += leave_corpora_out(plan, listener.epoch)
         unfamiliarity = fit_unfamiliarity(plan, weights.network, left_out)
     calibration = calibrate(left_out, plan.corpus)
@@ -192,6 +195,13 @@ def build_model(
         encoder=encoder,
     )
     return calibration
+
+
+def validation_part(plan: Plan) -> Corpus:
+    """The utterances of a plan's validation speakers, of the first of its folds."""
+    split = plan.folds.folds[plan.fold_numbers[0]].indices(plan.corpus)
+    speakers = {plan.corpus.utterances[index].speaker for index in split.validation.tolist()}
+    return plan.corpus.where(lambda one: one.speaker in speakers, reason="not a validation speaker")
 
 
 def calibrate(left_out: LeftOut, corpus: Corpus) -> Calibration:
