@@ -151,6 +151,30 @@ def test_a_narrow_terminal_folds_the_table_and_loses_no_letter() -> None:
     assert text.count("a" * 5) >= 5
 
 
+def test_a_terminal_of_80_columns_shows_six_classes_without_cutting_a_word() -> None:
+    shares = {"neutral": 0.4, "happiness": 0.3, "sadness": 0.1, "anger": 0.1, "fear": 0.05, "disgust": 0.05}
+    six = Recognition(
+        "clip.wav", "neutral", shares, True, 1.5, np.zeros(2, np.float32), reason="unfamiliar speech", unfamiliar=0.9
+    )
+    text = as_table([six], width=80)
+    assert "…" not in text
+    assert text.splitlines()[0].split() == ["file", "emotion", "probabilities"]
+    assert "neutral (unsure: unfamiliar speech)   0.40 neutral" in text
+    assert "0.30 happiness" in text
+    assert all(label in as_table([six], width=130).splitlines()[0] for label in shares)
+
+
+@pytest.mark.parametrize("width", [None, 60, 100])
+def test_a_note_spans_the_columns_of_the_table(width: int | None) -> None:
+    words = "a note of so many words that it would make the first column as wide as it is itself, or fold it into rags"
+    noted = replace(recognition(), note=words)
+    lines = as_table([noted, recognition("b.wav")], width=width).splitlines()
+    assert max(map(len, lines[:3])) <= 60
+    assert max(map(len, lines)) <= (width or 10_000)
+    assert " ".join(line.strip() for line in lines[3:-1]) == words
+    assert lines[-1].startswith(" b.wav")
+
+
 def test_rttm_is_read_by_pyannote(tmp_path: Path) -> None:
     from pyannote.database.util import load_rttm
 

@@ -9,16 +9,28 @@ from __future__ import annotations
 import csv
 import io
 import json
+import textwrap
+from collections import deque
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from emotone.listening.recognition import Recognition
 from emotone.listening.segments import Segment
 from emotone.output.names import as_utf8, printable, spreadsheet_safe
 from emotone.output.objects import SEGMENT_COLUMNS, recording_object, segment_object
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+_NOTE = "\ue000"
+"""Marks the row of a note; of a private use area, so that no name holds it: `printable` escapes it."""
+
 
 def as_table(recognitions: Sequence[Recognition], *, width: int | None = None, colour: bool = False) -> str:
     """A table for people: file, emotion, and the probability of each class; under a long recording, its segments.
+
+    Where the terminal is too narrow for a column per class, one column names the two most probable classes.
 
     Args:
         recognitions: all of one model.
@@ -26,59 +38,86 @@ def as_table(recognitions: Sequence[Recognition], *, width: int | None = None, c
         colour: whether to colour it for a terminal.
     """
     # Imported here: JSON and CSV need none of it, and it is a tenth of the start.
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.measure import Measurement
+
+    sheet = io.StringIO()
+    # A terminal narrower than the table folds it; a file never does.
+    console = Console(
+        file=sheet, width=width or 10_000, force_terminal=colour, no_color=not colour, legacy_windows=False
+    )
+    wide = console.options.update(width=10_000)
+    table, notes = _table(recognitions, narrow=False)
+    if width is not None and Measurement.get(console, wide, table).maximum > width:
+        table, notes = _table(recognitions, narrow=True)
+    console.print(table)
+    lines: list[str] = []
+    for line in sheet.getvalue().splitlines():
+        if _NOTE in line:
+            wrapped = textwrap.wrap(notes.popleft(), max(20, (width or 10_000) - 4))
+            lines += (f"\x1b[2m   {part}\x1b[0m" if colour else f"   {part}" for part in wrapped)
+        else:
+            lines.append(line.rstrip())
+    return "".join(f"{line}\n" for line in lines if line)
+
+
+def _table(recognitions: Sequence[Recognition], *, narrow: bool) -> tuple[Table, deque[str]]:
+    """The table, with a row `_NOTE` for each note, and the notes: they span all columns, which Rich cannot do."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("file", overflow="fold")
-    table.add_column("emotion")
+    table.add_column("emotion", overflow="fold")
     labels = _labels(recognitions)
-    for label in labels:
-        table.add_column(label, justify="right")
+    if narrow:
+        table.add_column("probabilities", overflow="fold")
+    else:
+        for label in labels:
+            table.add_column(label, justify="right")
 
-    tells = any(one.unfamiliar is not None for one in recognitions)
+    tells = any(one.unfamiliar is not None for one in recognitions) and not narrow
     says = any(segment.text for one in recognitions for segment in one.segments)
     if tells:
         table.add_column("unfamiliar", justify="right")
     if says:
         table.add_column("text", overflow="fold")
 
+    def probabilities(one: Recognition | Segment) -> list[Text]:
+        values = one.probabilities
+        if narrow:
+            best = sorted(values, key=lambda label: -values[label])[:2] if values else []
+            return [Text("\n".join(f"{values[label]:.2f} {label}" for label in best), style="dim")]
+        if not values:
+            return [Text("") for _ in labels]
+        return [Text(f"{values[label]:.2f}", style="bold" if label == one.emotion else "dim") for label in labels]
+
     def add(name: str, one: Recognition | Segment, whole: bool) -> None:
         style = "yellow" if one.unsure else "bold" if whole else ""
         verdict = one.emotion or one.reason or "no speech"
         if one.unsure and one.emotion:
             verdict += f" (unsure: {one.reason})" if one.reason else " (unsure)"
-        shares = (
-            Text(f"{one.probabilities[label]:.2f}", style="bold" if label == one.emotion else "dim")
-            for label in (labels if one.probabilities else ())
-        )
         rest = [Text(f"{one.unfamiliar:.2f}" if one.unfamiliar is not None else "", style="dim")] if tells else []
         if says:
             rest.append(Text(printable(getattr(one, "text", None) or "")))
-        shown = [*shares] or [Text("")] * len(labels) * bool(rest)
-        table.add_row(Text(name), Text(verdict, style=style if one.emotion else "dim"), *shown, *rest)
+        table.add_row(Text(name), Text(verdict, style=style if one.emotion else "dim"), *probabilities(one), *rest)
 
+    notes: deque[str] = deque()
     for one in recognitions:
         add(printable(one.source), one, True)
         if one.note:
-            table.add_row(Text(f"  {one.note}", style="dim"), "")
+            table.add_row(_NOTE)
+            notes.append(one.note)
         if one.baseline:
-            table.add_row(Text(f"  relative to the baseline {printable(one.baseline)}", style="dim"), "")
+            table.add_row(_NOTE)
+            notes.append(f"relative to the baseline {printable(one.baseline)}")
         if len(one.segments) > 1 or one.channels or one.segments[0].turn is not None:
             for segment in one.segments:
                 side = "" if segment.channel is None else f"  channel {segment.channel + 1}"
                 side += f"  {printable(segment.speaker)}" if segment.speaker else ""
                 add(f"  {_clock(segment.start_s)} - {_clock(segment.end_s)}{side}", segment, False)
-    sheet = io.StringIO()
-    # A terminal narrower than the table folds it; a file never does.
-    console = Console(
-        file=sheet, width=width or 10_000, force_terminal=colour, no_color=not colour, legacy_windows=False
-    )
-    console.print(table)
-    lines = (line.rstrip() for line in sheet.getvalue().splitlines())
-    return "".join(f"{line}\n" for line in lines if line)
+    return table, notes
 
 
 def as_json(recognitions: Sequence[Recognition]) -> str:
