@@ -15,7 +15,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,6 +27,7 @@ from emotone.errors import OutputError
 from emotone.service.access import make_private
 from emotone.service.disk import writing
 from emotone.service.errors import BusyError, IdempotencyError, JobNotFoundError, StorageError
+from emotone.service.extras import ExtraFile, packed, unpacked
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -229,17 +230,19 @@ class JobStore:
         name = secrets.token_hex(16)
         return name, (self.uploads / name).open("xb")
 
-    def add_extras(self, name: str, extras: Mapping[str, bytes]) -> None:
-        """Keep the other files of a recording's form next to it."""
-        for kind, content in extras.items():
-            with writing(), (self.uploads / f"{name}.{kind}").open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+    def add_extras(self, name: str, extras: Sequence[ExtraFile]) -> None:
+        """Keep the files that belong to a recording next to it."""
+        if not extras:
+            return
+        with writing(), (self.uploads / f"{name}.extras").open("xb") as file:
+            file.write(packed(extras))
+            file.flush()
+            os.fsync(file.fileno())
 
-    def extras(self, name: str) -> dict[str, bytes]:
-        """The other files of a recording's form."""
-        return {path.suffix[1:]: path.read_bytes() for path in self.uploads.glob(f"{name}.*")}
+    def extras(self, name: str) -> tuple[ExtraFile, ...]:
+        """The files that belong to a recording."""
+        path = self.uploads / f"{name}.extras"
+        return unpacked(path.read_bytes())[0] if path.exists() else ()
 
     def drop_upload(self, name: str) -> None:
         """Delete a recording and what belongs to it; nothing happens where there is none."""

@@ -8,22 +8,25 @@ from collections.abc import Coroutine, Mapping
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Request, WebSocket
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from emotone.errors import BaselineError
 from emotone.service import metrics, problems
 from emotone.service.context import ServiceContext
 from emotone.service.disk import writing
 from emotone.service.errors import JobNotDoneError, NotListedError
+from emotone.service.extras import EXTRA_FILES
 from emotone.service.job_runner import JobRunner
 from emotone.service.jobs import Job, State
 from emotone.service.negotiation import check_request
 from emotone.service.parameters import MEDIA_TYPES, JobsQuery, RecognizeQuery, ResultQuery
 from emotone.service.replies import job_reply, model_reply
-from emotone.service.schemas import HealthReply, JobReply, JobsReply, ModelsReply, RecognitionReply
-from emotone.service.settings import EXTRA_FILES, RecognitionSettings
+from emotone.service.schemas import BaselineReply, HealthReply, JobReply, JobsReply, ModelsReply, RecognitionReply
+from emotone.service.settings import RecognitionSettings
 from emotone.service.stream import serve_stream
 from emotone.service.uploads import Upload, nameless_upload, receive_upload, sha256, sync
 from emotone.service.workers.recognition import Task, as_format
@@ -54,6 +57,7 @@ def _body_with(model: type[BaseModel]) -> dict[str, Any]:
         for name, one in model.model_json_schema(ref_template="#/components/schemas/{model}")["properties"].items()
     }
     files = {name: {**_BINARY, "description": description} for name, (_, description) in EXTRA_FILES.items()}
+    files["baseline"] = {"type": "array", "items": _BINARY, "description": EXTRA_FILES["baseline"][1]}
     form = {"type": "object", "required": ["file"], "properties": {"file": _BINARY, **files, **fields}}
     return {
         "requestBody": {
@@ -68,6 +72,23 @@ def _body_with(model: type[BaseModel]) -> dict[str, Any]:
         }
     }
 
+
+_BASELINE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "A recording as the body or as the form field `file`, or one or more as form fields `baseline`.",
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"file": _BINARY, "baseline": {"type": "array", "items": _BINARY}},
+                }
+            },
+            "application/octet-stream": {"schema": _BINARY},
+            "audio/*": {"schema": _BINARY},
+        },
+    }
+}
 
 _ALWAYS = (401, 403, 406, 422, 429, 431, 500, 503)
 _WITH_UPLOAD = (400, 408, 413, 415, 507)
@@ -118,12 +139,48 @@ async def recognize(request: Request, context: Context, query: Annotated[Recogni
     ):
         query = query.with_fields(upload.fields, request.query_params)
         query.check(context.recognizer.metadata)
+        query.check_files(context.recognizer.metadata, upload.extras)
         text_format = query.text_format(request)
         task = Task(query.settings(), text_format, options.max_duration_s, options.request_timeout_s)
         answer = await _while_connected(request, context.queue.run(task, file, upload.extras))
     context.metrics.judging_seconds.observe(answer.seconds)
     context.metrics.audio_seconds.inc(answer.duration_s)
     return _response(answer.text, text_format)
+
+
+@router.post(
+    "/v1/baseline",
+    tags=["recognition"],
+    summary="Measure a speaker's baseline for a live stream",
+    response_model=BaselineReply,
+    responses=_problems(*_ALWAYS, *_WITH_UPLOAD),
+    openapi_extra=_BASELINE_BODY,
+)
+async def measure_baseline(request: Request, context: Context) -> Response:
+    """Send neutral recordings of one speaker, get the embedding that the first message of a live stream takes."""
+    options = context.options
+    if not context.recognizer.takes_baseline:
+        raise BaselineError(f"The model {context.recognizer.metadata.name!r} takes no baseline.")
+    context.queue.check_place()
+    async with (
+        context.receiving.place(),
+        nameless_upload(request, options, context.jobs.uploads, needs_recording=False) as (file, upload),
+    ):
+        unknown = {*upload.fields, *(one.field for one in upload.extras)} - {"baseline"}
+        if unknown:
+            raise RequestValidationError(
+                [
+                    {
+                        "loc": ("form", name[:80]),
+                        "msg": "Only recordings of one speaker are expected.",
+                        "type": "unknown",
+                    }
+                    for name in sorted(unknown)
+                ]
+            )
+        task = Task(RecognitionSettings(), "json", options.max_duration_s, options.request_timeout_s, kind="baseline")
+        answer = await _while_connected(request, context.queue.run(task, file, upload.extras))
+    return _response(answer.text, "json")
 
 
 @router.post(
@@ -159,9 +216,11 @@ async def add_job(
         sync(file)
         settings = query.with_fields(upload.fields, request.query_params)
         settings.check(context.recognizer.metadata)
+        settings.check_files(context.recognizer.metadata, upload.extras)
         stored = settings.model_dump(exclude_defaults=True)
         context.jobs.add_extras(name, upload.extras)
-        fingerprint = f"{upload.digest.hexdigest()} {json.dumps(stored)}" if upload.digest is not None else None
+        content = upload.fingerprint()
+        fingerprint = None if content is None else f"{content} {json.dumps(stored)}"
         return context.jobs.add(
             name, stored, _caller(request), idempotency_key=idempotency_key, fingerprint=fingerprint
         )

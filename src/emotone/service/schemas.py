@@ -200,6 +200,21 @@ class ModelsReply(BaseModel):
     models: list[ModelReply]
 
 
+class BaselineReply(BaseModel):
+    """How a speaker usually sounds, for the first message of a live stream."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"model": "default", "embedding": [0.12, -0.5], "n_recordings": 2, "duration_s": 9.4}
+        }
+    )
+
+    model: str = Field(description="that the embedding belongs to; of no use to another one")
+    embedding: list[float]
+    n_recordings: int
+    duration_s: float = Field(description="of the recordings together")
+
+
 class ProblemReply(BaseModel):
     """A problem (RFC 9457)."""
 

@@ -1,29 +1,24 @@
 """What a client can ask for when it sends a recording: the one table of parameters.
 
 A field of `RecognitionSettings` is a query parameter and a form field of `/v1/recognize` and `/v1/jobs`, is documented
-in the OpenAPI description, stored with a job and passed to the worker process. A file of `EXTRA_FILES` is a form field
-with a file, next to the recording. To add a parameter, add it here and use it in `workers/recognition.py`.
+in the OpenAPI description, stored with a job and passed to the worker process. Files next to the recording are
+described in `extras.py`. To add a parameter, add it here and use it in `workers/recognition.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from emotone.errors import EmotoneError
+from emotone.errors import BaselineError, EmotoneError, TurnsError
 from emotone.listening.classes import choose
 from emotone.listening.options import TimelineOptions
 from emotone.model_files.model_file import ModelMetadata
 from emotone.service.errors import BadSettingError
-
-EXTRA_FILES = {
-    "baseline": (8 << 20, "a recording of the speaker's usual, neutral voice, for models that take a baseline"),
-    "turns": (1 << 20, "who speaks when: RTTM, SubRip, WebVTT, TextGrid, CSV or JSON; then one segment per turn"),
-}
-"""Name -> most bytes, and a description."""
+from emotone.service.extras import ExtraFile, baselines_of, turns_of
 
 
 class RecognitionSettings(BaseModel):
@@ -42,6 +37,10 @@ class RecognitionSettings(BaseModel):
     )
     classes: Annotated[str, Field(min_length=1, max_length=1000)] | None = Field(
         None, description="some of the model's classes, separated by commas; the probabilities are of these alone"
+    )
+    tier: Annotated[str, Field(min_length=1, max_length=1000)] | None = Field(
+        None,
+        description="with a TextGrid of turns that has several tiers: the tier to use, or some, separated by commas",
     )
     track: int | None = Field(
         None, ge=1, description="number of the audio track, from 1, of a file that has several; default: the main one"
@@ -70,6 +69,10 @@ class RecognitionSettings(BaseModel):
                 [{**one, "loc": ("form", *one["loc"])} for one in error.errors()], body=list(type(self).model_fields)
             ) from error
 
+    def tiers(self) -> list[str]:
+        """The names of the tiers; none for any."""
+        return [name for one in (self.tier or "").split(",") if (name := one.strip())]
+
     def options(self) -> TimelineOptions:
         """The options for a recognizer."""
         return TimelineOptions(window_s=self.window, track=self.track)
@@ -86,3 +89,26 @@ class RecognitionSettings(BaseModel):
                 choose(metadata, self.classes)
         except (EmotoneError, ValueError) as error:
             raise BadSettingError(str(error)) from error
+
+    def check_files(self, metadata: ModelMetadata, extras: Sequence[ExtraFile]) -> None:
+        """Check, before a recording is recognised or becomes a job, that its files go together.
+
+        Raises:
+            BadSettingError: a tier without turns.
+            BaselineError: the model takes no baseline; baselines by speaker without turns, or only some by speaker.
+            TurnsError: turns with split channels.
+        """
+        has_turns = turns_of(extras) is not None
+        speakers = set(baselines_of(extras))
+        if self.tier is not None and not has_turns:
+            raise BadSettingError("A tier belongs to a file of turns. Send it as the form field `turns`.")
+        if has_turns and self.channels != "mix":
+            raise TurnsError("Turns are recognised in the mix of all channels. Leave channels=split out.")
+        if speakers and not metadata.baseline:
+            raise BaselineError(f"The model {metadata.name!r} takes no baseline. Leave the baseline out.")
+        if speakers > {None}:
+            raise BaselineError("One baseline has no speaker, and others do. Name each one `baseline[SPEAKER]`.")
+        if speakers - {None} and not has_turns:
+            raise BaselineError(
+                "Baselines by speaker need turns. Send who speaks when as `turns`, or name the field `baseline`."
+            )

@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -26,8 +25,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from emotone.service.disk import writing
 from emotone.service.errors import BadUploadError, EncodedBodyError, SlowClientError, TooLargeError
+from emotone.service.extras import EXTRA_FILES, MAX_BASELINE_BYTES, ExtraFile, packed, split_field
 from emotone.service.options import ServiceOptions
-from emotone.service.settings import EXTRA_FILES
 
 FIELD = "file"
 
@@ -47,36 +46,58 @@ class Upload:
         write: takes its bytes.
         size: bytes so far.
         fields: the other fields of its form.
-        extras: the contents of its other files, see `EXTRA_FILES`.
         digest: SHA-256 of its bytes; None where it is not needed.
+        needs_recording: whether a form must have the field `file`.
     """
 
     write: Callable[[bytes], Any]
     size: int = 0
     fields: dict[str, str] = field(default_factory=dict)
-    extras: dict[str, bytes] = field(default_factory=dict)
     digest: Any = None
+    needs_recording: bool = True
+    _extras: list[tuple[str, bytearray]] = field(default_factory=list)
 
     def add(self, data: bytes) -> int:
-        """The next bytes."""
+        """The next bytes of the recording."""
         self.write(data)
         self.size += len(data)
         if self.digest is not None:
             self.digest.update(data)
         return len(data)
 
-    def add_extra(self, name: str, data: bytes) -> None:
-        """The next bytes of another file.
+    @property
+    def extras(self) -> tuple[ExtraFile, ...]:
+        """The files that belong to it, in the order of the form."""
+        return tuple(ExtraFile(name, bytes(content)) for name, content in self._extras)
+
+    def new_extra(self, name: str) -> Callable[[bytes], None]:
+        """A file that belongs to the recording; returns what takes its bytes.
 
         Raises:
-            TooLargeError: it is larger than such a file may be.
+            RequestValidationError: a second file of a kind that there is one of.
         """
-        most, _ = EXTRA_FILES[name]
-        self.extras[name] = self.extras.get(name, b"") + data
-        if len(self.extras[name]) > most:
-            raise TooLargeError(f"The file `{name}` has more than {most:,} bytes, the limit.")
-        if self.digest is not None:
-            self.digest.update(data)
+        if split_field(name)[0] != "baseline" and any(name == one for one, _ in self._extras):
+            raise _invalid(name, "The field is given more than once.")
+        content = bytearray()
+        self._extras.append((name, content))
+
+        def add(data: bytes) -> None:
+            content.extend(data)
+            most, _ = EXTRA_FILES[split_field(name)[0]]
+            if len(content) > most:
+                raise TooLargeError(f"The file `{name}` has more than {most:,} bytes, the limit.")
+            if sum(len(one) for _, one in self._extras) > MAX_BASELINE_BYTES + EXTRA_FILES["turns"][0]:
+                raise TooLargeError(f"The baselines have more than {MAX_BASELINE_BYTES:,} bytes together, the limit.")
+
+        return add
+
+    def fingerprint(self) -> str | None:
+        """SHA-256 of the recording and the files that belong to it; None where it is not needed."""
+        if self.digest is None:
+            return None
+        digest = self.digest.copy()
+        digest.update(packed(self.extras))
+        return str(digest.hexdigest())
 
 
 class Spool:
@@ -97,10 +118,15 @@ class Spool:
 
 @asynccontextmanager
 async def nameless_upload(
-    request: Request, options: ServiceOptions, folder: Path
+    request: Request, options: ServiceOptions, folder: Path, *, needs_recording: bool = True
 ) -> AsyncIterator[tuple[BinaryIO, Upload]]:
     """The recording in a request, on disk without a name or in memory; and what else the form has.
 
+    Args:
+        request: whose body has not been read yet.
+        options: of the service.
+        folder: for a recording that is too long for memory.
+        needs_recording: whether a form must have the field `file`.
     Raises:
         RequestError: as `receive_upload`.
         StorageError: the disk has no room for it.
@@ -108,7 +134,7 @@ async def nameless_upload(
     with writing():
         spool = Spool(folder)
         try:
-            upload = Upload(spool.write)
+            upload = Upload(spool.write, needs_recording=needs_recording)
             await receive_upload(request, options, options.max_upload_bytes, upload)
             spool.file.flush()
             yield spool.file, upload
@@ -148,7 +174,7 @@ async def receive_upload(
     else:
         async for piece in body:
             upload.add(piece)
-    if not upload.size:
+    if not upload.size and (upload.needs_recording or not upload.extras):
         raise BadUploadError("The request has no recording. Send it as the body, or as the form field `file`.")
 
 
@@ -200,7 +226,7 @@ class _Form(MultiPartParser):
             raise BadUploadError(f"The form cannot be read: {error.message}") from error
         if not self._ended:
             raise BadUploadError("The form is incomplete: its last boundary is missing.")
-        if not self._n_files:
+        if not self._n_files and self._upload.needs_recording:
             raise BadUploadError("The form has no field `file`. Send the recording in it.")
         for name, value in form.multi_items():
             if not isinstance(value, str):
@@ -214,20 +240,18 @@ class _Form(MultiPartParser):
         part = self._current_part
         if part.file is not None:
             part.file.file.close()
-            if part.field_name not in (FIELD, *EXTRA_FILES):
+            if split_field(part.field_name)[0] not in (FIELD, *EXTRA_FILES):
                 raise _invalid(
-                    part.field_name, f"Only these fields can have a file: {', '.join((FIELD, *EXTRA_FILES))}."
+                    part.field_name,
+                    f"Only these fields can have a file: {', '.join((FIELD, *EXTRA_FILES))}, baseline[SPEAKER].",
                 )
         if part.field_name == FIELD:
             self._n_files += 1
             if self._n_files > 1:
                 raise BadUploadError("The form has more than one field `file`. Send one recording per request.")
             part.file = _Sink(self._upload.add)
-        elif part.field_name in EXTRA_FILES:
-            if part.field_name in self._upload.extras:
-                raise _invalid(part.field_name, "The field is given more than once.")
-            self._upload.add_extra(part.field_name, b"")
-            part.file = _Sink(partial(self._upload.add_extra, part.field_name))
+        elif split_field(part.field_name)[0] in EXTRA_FILES:
+            part.file = _Sink(self._upload.new_extra(part.field_name))
 
     def on_end(self) -> None:
         self._ended = True

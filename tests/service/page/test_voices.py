@@ -118,3 +118,21 @@ def test_chosen_classes_and_the_track_are_applied(open_able_page: Any, clip: Pat
     labels = page.locator("#classes label").all_inner_texts()
     assert queries[-1]["classes"] == [",".join(labels[1:])]
     assert queries[-1]["track"] == ["2"]
+
+
+def test_the_live_view_uses_the_chosen_classes_and_the_usual_voice(open_able_page: Any, clip: Path) -> None:
+    page, _ = open_able_page()
+    embedding = [1.5, -2.0]
+    page.route("**/v1/baseline", lambda route: route.fulfill(json={"model": "m", "embedding": embedding}))
+    sent: list[str | bytes] = []
+    page.on("websocket", lambda socket: socket.on("framesent", sent.append))
+    page.set_input_files("#baseline-file", clip)
+    page.uncheck("#classes input >> nth=0")
+    labels = page.locator("#classes label").all_inner_texts()
+    page.click("#record")
+    for _ in range(300):
+        if sent:
+            break
+        page.wait_for_timeout(100)
+    first = json.loads(sent[0])
+    assert (first["type"], first["baseline"], first["classes"]) == ("start", embedding, ",".join(labels[1:]))

@@ -4,9 +4,9 @@ import { Microphone } from "./microphone.js";
 import { Problem, streamAddress } from "./service.js";
 
 export class LiveRecording {
-  /** `start` has further members of the first message; `onMessage` gets the service's, `onSamples` the sound, `onProblem` a failure. */
-  constructor({ start = {}, onMessage, onSamples, onProblem }) {
-    Object.assign(this, { members: start, onMessage, onProblem });
+  /** `members()` gives further members of the first message, or a promise of them; `onMessage` gets the service's, `onSamples` the sound, `onProblem` a failure. */
+  constructor({ members = () => ({}), onMessage, onSamples, onProblem }) {
+    Object.assign(this, { members, onMessage, onProblem });
     this.microphone = new Microphone((piece, sampleRate) => {
       if (this.socket.readyState === WebSocket.OPEN) this.socket.send(piece);
       onSamples(new Int16Array(piece), sampleRate);
@@ -15,11 +15,11 @@ export class LiveRecording {
 
   async start() {
     await this.microphone.open();
-    await this.connect();
+    await this.connect(await this.members());
     this.microphone.record();
   }
 
-  connect() {
+  connect(members) {
     this.socket = new WebSocket(streamAddress());
     this.socket.binaryType = "arraybuffer";
     let ready = false;
@@ -28,7 +28,7 @@ export class LiveRecording {
       this.socket.onerror = lost;
       this.socket.onclose = lost;
       this.socket.onopen = () =>
-        this.socket.send(JSON.stringify({ type: "start", encoding: "pcm16", sample_rate: this.microphone.sampleRate, ...this.members }));
+        this.socket.send(JSON.stringify({ type: "start", encoding: "pcm16", sample_rate: this.microphone.sampleRate, ...members }));
       this.socket.onmessage = ({ data }) => {
         const message = JSON.parse(data);
         if (message.type === "ready") {

@@ -12,7 +12,7 @@ import { Player } from "./player.js";
 import { RecordingList } from "./recording-list.js";
 import { Recordings, isRunning } from "./recordings.js";
 import { SegmentTable } from "./segment-table.js";
-import { exampleFile, examples, models, parameterNames, save } from "./service.js";
+import { exampleFile, examples, measureBaseline, models, parameterNames, save } from "./service.js";
 import { ApiKey, Settings, sameSettings } from "./settings.js";
 import { Zoom } from "./zoom.js";
 
@@ -330,15 +330,24 @@ function keyEntered() {
 
 // Recording
 
+async function liveMembers() {
+  const { threshold, classes } = settings.value();
+  return {
+    ...(key.value ? { key: key.value } : {}),
+    ...(threshold === null ? {} : { threshold }),
+    ...(classes ? { classes: classes.join(",") } : {}),
+    ...(settings.baseline ? { baseline: await measureBaseline(settings.baseline, key.value) } : {}),
+  };
+}
+
 async function toggleRecording() {
   if (live) return stopRecording();
   $("problem").hidden = true;
   $("result").hidden = true;
   player.clear();
   shown = null;
-  const { threshold } = settings.value();
   live = new LiveRecording({
-    start: { ...(key.value ? { key: key.value } : {}), ...(threshold === null ? {} : { threshold }) },
+    members: liveMembers,
     onMessage: (message) => liveView.receive(message),
     onSamples: (samples, sampleRate) => liveView.draw(samples, sampleRate),
     onProblem: (problem) => stopRecording(`The live view ended early: ${problem.detail || problem.title}`),

@@ -110,6 +110,10 @@ export async function exampleFile({ name, media_type: type }) {
 /** Analyse a recording at once: `files` has the recording as `file`, perhaps a `baseline` and `turns`. `onProgress` gets the uploaded share, from 0 to 1. */
 export const recognize = (files, settings, options) => upload(`v1/recognize?${queryOf(settings)}`, bodyOf(files), options);
 
+/** The embedding of a speaker's usual voice, for the first message of a live stream. */
+export const measureBaseline = async (file, key) =>
+  (await upload("v1/baseline", file, { key, signal: new AbortController().signal, onProgress: () => {} })).embedding;
+
 /** Leave a long recording as a job; returns its id. */
 export const makeJob = async (files, settings, options) => (await upload(`v1/jobs?${queryOf(settings)}`, bodyOf(files), options)).id;
 

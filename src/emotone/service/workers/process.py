@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from emotone import errors
 from emotone.errors import EmotoneError
 from emotone.service import errors as service_errors
 from emotone.service.errors import TimeLimitError, WorkerDiedError
+from emotone.service.extras import ExtraFile, packed
 from emotone.service.workers.messages import Message, receive, send
 from emotone.service.workers.recognition import Progress, Task
 
@@ -91,7 +92,7 @@ class WorkerProcess:
         task: Task,
         recording: BinaryIO,
         progress: Progress | None = None,
-        extras: Mapping[str, bytes] | None = None,
+        extras: Sequence[ExtraFile] = (),
     ) -> Answer:
         """Do a task. After an exception that is not about the recording, the process is not alive any more.
 
@@ -99,7 +100,7 @@ class WorkerProcess:
             task: what to do.
             recording: at its start; a file on disk is passed as such, one in memory by its bytes.
             progress: called every half second or so.
-            extras: other files that belong to the recording.
+            extras: files that belong to the recording.
         Raises:
             EmotoneError: the recording cannot be used.
             TimeLimitError: it took longer than the task allows.
@@ -109,9 +110,7 @@ class WorkerProcess:
         self.wait_until_ready()
         begun = monotonic()
         fields = asdict(task) | {"settings": task.settings.model_dump(exclude_defaults=True)}
-        extras = extras or {}
-        fields["extras"] = {name: len(content) for name, content in extras.items()}
-        contents = b"".join(extras.values())
+        contents = packed(extras)
         if isinstance(recording, io.BytesIO):
             message = Message(fields, contents + recording.getvalue())
         else:

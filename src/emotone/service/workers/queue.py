@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import BinaryIO
 
 from emotone.service.errors import BusyError, ShuttingDownError
+from emotone.service.extras import ExtraFile
 from emotone.service.workers.process import Answer, CancelledWorkError, WorkerPool, WorkerProcess, own_handle
 from emotone.service.workers.recognition import Task
 
@@ -100,13 +101,13 @@ class RecognitionQueue:
             wait_s = max(1, math.ceil(self._mean_s * self.waiting / self.max_running))
             raise BusyError(f"Too many waiting requests (limit: {self.max_waiting}). Retry in {wait_s} s.", wait_s)
 
-    async def run(self, task: Task, recording: BinaryIO, extras: Mapping[str, bytes] | None = None) -> Answer:
+    async def run(self, task: Task, recording: BinaryIO, extras: Sequence[ExtraFile] = ()) -> Answer:
         """Do a task when its turn comes. Where the caller is cancelled, the process is killed.
 
         Args:
             task: what to do.
             recording: may be closed as soon as this returns or raises.
-            extras: other files that belong to it.
+            extras: files that belong to it.
         Raises:
             EmotoneError: the recording cannot be used.
             BusyError: the queue is full.
@@ -117,7 +118,7 @@ class RecognitionQueue:
         work = await self._turn()
         loop = asyncio.get_running_loop()
         timer = loop.call_later(_SHORT_S, self._make_room)
-        done = loop.run_in_executor(self._threads, self._work, work, task, own_handle(recording), extras or {})
+        done = loop.run_in_executor(self._threads, self._work, work, task, own_handle(recording), extras)
         done.add_done_callback(lambda done: self._end(work, done))
         try:
             # Shielded: the place is free once the thread has ended, not before.
@@ -180,7 +181,7 @@ class RecognitionQueue:
         self._mean_s += _SMOOTHING * (monotonic() - work.begun - self._mean_s)
         self._make_room()
 
-    def _work(self, work: _Work, task: Task, handle: BinaryIO, extras: Mapping[str, bytes]) -> Answer:
+    def _work(self, work: _Work, task: Task, handle: BinaryIO, extras: Sequence[ExtraFile]) -> Answer:
         with handle:
             process = self._pool.take()
             try:

@@ -1,12 +1,12 @@
-"""Recognise one recording within the service's limits; runs in a worker process."""
+"""Recognise one recording, or measure a baseline, within the service's limits; runs in a worker process."""
 
 from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, Literal, cast
 
 from emotone.audio import AudioInfo, AudioTruncatedWarning, stream_audio
 from emotone.listening.baseline import Baseline
@@ -15,8 +15,9 @@ from emotone.listening.recognizer import Recognizer
 from emotone.listening.turn_files import parse_turns
 from emotone.output.formats import as_text
 from emotone.service.errors import TooLongError
+from emotone.service.extras import ExtraFile, baselines_of, turns_of
 from emotone.service.replies import recognition_of, reply_of
-from emotone.service.schemas import RecognitionReply
+from emotone.service.schemas import BaselineReply, RecognitionReply
 from emotone.service.settings import RecognitionSettings
 
 SOURCE = "recording"
@@ -37,16 +38,18 @@ class Task:
         text_format: of the answer, a name from the output formats.
         max_duration_s: more decoded seconds than this are refused, whatever the header declares.
         timeout_s: after this the process is killed.
+        kind: recognise the recording, or measure the speaker's baseline from it.
     """
 
     settings: RecognitionSettings
     text_format: str
     max_duration_s: float
     timeout_s: float
+    kind: Literal["recognition", "baseline"] = "recognition"
 
 
-def recognize(
-    recognizer: Recognizer, file: BinaryIO, task: Task, progress: Progress, extras: Mapping[str, bytes]
+def perform(
+    recognizer: Recognizer, file: BinaryIO, task: Task, progress: Progress, extras: Sequence[ExtraFile]
 ) -> tuple[str, float]:
     """The answer to a task as text, and the duration of the recording in seconds.
 
@@ -55,11 +58,21 @@ def recognize(
         file: the recording, open for reading.
         task: what to do.
         progress: called while the recording is decoded.
-        extras: other files, see `EXTRA_FILES`.
+        extras: files that belong to the recording.
     Raises:
         AudioError: the recording cannot be used.
         TooLongError: it is longer than the task allows.
+        BaselineError: the model takes no baseline, or a baseline cannot be used.
+        TurnsError: the turns cannot be used.
     """
+    if task.kind == "baseline":
+        return _measured(recognizer, file, extras)
+    return _recognized(recognizer, file, task, progress, extras)
+
+
+def _recognized(
+    recognizer: Recognizer, file: BinaryIO, task: Task, progress: Progress, extras: Sequence[ExtraFile]
+) -> tuple[str, float]:
     recognizer = recognizer.with_classes(task.settings.classes)
     threshold = task.settings.threshold
     if threshold is not None:
@@ -81,9 +94,9 @@ def recognize(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", AudioTruncatedWarning)
-        turns = parse_turns(extras["turns"]) if "turns" in extras else None
-        if "baseline" in extras:
-            recognizer = recognizer.with_baseline(_baseline(recognizer, extras["baseline"]))
+        content = turns_of(extras)
+        turns = None if content is None else parse_turns(content, tiers=task.settings.tiers())
+        baseline = _baselines(recognizer, extras)
         named = cast(BinaryIO, _NamedFile(file))
         channels, options = task.settings.channels, task.settings.options()
         if turns is not None:
@@ -91,8 +104,9 @@ def recognize(
             for _ in stream_audio(named, channels=channels, opened=on_open, decoded=on_decoded):
                 pass
             file.seek(0)
-            recognition = recognizer(named, channels=channels, options=options, turns=turns)
+            recognition = recognizer(named, channels=channels, options=options, turns=turns, baseline=baseline)
         else:
+            recognizer = recognizer.with_baseline(baseline)
             recognition = Reading(
                 recognizer, named, channels=channels, options=options, on_open=on_open, on_decoded=on_decoded
             ).recognition()
@@ -108,10 +122,34 @@ def as_format(reply: RecognitionReply, text_format: str) -> str:
     return as_text([recognition_of(reply, SOURCE)], text_format)
 
 
-def _baseline(recognizer: Recognizer, content: bytes) -> Baseline:
-    for _ in stream_audio(content, decoded=lambda seconds: _check_duration(seconds, _MAX_BASELINE_S)):
-        pass
-    return recognizer.measure_baseline(content, name="baseline")
+def _measured(recognizer: Recognizer, file: BinaryIO, extras: Sequence[ExtraFile]) -> tuple[str, float]:
+    recordings = [one for one in (file.read(), *baselines_of(extras).get(None, ())) if one]
+    baseline = _baseline(recognizer, recordings)
+    reply = BaselineReply(
+        model=recognizer.metadata.name,
+        embedding=baseline.embedding.tolist(),
+        n_recordings=baseline.n_recordings,
+        duration_s=round(baseline.duration_s, 6),
+    )
+    return reply.model_dump_json(), baseline.duration_s
+
+
+def _baselines(recognizer: Recognizer, extras: Sequence[ExtraFile]) -> Any:
+    """What a recognizer takes: a baseline, baselines by speaker, or None."""
+    found = baselines_of(extras)
+    if not found:
+        return None
+    if None in found:
+        return _baseline(recognizer, found[None])
+    return {speaker: _baseline(recognizer, some).of(speaker) for speaker, some in found.items() if speaker is not None}
+
+
+def _baseline(recognizer: Recognizer, recordings: Sequence[bytes]) -> Baseline:
+    for content in recordings:
+        for _ in stream_audio(content, decoded=lambda seconds: _check_duration(seconds, _MAX_BASELINE_S)):
+            pass
+    name = "baseline" if len(recordings) == 1 else f"{len(recordings)} baseline recordings"
+    return recognizer.measure_baseline(list(recordings), name=name)
 
 
 def _check_duration(duration_s: float, max_duration_s: float) -> None:

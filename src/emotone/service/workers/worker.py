@@ -42,10 +42,11 @@ def serve(connection: socket.socket) -> None:
         EOFError: the service has closed the connection.
     """
     from emotone.listening.recognizer import load
+    from emotone.service.extras import unpacked
     from emotone.service.log import write_logs
     from emotone.service.settings import RecognitionSettings
     from emotone.service.workers.messages import Message, receive, send
-    from emotone.service.workers.recognition import Task, recognize
+    from emotone.service.workers.recognition import Task, perform
 
     write_logs()
     setup = receive(connection).fields
@@ -59,10 +60,8 @@ def serve(connection: socket.socket) -> None:
     send(connection, Message({"ready": True}))
     while True:
         message = receive(connection)
-        fields, content = message.fields, message.content
-        extras = {}
-        for name, n_bytes in fields.pop("extras").items():
-            extras[name], content = content[:n_bytes], content[n_bytes:]
+        fields = message.fields
+        extras, content = unpacked(message.content)
         task = Task(**{**fields, "settings": RecognitionSettings.model_validate(fields["settings"])})
         file: BinaryIO = io.BytesIO(content) if message.file is None else os.fdopen(message.file, "rb")
         last = time.monotonic()
@@ -77,7 +76,7 @@ def serve(connection: socket.socket) -> None:
         try:
             with file:
                 file.seek(0)
-                text, duration_s = recognize(recognizer, file, task, progress, extras)
+                text, duration_s = perform(recognizer, file, task, progress, extras)
             answer = Message({"duration_s": duration_s}, text.encode())
         except (ConnectionError, EOFError):
             raise
