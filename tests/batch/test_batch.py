@@ -6,9 +6,11 @@ import csv
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -35,8 +37,23 @@ def calls(tmp_path: Path) -> Path:
     return make_folder(tmp_path / "calls")
 
 
-def parts_of(output: Path) -> Path:
-    return output.with_name(output.name + ".parts")
+def journal_of(output: Path) -> Path:
+    return output.with_name(output.name + ".journal")
+
+
+def n_results(output: Path) -> int:
+    """Committed results in a journal that no process uses; 0 where it cannot be read."""
+    try:
+        with closing(sqlite3.connect(journal_of(output).as_uri() + "?mode=ro", uri=True)) as database:
+            return int(database.execute("SELECT count(*) FROM results").fetchone()[0])
+    except sqlite3.Error:
+        return 0
+
+
+def log_size(output: Path) -> int:
+    """Bytes of the journal and its write-ahead log."""
+    files = (journal_of(output), journal_of(output).with_name(journal_of(output).name + "-wal"))
+    return sum(path.stat().st_size for path in files if path.exists())
 
 
 def test_a_batch_says_what_one_call_after_another_says(calls, tiny_model, tmp_path):
@@ -50,7 +67,7 @@ def test_a_batch_says_what_one_call_after_another_says(calls, tiny_model, tmp_pa
         alone = recognizer(row["file"])
         assert (row["emotion"], row["unsure"]) == (alone.emotion, alone.unsure)
         assert row["probabilities"] == pytest.approx(alone.probabilities, abs=1e-5)
-    assert not parts_of(output).exists()
+    assert not journal_of(output).exists()
 
 
 def test_all_tables_hold_the_same(calls, tiny_model, tmp_path):
@@ -112,6 +129,8 @@ def test_another_batch_of_the_same_name_is_not_mixed_in(calls, tiny_model, tmp_p
         recognise_many([calls / "speaker-1"], output, model=tiny_model, workers=1)
     with pytest.raises(OutputError, match="another model"):
         recognise_many([calls], output, model=tiny_model, workers=1, unsure_threshold=0.9)
+    report = recognise_many([calls / "speaker-1"], output, model=tiny_model, workers=1, overwrite=True)
+    assert report.n_recognised == 4
 
 
 def test_a_suffix_or_a_model_that_cannot_be_used_is_said_first(calls, tiny_model, tmp_path):
@@ -166,10 +185,10 @@ def test_killed_again_and_again_no_recording_is_lost_or_twice(tmp_path, tiny_mod
     output, interrupted, n_written = tmp_path / "results.jsonl", 0, 0
     for _ in range(3):
         process = subprocess.Popen([sys.executable, "-c", BATCH, str(calls), str(output), str(tiny_model)])
-        wanted, patience = n_written + 60, time.monotonic() + 60
-        while n_written < wanted and process.poll() is None and time.monotonic() < patience:
-            parts = parts_of(output).glob("part-*.jsonl")
-            n_written = sum(part.read_bytes().count(b"\n") for part in parts)
+        # The journal cannot be read while the process uses it; each result takes about two pages of the log.
+        wanted, patience = log_size(output) + 60 * 8192, time.monotonic() + 120
+        while log_size(output) < wanted and process.poll() is None and time.monotonic() < patience:
+            time.sleep(0.01)
         workers = children_of(process.pid)
         if process.poll() is None:
             interrupted += 1
@@ -178,36 +197,73 @@ def test_killed_again_and_again_no_recording_is_lost_or_twice(tmp_path, tiny_mod
         while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < patience:
             time.sleep(0.05)
         assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+        before, n_written = n_written, n_results(output)
+        assert n_written > before
     assert interrupted == 3
     assert not output.exists()
-    # What a power cut can leave, and a line that the kill cut in two.
-    with max(parts_of(output).glob("part-*.jsonl")).open("ab") as part:
-        part.write(b'\0\0\0\0\n{"index": 7, "row"')
     seen = []
     report = recognise_many([str(calls)], output, model=tiny_model, workers=2, on_progress=seen.append)
-    assert seen[0].n_resumed >= 180
+    assert seen[0].n_resumed == n_written
     assert seen[-1].n_done == report.n_recognised == 400
     files = [json.loads(line)["file"] for line in output.read_text().splitlines()]
     assert files == list(find_recordings([str(calls)]))
 
 
 def test_what_a_batch_killed_while_it_tidied_up_left_is_no_answer_to_another(tmp_path, tiny_model, monkeypatch):
-    class Killed(BaseException):
+    class KilledError(BaseException):
         pass
 
-    def killed(folder):
-        raise Killed
+    def killed(self, **_):
+        raise KilledError
 
     output = tmp_path / "results.jsonl"
     with monkeypatch.context() as patch:
-        patch.setattr("emotone.batch.journal.shutil.rmtree", killed)
-        with pytest.raises(Killed):
+        patch.setattr(Path, "unlink", lambda self, **_: killed(self) if self == journal_of(output) else None)
+        with pytest.raises(KilledError):
             recognise_many([make_folder(tmp_path / "first", 3)], output, model=tiny_model, workers=1)
-    assert list(parts_of(output).glob("part-*.jsonl"))
+    assert n_results(output) == 3
     other = make_folder(tmp_path / "second", 2)
     assert recognise_many([other], output, model=tiny_model, workers=1).n_recognised == 2
     assert [json.loads(line)["file"] for line in output.read_text().splitlines()] == list(find_recordings([other]))
-    assert not parts_of(output).exists()
+    assert not journal_of(output).exists()
+
+
+def test_a_batch_replaces_earlier_results_and_nothing_else(calls, tiny_model, tmp_path):
+    output = tmp_path / "results.csv"
+    failures = tmp_path / "results.failures.jsonl"
+    batch = {"model": tiny_model, "workers": 1}
+    (calls / "bad.wav").touch()
+    for _ in range(2):
+        assert recognise_many([calls], output, **batch).failures_file == failures
+    for path in (output, failures, journal_of(output)):
+        before = path.read_bytes() if path.exists() else None
+        path.write_text("notes of somebody else\n")
+        with pytest.raises(OutputError, match="add --overwrite"):
+            recognise_many([calls], output, **batch)
+        assert path.read_text() == "notes of somebody else\n"
+        if before is None:
+            path.unlink()
+        else:
+            path.write_bytes(before)
+    with closing(sqlite3.connect(journal_of(output))) as database:
+        database.execute("CREATE TABLE mine (content TEXT)")
+    with pytest.raises(OutputError, match="is not the journal of a batch"):
+        recognise_many([calls], output, **batch)
+    output.write_text("notes\n")
+    assert recognise_many([calls], output, overwrite=True, **batch).n_recognised == 12
+    assert not journal_of(output).exists()
+    with pytest.raises(OutputError, match="is an input"):
+        recognise_many([calls, output], output, **batch)
+
+
+def test_names_that_are_not_unicode_are_kept(tmp_path, tiny_model):
+    name = os.fsdecode(b"caf\xe9.wav")
+    try:
+        (tmp_path / name).write_bytes(wav(TONE))
+    except OSError:
+        pytest.skip("this file system takes Unicode names only")
+    report = recognise_many([tmp_path], tmp_path / "results.jsonl", model=tiny_model, workers=1)
+    assert report.n_recognised == 1
 
 
 def test_two_processes_do_not_work_on_one_output(calls, tiny_model, tmp_path):

@@ -241,13 +241,13 @@ def test_a_cluster_reads_and_writes_a_store_as_one_machine_reads_and_writes_a_di
     assert [row | {"file": row["file"].replace(store, str(calls))} for row in there] == here.to_pylist()
 
     again = on_a_cluster(output)
-    assert (again.returncode, "is there already" in again.stderr) == (8, True)
+    assert (again.returncode, "not an empty folder" in again.stderr) == (8, True)
     nowhere = on_a_cluster(output.replace("bucket", "no-bucket"))
     assert (nowhere.returncode, "no such bucket" in nowhere.stderr) == (8, True)
 
 
 def test_a_cluster_is_not_asked_for_while_the_output_cannot_be_written(store: str) -> None:
-    with pytest.raises(OutputError, match="is there already"):
+    with pytest.raises(OutputError, match="not an empty folder"):
         remote.require_empty_folder(store)
     with pytest.raises(OutputError, match="no such bucket"):
         remote.require_empty_folder(store.replace("bucket", "no-bucket"))

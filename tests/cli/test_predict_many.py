@@ -123,9 +123,10 @@ def test_an_interrupted_batch_says_that_it_can_go_on(calls, model, tmp_path):
     words = [sys.executable, "-c", "from emotone.cli.main import main; main()", "predict", str(calls), *model]
     words += ["--output", str(output), "--workers", "1"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
-        part = tmp_path / "results.csv.parts" / "part-00000.jsonl"
+        log = tmp_path / "results.csv.journal-wal"
         end = time.monotonic() + 120
-        while not (part.exists() and part.stat().st_size) and time.monotonic() < end:
+        # The list of recordings takes some ten pages; results follow.
+        while not (log.exists() and log.stat().st_size > 40 * 4096) and time.monotonic() < end:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=120)

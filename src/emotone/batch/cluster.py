@@ -202,7 +202,7 @@ def _new_folder(output: str | os.PathLike[str]) -> tuple[Any, str]:
         return remote_file_system(location)
     path = Path(location).absolute()
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise OutputError(f"{output}: is there already; name a new folder for the Parquet files")
+        raise OutputError(f"{output} exists and is not an empty folder; name a new folder for the Parquet files")
     return None, str(path)
 
 

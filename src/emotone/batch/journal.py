@@ -1,76 +1,85 @@
-"""The state of a batch on the disk: what is to be done, what became of each recording, and the merging at the end.
+"""The state of a batch on the disk: its recordings, and the result of each, in an SQLite database.
 
-Conventions: the folder `OUTPUT.parts` holds `plan.json` (what the batch is), `files.jsonl` (its recordings, one a line;
-the number of the line is the index) and `part-00000.jsonl` and so on (an answer a line, in the order of their coming).
-A line is written when its recording is done, and a line that a kill cut off counts for nothing; so a batch that is
-killed at any moment goes on where it was. The table is merged from the parts and then put in its place whole. Memory
-holds 32 bytes a recording: where its answer stands.
+Conventions: the file is `OUTPUT.journal`. A result is committed when its recording is done, so a batch that is killed
+continues where it stopped. At the end the table is written from the results, in the order of the recordings, and the
+journal is removed. Memory does not grow with the number of recordings.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
+import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any, Self
 
 from emotone.errors import OutputError
-from emotone.files import write_text, written_whole
+from emotone.files import check_replaceable, written_whole
 from emotone.output.formats import write_table
-from emotone.output.rows import Row, read_jsonl
 
-_LINES_A_PART = 50_000
+_APPLICATION_ID = 0x656D6F74
+"""Of the file, in its header, so that no other database is taken for a journal: `emot` in ASCII."""
+
+_HEADER = b"SQLite format 3\0"
+_ID_AT = 68
+
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS plan (content TEXT NOT NULL, finished INTEGER NOT NULL DEFAULT 0) STRICT",
+    "CREATE TABLE IF NOT EXISTS recordings (position INTEGER PRIMARY KEY, location BLOB NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS results "
+    "(position INTEGER PRIMARY KEY, recognised INTEGER NOT NULL, content TEXT NOT NULL) STRICT",
+)
+
+_NEXT_OPEN = """
+SELECT position, location FROM recordings
+WHERE position > ? AND NOT EXISTS
+  (SELECT 1 FROM results WHERE results.position = recordings.position AND recognised) ORDER BY position LIMIT 1
+"""
+_RESULTS = """
+SELECT location, content FROM results JOIN recordings USING (position) WHERE recognised = ? ORDER BY results.position
+"""
+
+# Recordings in one list and not at the same place in the other; a list that goes on is longer.
+_CHANGED = """
+SELECT count(*) != (SELECT count(*) FROM recordings)
+  OR EXISTS (SELECT position, location FROM found EXCEPT SELECT position, location FROM recordings)
+FROM found
+"""
 
 
 class Journal:
-    """The parts of one batch; use it in a `with`.
+    """The journal of one batch; use it in a `with`.
 
     Args:
-        output: the table that is to come.
-        plan: what the batch is; a batch of another plan is not continued.
+        output: the table that will be written.
+        plan: model, options and version; a batch of another plan is not continued.
+        overwrite: discard an unfinished batch of another plan or of other recordings, and replace a file of another
+            kind.
     Raises:
-        OutputError: the folder cannot be written, belongs to another batch, or another process is at work on it.
+        OutputError: the journal cannot be written, belongs to another batch, or another process uses it.
 
     Attributes:
-        n_files: how many recordings there are.
+        n_files: number of recordings.
         n_resumed: how many of them an earlier run has recognised.
     """
 
-    def __init__(self, output: Path, plan: dict[str, Any]) -> None:
-        self.folder = output.with_name(output.name + ".parts")
+    def __init__(self, output: Path, plan: dict[str, Any], *, overwrite: bool = False) -> None:
+        self.path = output.with_name(output.name + ".journal")
         self._output = output
-        self._plan = plan
-        self._part: IO[bytes] | None = None
-        self._lock: IO[bytes] | None = None
-        self._n_lines = 0
+        self._plan = json.dumps(plan)
+        self._overwrite = overwrite
+        self._database: sqlite3.Connection | None = None
         self.n_files = 0
         self.n_resumed = 0
-        self._rows_at: npt.NDArray[np.int64] = np.zeros((0, 2), np.int64)
-        self._errors_at = self._rows_at
 
     def __enter__(self) -> Self:
+        check_replaceable(self.path, "the journal of a batch", _is_journal, overwrite=self._overwrite)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(self.folder / "lock")
-            # Without the list nothing was begun, or all was done and its removal was cut short.
-            stated, listed = self.folder / "plan.json", self.folder / "files.jsonl"
-            if listed.exists() and stated.exists() and json.loads(stated.read_text(encoding="utf-8")) != self._plan:
-                raise OutputError(
-                    f"{self.folder} holds an unfinished batch of other recordings, another model or another version; "
-                    f"finish it as it was begun, or remove {self.folder}"
-                )
-        except (OSError, ValueError) as error:
-            self._close()
-            advice = "remove it to begin anew" if self.folder.exists() else "choose a place that can be written to"
-            raise OutputError(f"cannot use {self.folder}: {error}; {advice}") from error
-        except OutputError:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._open()
+        except BaseException:
             self._close()
             raise
         return self
@@ -78,143 +87,168 @@ class Journal:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._close()
 
+    def _open(self) -> None:
+        with self._explained():
+            if self._overwrite and self.path.exists() and not _is_journal(_head(self.path)):
+                self.path.unlink()
+            self._database = sqlite3.connect(self.path, isolation_level=None, timeout=1.0)
+            # Exclusive: a second process is refused, and no file of shared memory is needed, as on network disks.
+            self._execute("PRAGMA locking_mode = EXCLUSIVE")
+            # Before the write-ahead log is used, so that it is in the file itself from the beginning.
+            self._execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            self._execute("PRAGMA journal_mode = WAL")
+            # A killed process loses nothing; a power cut may lose the last results, which are then made again.
+            self._execute("PRAGMA synchronous = NORMAL")
+            with self._transaction():
+                for statement in _SCHEMA:
+                    self._execute(statement)
+                if self._one("SELECT count(*) FROM plan WHERE finished OR content != ?", self._plan):
+                    if not self._overwrite and self._one("SELECT NOT finished FROM plan"):
+                        raise OutputError(
+                            f"{self.path} is of an unfinished batch with another model, other options or another "
+                            "version; run that command again to finish it, or add --overwrite to start again"
+                        )
+                    self._clear()
+
+    def _clear(self) -> None:
+        self._execute("DELETE FROM results")
+        self._execute("DELETE FROM recordings")
+        self._execute("DELETE FROM plan")
+
     def _close(self) -> None:
-        for file in (self._part, self._lock):
-            if file is not None:
-                file.close()
+        if self._database is not None:
+            with suppress(sqlite3.Error):
+                self._database.close()
 
     def set_files(self, locations: Iterable[str]) -> None:
-        """Write the list of recordings down, or find that it is the one of the earlier run and read its parts.
+        """Store the list of recordings, or check that it is the list of the earlier run.
 
         Raises:
             OutputError: the earlier run had other recordings.
-            AudioError: whatever the search for recordings raises.
+            AudioError: as the search for recordings.
         """
-        listed, now = self.folder / "files.jsonl", self.folder / "files-now.jsonl"
-        try:
-            with now.open("wb") as file:
-                for location in locations:
-                    file.write(json.dumps(location).encode() + b"\n")
-                    self.n_files += 1
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise OutputError(f"cannot write to {self.folder}: {error.strerror or error}") from error
-        if listed.exists() and not _same(listed, now):
-            raise OutputError(
-                f"{self.folder} holds an unfinished batch, and since then the recordings have changed; "
-                f"remove {self.folder} to begin anew"
-            )
-        if not listed.exists():
-            # Answers to another list would pass for answers to this one.
-            for part in self._parts():
-                part.unlink()
-        write_text(self.folder / "plan.json", json.dumps(self._plan))
-        now.replace(listed)
-        # For each recording the part and the offset of its row; -1 where there is none yet.
-        self._rows_at = np.full((self.n_files, 2), -1, np.int64)
-        self._errors_at = self._rows_at.copy()
-        self._find_answers()
-        self.n_resumed = int((self._rows_at[:, 0] >= 0).sum())
-
-    def _parts(self) -> list[Path]:
-        return sorted(self.folder.glob("part-*.jsonl"))
-
-    def _find_answers(self) -> None:
-        for number, part in enumerate(self._parts()):
-            for offset, answer in read_jsonl(part):
-                places = self._rows_at if "row" in answer else self._errors_at
-                places[answer["index"]] = number, offset
+        with self._explained(), self._transaction():
+            self._execute("CREATE TEMP TABLE found (position INTEGER PRIMARY KEY, location BLOB NOT NULL)")
+            rows = ((_encoded(location),) for location in locations)
+            self._connection.executemany("INSERT INTO found (location) VALUES (?)", rows)
+            self.n_files = self._one("SELECT count(*) FROM found")
+            if self._one("SELECT count(*) FROM plan") and self._one(_CHANGED):
+                if not self._overwrite:
+                    raise OutputError(
+                        f"{self.path} is of an unfinished batch, and the recordings have changed since; restore them "
+                        "to finish it, or add --overwrite to start again"
+                    )
+                self._clear()
+            if not self._one("SELECT count(*) FROM plan"):
+                self._execute("INSERT INTO plan (content) VALUES (?)", self._plan)
+                self._execute("INSERT INTO recordings (position, location) SELECT position, location FROM found")
+            self._execute("DROP TABLE found")
+        self.n_resumed = self._one("SELECT count(*) FROM results WHERE recognised")
 
     def open_tasks(self) -> Iterator[tuple[int, str]]:
-        """The recordings that have no row yet; those that failed earlier are tried again."""
-        for index, (_, location) in enumerate(read_jsonl(self.folder / "files.jsonl")):
-            if self._rows_at[index, 0] < 0:
-                yield index, str(location)
+        """The recordings without a result; those that failed in an earlier run are tried again."""
+        position = 0
+        # Row by row, not by one cursor: results are committed meanwhile.
+        while row := self._row(_NEXT_OPEN, position):
+            position = row[0]
+            yield position, _decoded(row[1])
 
     def location(self, index: int) -> str:
-        """The recording with an index; reads the list up to it."""
-        return next(str(name) for i, (_, name) in enumerate(read_jsonl(self.folder / "files.jsonl")) if i == index)
+        """The recording with an index."""
+        return _decoded(self._one("SELECT location FROM recordings WHERE position = ?", index))
 
     def write(self, answer: dict[str, Any]) -> None:
-        """Write an answer down, so that a kill of the process does not lose it.
+        """Commit a result, so that a kill of the process does not lose it.
 
         Raises:
             OutputError: it cannot be written.
         """
-        try:
-            if self._part is None or self._n_lines % _LINES_A_PART == 0:
-                if self._part is not None:
-                    self._part.close()
-                number = len(self._parts())
-                self._part = (self.folder / f"part-{number:05}.jsonl").open("xb", buffering=0)
-            self._part.write(json.dumps(answer).encode() + b"\n")
-            self._n_lines += 1
-        except OSError as error:
-            raise OutputError(f"cannot write to {self.folder}: {error.strerror}") from error
+        with self._explained():
+            self._execute(
+                "INSERT OR REPLACE INTO results (position, recognised, content) VALUES (?, ?, ?)",
+                answer["index"],
+                "row" in answer,
+                json.dumps(answer),
+            )
 
     def merge(self, labels: tuple[str, ...]) -> None:
-        """Put the table in its place, rows in the order of the list, and remove the parts.
+        """Write the table, rows in the order of the list, and remove the journal.
 
         Raises:
-            OutputError: it cannot be written; the parts stay.
+            OutputError: it cannot be written; the journal stays.
         """
-        self._find_answers()
-        with written_whole(self._output) as part:
-            write_table(part, self._output, self._rows(), labels)
-        with suppress(OSError):
-            # The list first: parts without one are never read again, wherever the removal ends.
-            (self.folder / "files.jsonl").unlink()
-            shutil.rmtree(self.folder)
-
-    def _rows(self) -> Iterator[Row]:
-        for _, answer in self._answers(self._rows_at, self._rows_at[:, 0] >= 0):
-            yield answer["row"]
+        with self._explained(), written_whole(self._output) as part:
+            write_table(part, self._output, (result["row"] for _, result in self._results(recognised=True)), labels)
+        with suppress(OSError, sqlite3.Error):
+            # First, so that a journal whose removal is cut short is not continued.
+            self._execute("UPDATE plan SET finished = 1")
+            self._close()
+            self.path.unlink()
 
     def failures(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The recordings that no run has recognised: (location, the last answer about it)."""
-        self._find_answers()
-        failed = (self._rows_at[:, 0] < 0) & (self._errors_at[:, 0] >= 0)
-        answers = self._answers(self._errors_at, failed)
-        wanted = next(answers, None)
-        for index, (_, location) in enumerate(read_jsonl(self.folder / "files.jsonl")):
-            if wanted is None:
-                return
-            if index == wanted[0]:
-                yield str(location), wanted[1]
-                wanted = next(answers, None)
+        """The recordings that no run has recognised: (location, the last result)."""
+        return self._results(recognised=False)
 
-    def _answers(
-        self, places: npt.NDArray[np.int64], chosen: npt.NDArray[np.bool_]
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """(index, answer) of the chosen recordings, in the order of the list."""
-        with ExitStack() as files:
-            parts = [files.enter_context(path.open("rb")) for path in self._parts()]
-            for index in np.flatnonzero(chosen):
-                number, offset = places[index]
-                parts[number].seek(offset)
-                yield int(index), json.loads(parts[number].readline())
+    def _results(self, *, recognised: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+        for location, content in self._execute(_RESULTS, recognised):
+            yield _decoded(location), json.loads(content)
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        assert self._database is not None  # noqa: S101 - for the type checker
+        return self._database
+
+    def _execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        return self._connection.execute(statement, values)
+
+    def _row(self, query: str, *values: Any) -> tuple[Any, ...] | None:
+        found: tuple[Any, ...] | None = self._execute(query, *values).fetchone()
+        return found
+
+    def _one(self, query: str, *values: Any) -> Any:
+        row = self._row(query, *values)
+        return None if row is None else row[0]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._execute("BEGIN EXCLUSIVE")
+        try:
+            yield
+        except BaseException:
+            self._connection.rollback()
+            raise
+        self._connection.commit()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Faults of the disk or of the database as errors of ours."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                raise OutputError(f"another process uses {self.path}; wait for it, or name another output") from error
+            raise OutputError(f"cannot write {self.path}: {error}") from error
+        except (sqlite3.Error, OSError) as error:
+            raise OutputError(
+                f"cannot use {self.path}: {error}; repair it, name another output, or add --overwrite to start again"
+            ) from error
 
 
-def _same(one: Path, other: Path) -> bool:
-    if one.stat().st_size != other.stat().st_size:
-        return False
-    with one.open("rb") as left, other.open("rb") as right:
-        while block := left.read(1 << 20):
-            if block != right.read(1 << 20):
-                return False
-    return True
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_ID_AT + 4)
 
 
-def _locked(path: Path) -> IO[bytes]:
-    file = path.open("wb")
-    try:
-        import fcntl
+def _is_journal(content: bytes) -> bool:
+    """Whether a file is a journal, or an empty one whose creation was cut short."""
+    application_id = int.from_bytes(content[_ID_AT : _ID_AT + 4])
+    return not content or (content.startswith(_HEADER) and application_id == _APPLICATION_ID)
 
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:  # no such lock on this system
-        pass
-    except OSError:
-        file.close()
-        raise OutputError(f"another process is at work in {path.parent}; wait for it, or name another output") from None
-    return file
+
+# Names on a disk need not be Unicode.
+def _encoded(location: str) -> bytes:
+    return location.encode("utf-8", "surrogateescape")
+
+
+def _decoded(location: bytes) -> str:
+    return location.decode("utf-8", "surrogateescape")

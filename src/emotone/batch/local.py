@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -25,14 +26,14 @@ from emotone.batch.locations import LeftOut, find_recordings
 from emotone.batch.worker_pool import WorkerPool
 from emotone.cores import available_cores
 from emotone.errors import EmotoneError, OptionError
-from emotone.files import written_whole
+from emotone.files import check_replaceable, written_whole
 from emotone.listening.options import TimelineOptions
 from emotone.listening.speakers import SpeakerSettings
 from emotone.model_files.hub import local_model
-from emotone.output.formats import check_table
+from emotone.output.formats import check_output, check_table
 
 _LISTED_FAILURES = 100
-"""Kept in the report; all of them stand in the file of failures."""
+"""In the report; the file of failures has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +78,17 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """What a batch gave.
+    """The outcome of a batch.
 
     Attributes:
         output: the table; from a cluster, the folder of tables or its address.
-        n_files: recordings that were meant.
-        n_recognised: rows of the table.
-        n_failed: the others.
+        n_files: number of recordings.
+        n_recognised: of these, recognised.
+        n_failed: of these, not recognised.
         failures: the first hundred of them.
-        failures_file: all of them, as JSONL; None where there is none.
+        failures_file: all of them, as JSON Lines; None without failures.
         audio_s: sound recognised by this run, in seconds.
-        left_out: what was passed over in folders.
+        left_out: files in folders that were not used.
     """
 
     output: Path | str
@@ -111,12 +112,15 @@ def recognise_many(
     options: TimelineOptions | None = None,
     speakers: SpeakerSettings | None = None,
     fail_fast: bool = False,
+    overwrite: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> BatchReport:
     """Recognise many recordings and write one table.
 
-    The results are written down as they come, in a folder `OUTPUT.parts`; a run that was killed goes on where it was
-    when it is started again, and at the end they are merged into the table in the order of the recordings.
+    Results are stored as they come, in `OUTPUT.journal`. A run that was killed continues where it stopped when it is
+    started again. At the end the table is written, in the order of the recordings, and the journal is removed.
+
+    Earlier results of the same format are replaced; any other file is not, unless `overwrite` is set.
 
     Args:
         sources: recordings, folders, lists (.txt), patterns, addresses; see `find_recordings`.
@@ -128,21 +132,25 @@ def recognise_many(
         options: how to cut and join; None for the defaults.
         speakers: classes, a baseline and turns; None for none of them.
         fail_fast: stop at the first recording that cannot be used.
+        overwrite: replace an existing file whatever it is, and discard an unfinished batch of other recordings or of
+            another model.
         on_progress: called after every recording.
     Raises:
         AudioError: no recordings; or, with `fail_fast`, the first that cannot be used.
         ModelFileError: the model cannot be used.
-        OutputError: the results cannot be written, or belong to another batch.
+        OutputError: the results cannot be written, would replace a file of another kind, or belong to another batch.
         OptionError: fewer than one worker.
     """
-    check_table(output)
+    table = check_table(output)
     path = Path(output)
+    check_output(table.name, path, inputs=[os.fspath(one) for one in sources], overwrite=overwrite)
+    check_replaceable(_failures_path(path), "a list of failures", _is_failures, overwrite=overwrite)
     n_workers = workers if workers is not None else available_cores()
     if n_workers < 1:
         raise OptionError(f"workers={n_workers}, expected at least 1")
     with WorkerPool(n_workers, setup_of(model, unsure_threshold, channels, options, speakers)) as pool:
         plan = {"version": emotone.__version__, "model": pool.digest, "labels": list(pool.labels)}
-        with Journal(path, plan) as journal:
+        with Journal(path, plan, overwrite=overwrite) as journal:
             left_out = LeftOut()
             journal.set_files(find_recordings(sources, left_out))
             audio_s = _work(pool, journal, fail_fast, on_progress)
@@ -199,8 +207,8 @@ def _work(pool: WorkerPool, journal: Journal, fail_fast: bool, on_progress: Call
 
 
 def _write_failures(output: Path, journal: Journal) -> tuple[Path | None, tuple[Failure, ...], int]:
-    """Beside the table, a file with what could not be used; none where all could."""
-    path = output.with_name(f"{output.stem}.failures.jsonl")
+    """Write the recordings that could not be used to a file next to the table; remove the file if there are none."""
+    path = _failures_path(output)
     path.unlink(missing_ok=True)
     failures = (Failure(location, answer["error"], answer["kind"]) for location, answer in journal.failures())
     listed = tuple(islice(failures, _LISTED_FAILURES))
@@ -212,3 +220,11 @@ def _write_failures(output: Path, journal: Journal) -> tuple[Path | None, tuple[
             file.write(json.dumps({"file": failure.file, "reason": failure.reason, "kind": failure.kind}) + "\n")
             n_failed += 1
     return path, listed, n_failed
+
+
+def _failures_path(output: Path) -> Path:
+    return output.with_name(f"{output.stem}.failures.jsonl")
+
+
+def _is_failures(content: bytes) -> bool:
+    return not content.strip() or re.match(rb'{"file": ".*", "reason": ".*", "kind": "\w+"}', content) is not None

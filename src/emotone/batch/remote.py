@@ -116,7 +116,7 @@ def require_empty_folder(address: str) -> None:
     if bucket.type == FileType.NotFound:
         raise OutputError(f"cannot write to {address}: no such bucket; make it first")
     if there:
-        raise OutputError(f"{address}: is there already; name a new folder for the Parquet files")
+        raise OutputError(f"{address} exists and is not an empty folder; name a new folder for the Parquet files")
 
 
 class RemoteFile(io.BufferedReader):

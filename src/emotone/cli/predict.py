@@ -129,6 +129,7 @@ def predict(
             speakers=speakers,
             workers=workers,
             fail_fast=fail_fast,
+            overwrite=overwrite,
             ray=ray,
         )
         return

@@ -73,6 +73,7 @@ def predict_many(
     speakers: SpeakerSettings | None = None,
     workers: int | None = None,
     fail_fast: bool = False,
+    overwrite: bool = False,
     ray: str | None = None,
 ) -> None:
     """Recognise many recordings into one table, with a progress bar.
@@ -85,6 +86,11 @@ def predict_many(
     if ray is not None and fail_fast:
         raise typer.BadParameter(
             "cannot be combined with --ray: a cluster works on many recordings at once", param_hint="--fail-fast"
+        )
+    if ray is not None and overwrite:
+        raise typer.BadParameter(
+            "cannot be combined with --ray, which writes to a new folder only; name another output",
+            param_hint="--overwrite",
         )
     if ray is not None and speakers is not None and (speakers.baseline or speakers.turns):
         raise typer.BadParameter(
@@ -99,7 +105,7 @@ def predict_many(
 
         report = recognise_with_ray(sources, output, address=ray, **rules)
     else:
-        report = _on_this_machine(sources, output, fail_fast, rules)
+        report = _on_this_machine(sources, output, rules | {"fail_fast": fail_fast, "overwrite": overwrite})
     print(f"{report.n_recognised} of {report.n_files} recordings are in {output}", file=sys.stderr)
     if report.n_failed:
         _list_failures(report)
@@ -130,7 +136,7 @@ def check_left_out(left_out: LeftOut) -> None:
         raise typer.Exit(exit_status.status_of(AudioError(UNREADABLE)))
 
 
-def _on_this_machine(sources: Sequence[str], output: str, fail_fast: bool, rules: dict[str, Any]) -> BatchReport:
+def _on_this_machine(sources: Sequence[str], output: str, rules: dict[str, Any]) -> BatchReport:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as ProgressBar
@@ -163,7 +169,7 @@ def _on_this_machine(sources: Sequence[str], output: str, fail_fast: bool, rules
             )
 
         try:
-            return recognise_many(sources, output, fail_fast=fail_fast, on_progress=show, **rules)
+            return recognise_many(sources, output, on_progress=show, **rules)
         except KeyboardInterrupt:
             bar.stop()
             task = bar.tasks[0]

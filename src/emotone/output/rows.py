@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -81,14 +80,3 @@ def parquet_schema(labels: Sequence[str]) -> Any:
     kinds |= {"start_s": pa.float64(), "end_s": pa.float64()}
     kinds |= {name: pa.bool_() for name in ("unsure", "speech", "narrow_band")}
     return pa.schema([(name, kinds.get(name, pa.float32())) for name in (*PARQUET_COLUMNS, *labels)])
-
-
-def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
-    """Lines of a file, (offset, value), but for what a kill has cut off or a power cut left as garbage."""
-    offset = 0
-    with path.open("rb") as file:
-        for line in file:
-            if line.endswith(b"\n"):
-                with suppress(ValueError):
-                    yield offset, json.loads(line)
-            offset += len(line)
