@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from emotone.adaptation.recordings import Recordings, run_model
 from emotone.corpora import Corpus, read_corpus
 from emotone.evaluation.metrics import unweighted_average_recall
 from emotone.evaluation.significance import bootstrap_over_speakers
+from emotone.files import write_text
 from emotone.listening.recognizer import Recognizer
 
 OUTPUT = Path(__file__).resolve().parents[1] / "docs" / "results" / "learning-curve.json"
@@ -71,14 +73,23 @@ def predictions(
     return found
 
 
-def curve(name: str, folder: Path, recognizer: Recognizer, most: int) -> dict[str, Any]:
-    """All rows of one corpus."""
+def curve(name: str, folder: Path, recognizer: Recognizer, most: int, keep: Callable[[dict[str, Any]], None]) -> None:
+    """All rows of one corpus; `keep` is called after each, with the rows so far."""
     corpus = chosen(read_corpus(name, folder / name), recognizer.labels, most)
     recordings = run_model(recognizer, corpus.utterances)
     targets = np.array([corpus.classes.index(one.emotion) for one in recordings.utterances])
     speakers = [one.speaker for one in recordings.utterances]
     columns = [recognizer.labels.index(label) for label in corpus.classes]
-    rows = []
+    trained = [one.role for one in recognizer.metadata.corpora if one.name == name]
+    rows: list[dict[str, Any]] = []
+    about = {
+        "corpus": name,
+        "classes": list(corpus.classes),
+        "n": len(targets),
+        "n_speakers": len(set(speakers)),
+        "model_used_it_for": trained,
+        "rows": rows,
+    }
     asked = [("unadapted", 0), *(("unlabelled", n) for n in UNLABELLED), *(("labelled", n) for n in PER_CLASS)]
     for kind, size in asked:
         draws = [predictions(recordings, targets, columns, kind, size, draw) for draw in range(N_DRAWS)]
@@ -89,15 +100,7 @@ def curve(name: str, folder: Path, recognizer: Recognizer, most: int) -> dict[st
         print(
             f"{name}: {TITLES[kind].format(size)}: UAR {100 * uar:.1f} [{100 * low:.1f}, {100 * high:.1f}]", flush=True
         )
-    trained = [one.role for one in recognizer.metadata.corpora if one.name == name]
-    return {
-        "corpus": name,
-        "classes": list(corpus.classes),
-        "n": len(targets),
-        "n_speakers": len(set(speakers)),
-        "model_used_it_for": trained,
-        "rows": rows,
-    }
+        keep(about)
 
 
 def learning_curve() -> list[str]:
@@ -140,15 +143,21 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=OUTPUT)
     words = parser.parse_args()
     recognizer = emotone.load(words.model)
-    about = {
+    about: dict[str, Any] = {
         "model": recognizer.metadata.name,
         "weights_sha": recognizer.metadata.weights_sha,
         "n_draws": N_DRAWS,
         "command": f"python benchmarks/learning_curve.py CORPORA{'' if words.most == MOST else f' --most {words.most}'}",
         "version": emotone.__version__,
-        "corpora": [curve(name, words.corpora, recognizer, words.most) for name in CORPORA],
     }
-    words.output.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    done: dict[str, dict[str, Any]] = {}
+
+    def keep(found: dict[str, Any]) -> None:
+        done[found["corpus"]] = found
+        write_text(words.output, json.dumps({**about, "corpora": list(done.values())}, indent=1) + "\n")
+
+    for name in CORPORA:
+        curve(name, words.corpora, recognizer, words.most, keep)
     print("\n".join(learning_curve()))
 
 
