@@ -52,7 +52,8 @@ _FASTEST = 20.0
 """A stream is processed at most so many times faster than it would be played, but for its first `_BURST_S`: a message
 of some formats can hold an hour of silence."""
 _LAST_S = 15.0
-"""For the last segments, when the service shuts down."""
+_LAST_SHARE = 0.4
+"""For the last segments when the service shuts down, in seconds and as a share of the drain time."""
 _HEAD_BYTES = 4096
 _REFUSED = 1008
 _RESTART = 1012
@@ -149,7 +150,7 @@ class _Stream:
                 # The sound that has come is still answered.
                 receiving.cancel()
                 await self._put(b"")
-                await asyncio.wait({outcome}, timeout=_LAST_S)
+                await asyncio.wait({outcome}, timeout=min(_LAST_S, _LAST_SHARE * self._context.options.drain_s))
                 raise ShuttingDownError
             if receiving.done():
                 receiving.result()

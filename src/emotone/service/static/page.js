@@ -199,8 +199,9 @@ async function showResult(reply) {
   if (!reply) return player.clear();
   $("result-title").textContent = selected.name;
   const { length } = reply.tracks;
-  $("result-about").textContent = `${lengthOf(reply.duration_s)}${length > 1 ? ` · ${length} channels` : ""}`;
-  const notices = [...reply.notices, ...(selected.notice ? [selected.notice] : [])];
+  $("result-about").textContent = `${lengthOf(reply.duration_s)}${length > 1 ? ` · ${length} channels` : ""}${reply.baseline ? " · relative to the usual voice" : ""}`;
+  // That there are turns is said above.
+  const notices = [...reply.notices.filter((notice) => !/^\d+ turns?$/.test(notice)), ...(selected.notice ? [selected.notice] : [])];
   $("notices").hidden = !notices.length;
   $("notices").replaceChildren(...notices.map((notice) => element("li", {}, notice)));
   $("legend").replaceChildren(...legendOf(reply.labels));

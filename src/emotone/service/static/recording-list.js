@@ -43,7 +43,8 @@ export class RecordingList {
   }
 }
 
-function stateOf({ state, progress, reply }) {
+function stateOf({ state, progress, reply, problem }) {
+  if (state === "failed" && problem) return [problem.title];
   if (state !== "done") return [progress ? `${STATES[state]} ${percent(progress)}` : STATES[state]];
   return reply.tracks.flatMap((track, position) => {
     const { text, names, unsure } = headlineOf(track, reply.labels, reply.unsure_threshold);

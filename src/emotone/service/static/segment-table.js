@@ -20,6 +20,7 @@ export class SegmentTable {
     this.playing = this.entered = null;
     this.body.replaceChildren(...this.rows);
     this.body.parentElement.classList.toggle("with-speakers", segments.some(({ speaker }) => speaker));
+    this.body.parentElement.classList.toggle("with-text", segments.some(({ text }) => text));
     this.enter(this.rows.find((_, position) => segments[position].emotion) ?? this.rows[0]);
     const spoken = segments.filter((segment) => segment.speech).length;
     this.title.textContent = `Segments: ${spoken} with speech of ${segments.length}`;
@@ -34,7 +35,7 @@ export class SegmentTable {
     Object.assign(fill.style, { width: `${100 * confidence}%`, background: segment.emotion ? colourOf(segment.emotion) : "transparent" });
     const meter = element("span", { class: "meter", "aria-hidden": "true" }, fill);
     const name = segment.emotion ? [swatch(candidates(segment), segment.unsure), said] : [said];
-    return element("tr", { class: segment.speech ? "" : "pause" }, element("td", {}, hear), element("td", {}, clock(start)), element("td", {}, clock(end)), element("td", { class: "speaker" }, segment.speaker ?? ""), element("td", {}, ...name), element("td", {}, ...(segment.emotion ? [meter, percent(confidence)] : ["–"])));
+    return element("tr", { class: segment.speech ? "" : "pause" }, element("td", {}, hear), element("td", {}, clock(start)), element("td", {}, clock(end)), element("td", { class: "speaker" }, segment.speaker ?? ""), element("td", {}, ...name), element("td", {}, ...(segment.emotion ? [meter, percent(confidence)] : ["–"])), element("td", { class: "words" }, segment.text ?? ""));
   }
 
   /** The row that the Tab key reaches. */
