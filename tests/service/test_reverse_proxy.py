@@ -129,6 +129,22 @@ def test_the_path_may_be_removed_by_the_proxy_or_not(serve: Any) -> None:
     assert client.get("/favicon.ico", follow_redirects=False).headers["location"] == "/emotone/static/icon.svg"
 
 
+def test_the_types_of_problems_are_below_the_path(serve: Any) -> None:
+    client = serve(root_path="/emotone")
+    problem = client.post("/v1/recognize", content=b"no sound at all").json()
+    assert problem["type"] == "/emotone/problems/not-audio"
+    assert client.get(problem["type"]).json()["type"] == problem["type"]
+    job = client.post("/v1/jobs", content=b"no sound at all").json()
+    until = time.monotonic() + 120
+    while (state := client.get(f"/v1/jobs/{job['id']}").json())["state"] != "failed":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert state["problem"]["type"] == problem["type"]
+    with client.websocket_connect("ws://localhost/v1/stream") as stream:
+        stream.send_text("nothing")
+        assert stream.receive_json()["problem"]["type"] == "/emotone/problems/bad-stream"
+
+
 def test_forwarded_headers_count_only_from_named_proxies(serve: Any) -> None:
     options = {"allowed_hosts": ("example.org",)}
     forwarded = {"x-forwarded-host": "example.org", "x-forwarded-prefix": "/below"}

@@ -23,7 +23,7 @@ from emotone.service.errors import (
     TooManyConnectionsError,
 )
 from emotone.service.negotiation import ROUTED_METHODS, allowed_methods
-from emotone.service.problems import respond_to, respond_to_unforeseen
+from emotone.service.problems import respond_to, respond_to_unforeseen, root_path
 from emotone.service.proxies import apply_proxy, route_path
 
 _log = logging.getLogger("emotone.access")
@@ -81,6 +81,7 @@ class ServiceMiddleware:
         # A copy, since a server looks into its own for the method.
         scope = {**scope, "method": "GET" if method == "HEAD" else method} if scope["type"] == "http" else dict(scope)
         apply_proxy(scope, context.options.root_path, context.options.trusted_proxies)
+        root_path.set(scope.get("root_path", ""))
         exchange = _Exchange(context, scope, method, receive, send)
         context.n_active += 1
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -22,6 +23,9 @@ from emotone.service.negotiation import unknown_parameter
 MEDIA_TYPE = "application/problem+json"
 
 _log = logging.getLogger("emotone.service")
+
+root_path: ContextVar[str] = ContextVar("root_path", default="")
+"""The path of the service for the request that is being answered; types of problems are below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,17 @@ def problem(kind: Kind, detail: str, **more: Any) -> dict[str, Any]:
         detail: what happened, and what to do.
         more: additional members.
     """
-    return {"type": f"/problems/{kind.name}", "title": kind.title, "status": kind.status, "detail": detail, **more}
+    return {"type": type_of(kind), "title": kind.title, "status": kind.status, "detail": detail, **more}
+
+
+def type_of(kind: Kind) -> str:
+    """The type of a kind of problem: where the service explains it."""
+    return f"{root_path.get()}/problems/{kind.name}"
+
+
+def below_root_path(members: Mapping[str, Any]) -> dict[str, Any]:
+    """A problem that was stored when no request was being answered, as the answer to this one."""
+    return {**members, "type": root_path.get() + members["type"]}
 
 
 def problem_of(error: BaseException) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Request, WebSocket
@@ -375,7 +376,7 @@ async def explain(name: str) -> Mapping[str, Any]:
     """The title and status of a type of problem, by the end of its `type`."""
     if (kind := problems.named(name)) is None:
         raise HTTPException(404, f"Unknown type of problem. Known: {', '.join(problems.NAMES)}.")
-    return {"type": f"/problems/{kind.name}", "title": kind.title, "status": kind.status}
+    return {"type": problems.type_of(kind), "title": kind.title, "status": kind.status}
 
 
 def _caller(request: Request) -> str:
@@ -385,6 +386,8 @@ def _caller(request: Request) -> str:
 
 def _job_reply(request: Request, job: Job) -> JobReply:
     runner: JobRunner = request.app.state.runner
+    if job.problem is not None:
+        job = replace(job, problem=problems.below_root_path(job.problem))
     return job_reply(job, *runner.progress(job.id))
 
 
