@@ -29,8 +29,8 @@ class ConditionOptions(BaseModel):
 
     Attributes:
         copies: augmented copies of each utterance beside the recording itself; 0 for none.
-        share: probability that training draws one of the copies instead of the recording; the copies' total weight
-            where each version has a weight.
+        share: probability that a network's training draws one of the copies instead of the recording. A logistic
+            regression is fitted on the recording and all of its copies, whatever the share.
         speed: probability of another speed, pitch with it.
         speed_range: the slowest and the fastest factor.
         room: probability of a synthetic room.

@@ -140,12 +140,6 @@ class FrameCache:
             return 0
         return int(generator.integers(1, self.n_copies))
 
-    def weight(self, copy: int) -> float:
-        """How much a copy counts beside the others; the weights of all copies add up to 1."""
-        if self.n_copies == 1:
-            return 1.0
-        return 1 - self._share if copy == 0 else self._share / (self.n_copies - 1)
-
     def baselines(
         self, indices: Indices, n_clips: int, generators: Sequence[np.random.Generator], copy: int = 0
     ) -> Tensor:

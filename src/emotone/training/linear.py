@@ -49,8 +49,7 @@ def fit_linear(network: FramesNetwork, cache: FrameCache, data: LabelledWaveform
         for baseline in (None, usual) if usual is not None else (None,):
             inputs.append(_inputs(plain, baseline))
             targets.append(data.targets[indices])
-            own = np.ones(len(indices)) if data.weights is None else data.weights[indices]
-            weights.append(cache.weight(copy) * own)
+            weights.append(np.ones(len(indices)) if data.weights is None else data.weights[indices])
     x, y, w = np.concatenate(inputs), np.concatenate(targets), np.concatenate(weights)
     n_embedding = network.embedding_size
     # Baselines are on the scale of the means they belong to; the flag is not scaled.
