@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from emotone.adaptation.adapt import Adaptation, adapt
+    from emotone.adaptation.new_head import NewHead
+    from emotone.adaptation.recentring import Recentred
     from emotone.audio import AudioInfo, AudioTruncatedWarning, load_audio, probe_audio, stream_audio
     from emotone.batch.cluster import recognise_with_ray
     from emotone.batch.local import BatchReport, Failure, Progress, recognise_many
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
     from emotone.output.plots import plot
 
 __all__ = [
+    "Adaptation",
     "AudioError",
     "AudioInfo",
     "AudioNotFoundError",
@@ -84,11 +88,13 @@ __all__ = [
     "MissingExtraError",
     "ModelFileError",
     "ModelMetadata",
+    "NewHead",
     "NoAudioStreamError",
     "NotAudioError",
     "OptionError",
     "OutputError",
     "Progress",
+    "Recentred",
     "RecipeError",
     "Recognition",
     "Recognizer",
@@ -105,6 +111,7 @@ __all__ = [
     "TurnsError",
     "UnknownEmotionError",
     "__version__",
+    "adapt",
     "load",
     "load_audio",
     "plot",
@@ -118,6 +125,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Adaptation": "emotone.adaptation.adapt",
     "AudioInfo": "emotone.audio",
     "AudioTruncatedWarning": "emotone.audio",
     "Baseline": "emotone.listening.baseline",
@@ -125,7 +133,9 @@ _HOMES = {
     "Failure": "emotone.batch.local",
     "LiveRecognizer": "emotone.listening.live",
     "ModelMetadata": "emotone.model_files.model_file",
+    "NewHead": "emotone.adaptation.new_head",
     "Progress": "emotone.batch.local",
+    "Recentred": "emotone.adaptation.recentring",
     "Recognition": "emotone.listening.recognition",
     "Recognizer": "emotone.listening.recognizer",
     "Segment": "emotone.listening.segments",
@@ -133,6 +143,7 @@ _HOMES = {
     "SpeakerSettings": "emotone.listening.speakers",
     "TimelineOptions": "emotone.listening.options",
     "Turn": "emotone.listening.turns",
+    "adapt": "emotone.adaptation.adapt",
     "load": "emotone.listening.recognizer",
     "load_audio": "emotone.audio",
     "plot": "emotone.output.plots",

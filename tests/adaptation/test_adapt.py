@@ -22,6 +22,7 @@ from emotone.adaptation.recordings import Recordings
 from emotone.cli.main import run
 from emotone.corpora import Utterance
 from emotone.model_files.model_file import read_metadata, with_metadata
+from relative_model import relative_model
 from voices import voice, write_wav
 
 LEVELS = {"calm": 0.08, "tense": 0.25, "furious": 0.8}
@@ -89,6 +90,64 @@ def test_labels_of_any_names_make_an_ordinary_model_file(
     clip = folder / rows_of(folder)[0][0]
     assert run(["predict", str(clip), "--model", str(made), "--format", "json"]) == 0
     assert set(json.loads(capsys.readouterr().out)[0]["probabilities"]) == {"calm", "anger", "tense"}
+
+
+def test_the_same_from_python(folder: Path, tiny_model: Path, tmp_path: Path) -> None:
+    made = tmp_path / "mine.onnx"
+    seen: list[Utterance] = []
+
+    def progress(utterances):
+        for one in utterances:
+            seen.append(one)
+            yield one
+
+    labelled = emotone.adapt(
+        folder / "calls.csv",
+        made,
+        model=tiny_model,
+        classes=["calm", "anger"],
+        labels={"furious": "angry"},
+        progress=progress,
+    )
+    assert isinstance(labelled.result, emotone.NewHead)
+    assert (labelled.output, labelled.n_recordings, len(seen), labelled.failures) == (made, 32, 32, ())
+    assert labelled.result.adapted.uar > 0.8
+    assert any("tense" in note or "left out: 16" in note for note in labelled.notes)
+    assert emotone.load(made).labels == ("calm", "anger")
+    plain = emotone.adapt([folder / "calls"], made, model=tiny_model, name="here")
+    assert isinstance(plain.result, emotone.Recentred)
+    assert (plain.unadapted, emotone.load(made).metadata.name) == ("tiny", "here")
+    with pytest.raises(emotone.CorpusError, match="need a manifest"):
+        emotone.adapt(folder / "calls", made, model=tiny_model, classes="calm,tense")
+    with pytest.raises(emotone.CorpusError, match="give one manifest"):
+        emotone.adapt([folder / "calls.csv", folder / "calls"], made, model=tiny_model)
+    with pytest.raises(emotone.OutputError, match="is an input"):
+        emotone.adapt(folder / "calls.csv", folder / "calls.csv", model=tiny_model)
+    with pytest.raises(emotone.CorpusError, match="does not exist"):
+        emotone.adapt(folder / "none", made, model=tiny_model)
+
+
+def test_a_new_classifier_takes_no_baseline_and_says_so(
+    folder: Path,
+    tiny_graph: onnx.ModelProto,
+    tiny_metadata: emotone.ModelMetadata,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    relative, made = tmp_path / "relative.onnx", tmp_path / "mine.onnx"
+    relative.write_bytes(relative_model(tiny_graph, tiny_metadata))
+    assert adapt(folder / "calls.csv", "--model", relative, "--output", made) == 0
+    assert "warning: the new model takes no speaker baseline, unlike relative" in capsys.readouterr().err
+    clip = folder / rows_of(folder)[0][0]
+    assert not emotone.load(made).takes_baseline
+    assert run(["predict", str(clip), "--model", str(made), "--baseline", str(clip)]) == 5
+    assert "takes no baseline" in capsys.readouterr().err
+    # Without labels the classifier stays, and so does its use of a baseline.
+    assert adapt(folder / "calls", "--model", relative, "--output", made) == 0
+    recognizer = emotone.load(made)
+    before, after = (emotone.load(model)(clip, baseline=clip).probabilities for model in (relative, made))
+    assert recognizer.takes_baseline
+    assert after == pytest.approx(before, abs=1e-4)
 
 
 def test_a_model_is_not_scored_on_the_recordings_it_was_adapted_to(

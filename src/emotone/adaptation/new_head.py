@@ -178,7 +178,7 @@ def adapt_head(
         adapted=adapted,
         unadapted=_unadapted(metadata, recordings, targets, speakers, classes),
         protocol=protocol,
-        warnings=tuple(_warnings(emotions, speakers, classes)),
+        warnings=tuple(_warnings(metadata, emotions, speakers, classes)),
     )
 
 
@@ -304,8 +304,12 @@ def _scores(
     )
 
 
-def _warnings(emotions: Sequence[str], speakers: Sequence[str], classes: Sequence[str]) -> list[str]:
+def _warnings(
+    metadata: ModelMetadata, emotions: Sequence[str], speakers: Sequence[str], classes: Sequence[str]
+) -> list[str]:
     said = []
+    if metadata.baseline:
+        said.append(f"the new model takes no speaker baseline, unlike {metadata.name}")
     counts = Counter(emotions)
     if few := [f"{name} {counts[name]}" for name in classes if counts[name] < FEW_RECORDINGS]:
         said.append(f"classes with fewer than {FEW_RECORDINGS} recordings: {', '.join(few)}")

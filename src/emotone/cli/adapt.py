@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emotone.cli.options import MapOption, ModelOption, OverwriteOption, check_model_output, label_rules
+from emotone.cli.options import MapOption, ModelOption, OverwriteOption, label_rules
 
 if TYPE_CHECKING:
     from emotone.adaptation.new_head import Measured, NewHead
     from emotone.adaptation.recentring import Recentred
-    from emotone.adaptation.recordings import Recordings
-
-TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
-"""Suffixes of manifests; anything else is a recording or a folder of recordings."""
 
 
 def adapt(
@@ -44,93 +39,42 @@ def adapt(
     with speakers left out, and calibrated. At least 20 recordings are needed either way. The result is an ordinary
     model file.
     """
-    from emotone.adaptation.graph import require_onnx
-    from emotone.errors import CorpusError
-
-    require_onnx()
-    check_model_output(output, inputs=[*sources, *([] if model is None else [model])], overwrite=overwrite)
-    tables = [source for source in sources if source.suffix.lower() in TABLES]
-    if tables and len(sources) > 1:
-        raise CorpusError(f"got {tables[0]} and other sources; give one manifest, or recordings without labels")
-    if tables:
-        failed = _to_labels(tables[0], output, model, classes, label_rules(map_), name or output.stem)
-    else:
-        if classes is not None or map_:
-            raise CorpusError("--classes and --map are about labels; recordings without a manifest have none")
-        failed = _without_labels(sources, output, model, name or output.stem)
-    if failed:
-        raise typer.Exit(3)
-
-
-def _without_labels(sources: Sequence[Path], output: Path, model: Path | None, name: str) -> bool:
-    from emotone.adaptation.recentring import recentre
-    from emotone.adaptation.recordings import find_recordings
-    from emotone.files import write_bytes
-    from emotone.listening.recognizer import Recognizer, read_model
-
-    content, metadata = read_model(model)
-    recordings = _run(Recognizer(content, metadata), find_recordings(sources))
-    corpus = sources[0].resolve().stem if len(sources) == 1 else "recordings"
-    result = recentre(content, metadata, recordings, name=name, corpus=corpus)
-    write_bytes(output, result.content)
-    _warn(result.warnings)
-    _print_recentred(result, recordings)
-    print(f"{output}: {metadata.name}, recentred on {len(recordings)} recordings")
-    return bool(recordings.failures)
-
-
-def _to_labels(
-    table: Path, output: Path, model: Path | None, classes: str | None, rules: dict[str, str], name: str
-) -> bool:
-    from emotone.adaptation.new_head import adapt_head, require_classes
-    from emotone.corpora import read_corpus
-    from emotone.emotions import parse_classes, require_present
-    from emotone.files import write_bytes
-    from emotone.listening.recognizer import Recognizer, read_model
-
-    corpus = read_corpus("manifest", table, labels=rules)
-    if classes is not None:
-        wanted = parse_classes(classes)
-        require_present(wanted, corpus.classes, str(table))
-        corpus = corpus.with_classes(wanted)
-    for note in corpus.notes:
-        print(f"note: {note}", file=sys.stderr)
-    for reason, count in corpus.dropped.items():
-        print(f"left out: {count} ({reason})", file=sys.stderr)
-    require_classes(corpus.classes, [utterance.emotion for utterance in corpus.utterances])
-    content, metadata = read_model(model)
-    recordings = _run(Recognizer(content, metadata), corpus.utterances)
-    result = adapt_head(content, metadata, recordings, corpus.classes, name=name, corpus=corpus.name)
-    write_bytes(output, result.content)
-    _warn(result.warnings)
-    _print_scores(result, metadata.name)
-    print(f"{output}: {', '.join(result.metadata.labels)}; {metadata.name} with a classifier of {corpus.name}")
-    return bool(recordings.failures)
-
-
-def _run(recognizer: object, utterances: Sequence[object]) -> Recordings:
     from rich.console import Console
     from rich.progress import track
 
-    from emotone.adaptation.recordings import run_model
+    from emotone.adaptation.adapt import adapt as adapt_model
+    from emotone.adaptation.recentring import Recentred
 
     console = Console(stderr=True)
-    recordings = run_model(
-        recognizer,  # type: ignore[arg-type]  # imported lazily
-        utterances,  # type: ignore[arg-type]
-        lambda items: track(items, "recognising", console=console, transient=True, disable=not console.is_terminal),
+    done = adapt_model(
+        sources,
+        output,
+        model=model,
+        classes=classes,
+        labels=label_rules(map_),
+        name=name,
+        overwrite=overwrite,
+        progress=lambda items: track(
+            items, "recognising", console=console, transient=True, disable=not console.is_terminal
+        ),
     )
-    for failed, reason in recordings.failures:
+    for note in done.notes:
+        print(f"note: {note}", file=sys.stderr)
+    for failed, reason in done.failures:
         print(f"left out: {failed}: {reason}", file=sys.stderr)
-    return recordings
-
-
-def _warn(warnings: Sequence[str]) -> None:
-    for warning in warnings:
+    for warning in done.result.warnings:
         print(f"warning: {warning}", file=sys.stderr)
+    if isinstance(done.result, Recentred):
+        _print_recentred(done.result, done.n_recordings)
+        print(f"{output}: {done.unadapted}, recentred on {done.n_recordings} recordings")
+    else:
+        _print_scores(done.result, done.unadapted)
+        print(f"{output}: {', '.join(done.result.metadata.labels)}; {done.unadapted} with a new classifier")
+    if done.failures:
+        raise typer.Exit(3)
 
 
-def _print_recentred(result: Recentred, recordings: Recordings) -> None:
+def _print_recentred(result: Recentred, n_recordings: int) -> None:
     from rich.table import Table
 
     from emotone.cli.terminal import table_console
@@ -142,8 +86,8 @@ def _print_recentred(result: Recentred, recordings: Recordings) -> None:
         table.add_row(label, f"{shift:+.2f}", f"{before:.0%}", f"{after:.0%}")
     table_console().print(table)
     print(
-        f"{result.changed} of {len(recordings)} recordings are predicted differently. The shift counts "
-        f"{result.weight:.2f} of what would make all classes equally probable, because there are {len(recordings)} "
+        f"{result.changed} of {n_recordings} recordings are predicted differently. The shift counts "
+        f"{result.weight:.2f} of what would make all classes equally probable, because there are {n_recordings} "
         "recordings."
     )
 

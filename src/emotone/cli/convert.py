@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from emotone.cli.options import OverwriteOption, check_model_output
+from emotone.cli.options import OverwriteOption
 
 
 class Precision(StrEnum):
@@ -38,6 +38,7 @@ def convert(
     `emotone evaluate` measures the effect on recordings of your own.
     """
     from emotone.listening.conversion import convert_model
+    from emotone.model_files.model_file import check_model_output
 
     output = output or Path(f"{model.stem}-{precision.value}.onnx")
     check_model_output(output, inputs=[model], overwrite=overwrite)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emotone.cli.crossval import Store
-from emotone.cli.options import OverwriteOption, check_model_output
+from emotone.cli.options import OverwriteOption
 
 if TYPE_CHECKING:
     from emotone.training.job import EpochRecord
@@ -72,7 +72,7 @@ def export(
     from emotone.experiments.fold_score import score_of_fold
     from emotone.experiments.model_card import card, score_of, training_corpora, untouched_note
     from emotone.files import check_replaceable, write_text
-    from emotone.model_files.model_file import read_model_file
+    from emotone.model_files.model_file import check_model_output, read_model_file
     from emotone.training.export import export_model, read_weights
 
     if all_data:

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emotone.files import check_replaceable
-
 if TYPE_CHECKING:
     from emotone.listening.options import TimelineOptions
 
@@ -99,16 +97,6 @@ OverwriteOption = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace an existing file whatever it is. Earlier results are replaced anyway."),
 ]
-
-
-def check_model_output(output: Path, *, inputs: Sequence[Path], overwrite: bool) -> None:
-    """Check, before any work is done, that only a model file of emotone would be replaced.
-
-    Raises:
-        OutputError: the output is an input, or a file of another kind.
-    """
-    # The metadata, under the key `emotone`, is at the end of a model file.
-    check_replaceable(output, "a model file", lambda content: b"emotone" in content, inputs=inputs, overwrite=overwrite)
 
 
 def timeline_options(

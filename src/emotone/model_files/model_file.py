@@ -16,8 +16,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from emotone.emotions import EMOTIONS, LONGEST_NAME
 from emotone.errors import ModelFileError
+from emotone.files import check_replaceable
 from emotone.model_files.onnx_wire import (
     GRAPH,
     METADATA_PROPS,
@@ -340,6 +342,24 @@ def with_metadata(content: bytes, metadata: ModelMetadata) -> bytes:
         raise ModelFileError("metadata can only be stored in an ONNX file; these bytes are not one") from error
     entry = chunk(1, METADATA_KEY.encode()) + chunk(2, metadata.to_json().encode())
     return bytes(kept) + chunk(METADATA_PROPS, entry)
+
+
+def check_model_output(
+    output: str | os.PathLike[str], *, inputs: Iterable[str | os.PathLike[str]] = (), overwrite: bool = False
+) -> None:
+    """Check, before any work is done, that only a model file of emotone would be replaced.
+
+    Args:
+        output: the file to write.
+        inputs: files that are read.
+        overwrite: replace anything.
+    Raises:
+        OutputError: the output is an input, or a file of another kind.
+    """
+    # The metadata, under the key `emotone`, is at the end of a model file.
+    check_replaceable(
+        output, "a model file", lambda old: METADATA_KEY.encode() in old, inputs=inputs, overwrite=overwrite
+    )
 
 
 @cache
