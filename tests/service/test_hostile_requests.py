@@ -17,8 +17,8 @@ from fastapi.testclient import TestClient
 
 from emotone.errors import OutputError
 from emotone.service import job_runner
-from emotone.service.access import new_key
-from emotone.service.jobs import JobStore
+from emotone.service.access.keys import new_key
+from emotone.service.jobs.store import JobStore
 from emotone.service.workers.process import Answer, WorkerProcess
 
 FORM = {"content-type": "multipart/form-data; boundary=b"}

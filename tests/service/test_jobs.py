@@ -11,10 +11,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from emotone.errors import OutputError
-from emotone.service.access import new_key
+from emotone.service.access.keys import new_key
 from emotone.service.errors import BusyError, JobNotFoundError
 from emotone.service.job_runner import JobRunner
-from emotone.service.jobs import JobStore, State
+from emotone.service.jobs.job import State
+from emotone.service.jobs.store import JobStore
 
 
 def ended(client: TestClient, job_id: str, headers: dict[str, str] | None = None) -> dict[str, Any]:

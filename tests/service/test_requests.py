@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from emotone.service.access import new_key
-from emotone.service.jobs import JobStore
+from emotone.service.access.keys import new_key
+from emotone.service.jobs.store import JobStore
 
 FORM = {"content-type": "multipart/form-data; boundary=b"}
 

@@ -17,8 +17,8 @@ import pytest
 from fastapi.testclient import TestClient
 from running import running
 
+from emotone.service.access.proxies import network_of
 from emotone.service.options import ServiceOptions
-from emotone.service.proxies import network_of
 
 DOCS = Path(__file__).parents[2] / "docs" / "reverse-proxy.md"
 

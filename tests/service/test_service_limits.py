@@ -17,7 +17,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from emotone import errors
 from emotone.service import problems
-from emotone.service.access import ApiKey, check_key, new_key, read_keys
+from emotone.service.access.keys import ApiKey, check_key, new_key, read_keys
 from emotone.service.errors import KeyFileError, UnauthorizedError
 from emotone.service.options import ServiceOptions
 from emotone.service.workers.process import WorkerPool, WorkerProcess

@@ -12,7 +12,7 @@ import typer
 from emotone.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from emotone.service.proxies import Network
+    from emotone.service.access.proxies import Network
 
 _MIB = 1 << 20
 
@@ -79,8 +79,8 @@ def serve(
     """
     if find_spec("fastapi") is None or find_spec("uvicorn") is None:
         raise MissingExtraError("emotone serve", "serve")
-    from emotone.service.access import new_key as make_key
-    from emotone.service.access import read_keys
+    from emotone.service.access.keys import new_key as make_key
+    from emotone.service.access.keys import read_keys
     from emotone.service.options import ServiceOptions
 
     if new_key is not None:
@@ -114,7 +114,7 @@ def serve(
 
 
 def _root_path(word: str) -> str:
-    from emotone.service.proxies import root_path_of
+    from emotone.service.access.proxies import root_path_of
 
     try:
         return root_path_of(word)
@@ -123,7 +123,7 @@ def _root_path(word: str) -> str:
 
 
 def _network(word: str) -> Network:
-    from emotone.service.proxies import network_of
+    from emotone.service.access.proxies import network_of
 
     try:
         return network_of(word)

@@ -20,7 +20,7 @@ from emotone.listening.recognizer import load
 from emotone.service import examples, problems
 from emotone.service.context import JOB_NICENESS, ServiceContext
 from emotone.service.job_runner import JobRunner
-from emotone.service.jobs import JobStore
+from emotone.service.jobs.store import JobStore
 from emotone.service.middleware import ServiceMiddleware, page_policy
 from emotone.service.options import ServiceOptions
 from emotone.service.routes import probes, router

@@ -7,8 +7,8 @@ import copy
 from collections.abc import Callable
 
 from emotone.listening.recognizer import Recognizer
-from emotone.service.jobs import JobStore
-from emotone.service.limits import Counter, SocketPlaces
+from emotone.service.access.limits import Counter, SocketPlaces
+from emotone.service.jobs.store import JobStore
 from emotone.service.metrics import Metrics
 from emotone.service.options import ServiceOptions
 from emotone.service.workers.process import WorkerPool

@@ -1,4 +1,4 @@
-"""Errors of the disk as errors of the service."""
+"""The disk: its errors as errors of the service, and folders that only their owner can enter."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from emotone.errors import OutputError
 from emotone.service.errors import StorageError
 
 _log = logging.getLogger("emotone.service")
@@ -29,3 +31,15 @@ def writing() -> Iterator[None]:
             raise
         _log.error("disk error: %s", error)
         raise StorageError("The disk of the service is full or cannot be written. Retry later.") from error
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner can enter.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {folder}: {error.strerror}; name another with --data-dir") from error

@@ -15,9 +15,9 @@ from functools import partial
 from emotone.errors import EmotoneError
 from emotone.service.context import ServiceContext
 from emotone.service.errors import JobNotFoundError, StorageError
-from emotone.service.jobs import Job
+from emotone.service.jobs.job import Job
 from emotone.service.problems import problem_of
-from emotone.service.settings import RecognitionSettings
+from emotone.service.requests.settings import RecognitionSettings
 from emotone.service.workers.process import CancelledWorkError, WorkerProcess
 from emotone.service.workers.recognition import Task
 

@@ -13,7 +13,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from emotone.service.access import bearer, check_key
+from emotone.service.access.keys import bearer, check_key
+from emotone.service.access.proxies import apply_proxy, route_path
 from emotone.service.context import ServiceContext
 from emotone.service.errors import (
     ForbiddenError,
@@ -22,9 +23,8 @@ from emotone.service.errors import (
     ShuttingDownError,
     TooManyConnectionsError,
 )
-from emotone.service.negotiation import ROUTED_METHODS, allowed_methods
 from emotone.service.problems import respond_to, respond_to_unforeseen, root_path
-from emotone.service.proxies import apply_proxy, route_path
+from emotone.service.requests.negotiation import ROUTED_METHODS, allowed_methods
 
 _log = logging.getLogger("emotone.access")
 

@@ -10,8 +10,8 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from emotone.cores import available_cores
-from emotone.service.access import ApiKey
-from emotone.service.proxies import Network
+from emotone.service.access.keys import ApiKey
+from emotone.service.access.proxies import Network
 
 MIB = 1 << 20
 

@@ -8,9 +8,9 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from emotone.output.formats import FORMATS, TEXT_FORMATS
-from emotone.service.jobs import State
-from emotone.service.negotiation import check_accept, quality
-from emotone.service.settings import RecognitionSettings
+from emotone.service.jobs.job import State
+from emotone.service.requests.negotiation import check_accept, quality
+from emotone.service.requests.settings import RecognitionSettings
 
 MEDIA_TYPES = {name: FORMATS[name].media_type for name in ("json", *TEXT_FORMATS)}
 

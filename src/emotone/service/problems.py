@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from emotone import errors
 from emotone.service import errors as service_errors
-from emotone.service.negotiation import unknown_parameter
+from emotone.service.requests.negotiation import unknown_parameter
 
 MEDIA_TYPE = "application/problem+json"
 

@@ -14,7 +14,7 @@ import numpy as np
 from emotone.listening.recognition import Recognition, Timeline
 from emotone.listening.segments import Segment
 from emotone.model_files.model_file import ModelMetadata
-from emotone.service.jobs import Job
+from emotone.service.jobs.job import Job
 from emotone.service.schemas import (
     JobReply,
     ModelReply,

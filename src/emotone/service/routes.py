@@ -20,16 +20,16 @@ from emotone.service import metrics, problems
 from emotone.service.context import ServiceContext
 from emotone.service.disk import writing
 from emotone.service.errors import JobNotDoneError, NotListedError
-from emotone.service.extras import EXTRA_FILES
 from emotone.service.job_runner import JobRunner
-from emotone.service.jobs import Job, State
-from emotone.service.negotiation import check_request
+from emotone.service.jobs.job import Job, State
 from emotone.service.parameters import MEDIA_TYPES, JobsQuery, RecognizeQuery, ResultQuery
 from emotone.service.replies import job_reply, model_reply
+from emotone.service.requests.extras import EXTRA_FILES
+from emotone.service.requests.negotiation import check_request
+from emotone.service.requests.settings import RecognitionSettings
+from emotone.service.requests.uploads import Upload, nameless_upload, receive_upload, sha256, sync
 from emotone.service.schemas import BaselineReply, HealthReply, JobReply, JobsReply, ModelsReply, RecognitionReply
-from emotone.service.settings import RecognitionSettings
 from emotone.service.stream import serve_stream
-from emotone.service.uploads import Upload, nameless_upload, receive_upload, sha256, sync
 from emotone.service.workers.recognition import Task, as_format
 
 _Result = TypeVar("_Result")

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from emotone.service.jobs import State
+from emotone.service.jobs.job import State
 
 _SHARES: Any = {"neutral": 0.05, "happiness": 0.08, "sadness": 0.01, "anger": 0.86}
 

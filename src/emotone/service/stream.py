@@ -28,7 +28,8 @@ from emotone.audio import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, stream_audio
 from emotone.errors import EmotoneError
 from emotone.listening.live import LiveRecognizer
 from emotone.listening.recognizer import Recognizer
-from emotone.service.access import bearer, check_key
+from emotone.service.access.keys import bearer, check_key
+from emotone.service.access.limits import SocketPlace
 from emotone.service.context import ServiceContext
 from emotone.service.errors import (
     RequestError,
@@ -38,7 +39,6 @@ from emotone.service.errors import (
     TimeLimitError,
     TooLongError,
 )
-from emotone.service.limits import SocketPlace
 from emotone.service.middleware import authorize
 from emotone.service.problems import problem_of, respond_to
 from emotone.service.replies import segment_reply

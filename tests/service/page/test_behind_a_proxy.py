@@ -13,7 +13,7 @@ import pytest
 from browsing import until
 from running import RunningService, running
 
-from emotone.service.access import new_key
+from emotone.service.access.keys import new_key
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ from emotone import errors
 from emotone.errors import EmotoneError
 from emotone.service import errors as service_errors
 from emotone.service.errors import TimeLimitError, WorkerDiedError
-from emotone.service.extras import ExtraFile, packed
+from emotone.service.requests.extras import ExtraFile, packed
 from emotone.service.workers.messages import Message, receive, send
 from emotone.service.workers.recognition import Progress, Task
 

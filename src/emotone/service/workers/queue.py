@@ -16,7 +16,7 @@ from time import monotonic
 from typing import BinaryIO
 
 from emotone.service.errors import BusyError, ShuttingDownError
-from emotone.service.extras import ExtraFile
+from emotone.service.requests.extras import ExtraFile
 from emotone.service.workers.process import Answer, CancelledWorkError, WorkerPool, WorkerProcess, own_handle
 from emotone.service.workers.recognition import Task
 

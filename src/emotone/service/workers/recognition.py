@@ -15,10 +15,10 @@ from emotone.listening.recognizer import Recognizer
 from emotone.listening.turn_files import parse_turns
 from emotone.output.formats import as_text
 from emotone.service.errors import TooLongError
-from emotone.service.extras import ExtraFile, baselines_of, turns_of
 from emotone.service.replies import recognition_of, reply_of
+from emotone.service.requests.extras import ExtraFile, baselines_of, turns_of
+from emotone.service.requests.settings import RecognitionSettings
 from emotone.service.schemas import BaselineReply, RecognitionReply
-from emotone.service.settings import RecognitionSettings
 
 SOURCE = "recording"
 """What every recording is called: the client's name for it is not kept."""

@@ -42,9 +42,9 @@ def serve(connection: socket.socket) -> None:
         EOFError: the service has closed the connection.
     """
     from emotone.listening.recognizer import load
-    from emotone.service.extras import unpacked
     from emotone.service.log import write_logs
-    from emotone.service.settings import RecognitionSettings
+    from emotone.service.requests.extras import unpacked
+    from emotone.service.requests.settings import RecognitionSettings
     from emotone.service.workers.messages import Message, receive, send
     from emotone.service.workers.recognition import Task, perform
 

@@ -18,7 +18,7 @@ from emotone.listening.classes import choose
 from emotone.listening.options import TimelineOptions
 from emotone.model_files.model_file import ModelMetadata
 from emotone.service.errors import BadSettingError
-from emotone.service.extras import ExtraFile, baselines_of, turns_of
+from emotone.service.requests.extras import ExtraFile, baselines_of, turns_of
 
 
 class RecognitionSettings(BaseModel):

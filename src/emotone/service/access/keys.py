@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from emotone.errors import OutputError
 from emotone.service.errors import KeyFileError, UnauthorizedError
 
 _LINE = re.compile(r"([\w.@-]{1,64}):([0-9a-f]{64})")
@@ -108,15 +107,3 @@ def bearer(authorization: str | None) -> str | None:
 
 def _digest(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def make_private(folder: Path) -> None:
-    """Make a folder that only its owner can enter.
-
-    Raises:
-        OutputError: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {folder}: {error.strerror}; name another with --data-dir") from error

@@ -25,8 +25,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from emotone.service.disk import writing
 from emotone.service.errors import BadUploadError, EncodedBodyError, SlowClientError, TooLargeError
-from emotone.service.extras import EXTRA_FILES, MAX_BASELINE_BYTES, ExtraFile, packed, split_field
 from emotone.service.options import ServiceOptions
+from emotone.service.requests.extras import EXTRA_FILES, MAX_BASELINE_BYTES, ExtraFile, packed, split_field
 
 FIELD = "file"
 

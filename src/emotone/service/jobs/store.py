@@ -3,143 +3,38 @@
 A job's recording is in `uploads/` under a random name until the job has ended; its result is in the database. The order
 of writing makes every moment safe to be killed in: the recording is on the disk before the job is, and the result
 is before the recording is deleted. Recordings without a waiting job are deleted when the service starts.
-
-What is deleted is overwritten in the database's files too (`secure_delete`, and the write-ahead log is emptied).
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from threading import RLock
 from typing import Any, BinaryIO
 
 from emotone.errors import OutputError
-from emotone.service.access import make_private
-from emotone.service.disk import writing
+from emotone.service.disk import make_private, writing
 from emotone.service.errors import BusyError, IdempotencyError, JobNotFoundError, StorageError
-from emotone.service.extras import ExtraFile, packed, unpacked
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (
-  id TEXT PRIMARY KEY,
-  owner TEXT NOT NULL,
-  state TEXT NOT NULL,
-  settings TEXT NOT NULL,
-  upload TEXT NOT NULL,
-  created REAL NOT NULL,
-  started REAL,
-  finished REAL,
-  attempts INTEGER NOT NULL DEFAULT 0,
-  result TEXT,
-  problem TEXT
-) STRICT;
-CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, created);
-"""
-# Columns that later versions added, and what else an older database needs.
-_ADDED = {
-    "size": "INTEGER NOT NULL DEFAULT 0",
-    "idempotency_key": "TEXT",
-    "fingerprint": "TEXT",
-}
-_UPGRADE = """
-UPDATE jobs SET settings = replace(settings, '"window_s"', '"window"');
-CREATE UNIQUE INDEX IF NOT EXISTS jobs_by_key ON jobs (owner, idempotency_key);
-CREATE INDEX IF NOT EXISTS jobs_by_owner ON jobs (owner, created);
-"""
+from emotone.service.jobs.database import Database
+from emotone.service.jobs.job import Job, State, job_of
+from emotone.service.jobs.space import RETRY_JOBS_S, DiskSpace
+from emotone.service.requests.extras import ExtraFile, packed, unpacked
 
 _OF_OWNER = """
 SELECT id, owner, state, settings, upload, size, created, started, finished, NULL AS result, problem FROM jobs
 WHERE owner = ? AND (? IS NULL OR state = ?) AND created < ? ORDER BY created DESC, rowid DESC LIMIT ?
 """
-_RETRY_JOBS_S = 30
 _GAVE_UP = {
     "type": "/problems/internal",
     "title": "The service failed",
     "status": 500,
     "detail": "The service ended each time it started this job. It will not be retried.",
 }
-
-
-class State(StrEnum):
-    """The state of a job."""
-
-    queued = "queued"
-    running = "running"
-    done = "done"
-    failed = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One job.
-
-    Attributes:
-        id: random, and so long that it cannot be guessed.
-        owner: name of the caller's key; empty where none is needed.
-        state: queued, running, done or failed.
-        settings: what was asked for.
-        upload: random name of its recording.
-        size: of the recording in bytes.
-        created: seconds since 1970, as are the next two.
-        started: None before.
-        finished: None before.
-        result: None before it is done.
-        problem: why it failed, else None.
-    """
-
-    id: str
-    owner: str
-    state: State
-    settings: Mapping[str, Any]
-    upload: str
-    size: int
-    created: float
-    started: float | None
-    finished: float | None
-    result: str | None
-    problem: Mapping[str, Any] | None
-
-
-class DiskSpace:
-    """Bytes that the recordings of jobs take, including those that are being received. Safe to share between threads.
-
-    Args:
-        limit: the most.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.used = 0
-        self._lock = RLock()
-
-    def add(self, n_bytes: int) -> None:
-        """Count bytes that are used, or no longer used if negative."""
-        with self._lock:
-            self.used += n_bytes
-
-    def claim(self, n_bytes: int) -> None:
-        """Count bytes that are about to be used.
-
-        Raises:
-            BusyError: there is not so much room.
-        """
-        with self._lock:
-            if self.used + n_bytes > self.limit:
-                raise BusyError(
-                    f"Jobs use too much disk space (limit: {self.limit:,} bytes). Retry in {_RETRY_JOBS_S} s.",
-                    _RETRY_JOBS_S,
-                )
-            self.used += n_bytes
 
 
 class JobStore:
@@ -163,38 +58,23 @@ class JobStore:
         self._lock = RLock()
         make_private(folder)
         make_private(self.uploads)
-        self._guard = _guard(folder)
         try:
-            self._database = sqlite3.connect(folder / "jobs.sqlite3", check_same_thread=False, isolation_level=None)
-            self._database.row_factory = sqlite3.Row
-            self._database.execute("PRAGMA secure_delete = ON")
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = FULL")
-            self._database.executescript(_SCHEMA)
-            self._upgrade()
-            self._recover(max_attempts)
+            self._database = Database(folder)
+            try:
+                self._recover(max_attempts)
+            except BaseException:
+                self._database.close()
+                raise
         except (sqlite3.Error, OSError, StorageError) as error:
-            self._guard.close()
             cause = error.__cause__ if isinstance(error, StorageError) else error
             raise OutputError(
                 f"cannot use the jobs in {folder}: {cause}; repair the disk, or name another folder with --data-dir"
             ) from error
 
-    def _upgrade(self) -> None:
-        present = {row["name"] for row in self._rows("PRAGMA table_info(jobs)")}
-        for name, kind in _ADDED.items():
-            if name not in present:
-                self._execute(f"ALTER TABLE jobs ADD COLUMN {name} {kind}")
-        self._database.executescript(_UPGRADE)
-        # Versions without secure_delete left deleted rows in free pages.
-        if self._database.execute("PRAGMA freelist_count").fetchone()[0]:
-            self._execute("VACUUM")
-        self._empty_log()
-
     def _recover(self, max_attempts: int) -> None:
         """Requeue jobs that were interrupted by a crash, and delete orphaned recordings."""
         with self._lock:
-            self._execute(
+            self._database.execute(
                 "UPDATE jobs SET state = ?, finished = ?, problem = ? WHERE state = ? AND attempts >= ?",
                 State.failed,
                 time.time(),
@@ -202,15 +82,17 @@ class JobStore:
                 State.running,
                 max_attempts,
             )
-            self._execute("UPDATE jobs SET state = ? WHERE state = ?", State.queued, State.running)
-            owned = {row["upload"] for row in self._rows("SELECT upload FROM jobs WHERE state = ?", State.queued)}
+            self._database.execute("UPDATE jobs SET state = ? WHERE state = ?", State.queued, State.running)
+            owned = {
+                row["upload"] for row in self._database.rows("SELECT upload FROM jobs WHERE state = ?", State.queued)
+            }
         for path in self.uploads.iterdir():
             if path.suffix and path.stem in owned:
                 continue
             if path.name in owned:
                 size = path.stat().st_size
                 self.space.add(size)
-                self._execute("UPDATE jobs SET size = ? WHERE upload = ?", size, path.name)
+                self._database.execute("UPDATE jobs SET size = ? WHERE upload = ?", size, path.name)
             else:
                 path.unlink(missing_ok=True)
 
@@ -222,7 +104,7 @@ class JobStore:
         """
         if self.counts()[State.queued] >= self._max_queued:
             raise BusyError(
-                f"Too many queued jobs (limit: {self._max_queued}). Retry in {_RETRY_JOBS_S} s.", _RETRY_JOBS_S
+                f"Too many queued jobs (limit: {self._max_queued}). Retry in {RETRY_JOBS_S} s.", RETRY_JOBS_S
             )
 
     def new_upload(self) -> tuple[str, BinaryIO]:
@@ -273,16 +155,18 @@ class JobStore:
         """
         with self._lock:
             if idempotency_key is not None:
-                rows = self._rows("SELECT * FROM jobs WHERE owner = ? AND idempotency_key = ?", owner, idempotency_key)
+                rows = self._database.rows(
+                    "SELECT * FROM jobs WHERE owner = ? AND idempotency_key = ?", owner, idempotency_key
+                )
                 if rows and rows[0]["fingerprint"] != fingerprint:
                     raise IdempotencyError(
                         "This Idempotency-Key was used for another recording or other settings. Choose a new key."
                     )
                 if rows:
-                    return _job(rows[0])
+                    return job_of(rows[0])
             self.check_place()
             job_id = secrets.token_urlsafe(18)
-            self._execute(
+            self._database.execute(
                 "INSERT INTO jobs (id, owner, state, settings, upload, size, created, idempotency_key, fingerprint) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 job_id,
@@ -304,10 +188,10 @@ class JobStore:
             JobNotFoundError: it does not exist, or belongs to another caller.
         """
         with self._lock:
-            rows = self._rows("SELECT * FROM jobs WHERE id = ? AND owner = ?", job_id, owner)
+            rows = self._database.rows("SELECT * FROM jobs WHERE id = ? AND owner = ?", job_id, owner)
         if not rows:
             raise JobNotFoundError("Job not found. It may have been deleted or expired.")
-        return _job(rows[0])
+        return job_of(rows[0])
 
     def of_owner(self, owner: str, *, state: State | None = None, limit: int = 100, before: str = "") -> list[Job]:
         """The jobs of one caller, newest first, without their results.
@@ -322,7 +206,7 @@ class JobStore:
         """
         with self._lock:
             created = self.get(before, owner).created if before else float("inf")
-            rows = self._rows(
+            rows = self._database.rows(
                 _OF_OWNER,
                 owner,
                 state,
@@ -330,7 +214,7 @@ class JobStore:
                 created,
                 limit,
             )
-        return [_job(row) for row in rows]
+        return [job_of(row) for row in rows]
 
     def delete(self, job_id: str, owner: str = "") -> None:
         """Delete a job in any state, with its recording and result.
@@ -340,10 +224,10 @@ class JobStore:
         """
         with self._lock:
             job = self.get(job_id, owner)
-            self._execute("DELETE FROM jobs WHERE id = ?", job_id)
+            self._database.execute("DELETE FROM jobs WHERE id = ?", job_id)
             if job.state in (State.queued, State.running):
                 self.space.add(-job.size)
-            self._empty_log()
+            self._database.empty_log()
         self.drop_upload(job.upload)
 
     def begin(self, max_size: int | None = None) -> Job | None:
@@ -353,7 +237,7 @@ class JobStore:
             max_size: only jobs with recordings of at most so many bytes.
         """
         with self._lock:
-            rows = self._rows(
+            rows = self._database.rows(
                 "UPDATE jobs SET state = ?, started = ?, attempts = attempts + 1 WHERE id = "
                 "(SELECT id FROM jobs WHERE state = ? AND size <= ? ORDER BY created, rowid LIMIT 1) RETURNING *",
                 State.running,
@@ -361,13 +245,13 @@ class JobStore:
                 State.queued,
                 1 << 62 if max_size is None else max_size,
             )
-        return _job(rows[0]) if rows else None
+        return job_of(rows[0]) if rows else None
 
     def finish(self, job: Job, *, result: str | None = None, problem: Mapping[str, Any] | None = None) -> None:
         """Keep a job's result, or why it failed, and delete its recording."""
         state = State.failed if problem else State.done
         with self._lock:
-            changed = self._execute(
+            changed = self._database.execute(
                 "UPDATE jobs SET state = ?, finished = ?, result = ?, problem = ? WHERE id = ?",
                 state,
                 time.time(),
@@ -382,71 +266,25 @@ class JobStore:
     def put_back(self, job: Job) -> None:
         """Let a job that was started wait again, as if it had not been."""
         with self._lock:
-            self._execute(
+            self._database.execute(
                 "UPDATE jobs SET state = ?, started = NULL, attempts = attempts - 1 WHERE id = ?", State.queued, job.id
             )
 
     def delete_before(self, moment: float) -> int:
         """Delete the jobs that ended before a moment; returns how many."""
         with self._lock:
-            deleted = self._execute("DELETE FROM jobs WHERE finished < ?", moment).rowcount
+            deleted = self._database.execute("DELETE FROM jobs WHERE finished < ?", moment).rowcount
             if deleted:
-                self._empty_log()
+                self._database.empty_log()
         return deleted
 
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state."""
         with self._lock:
-            rows = self._rows("SELECT state, count(*) AS n FROM jobs GROUP BY state")
+            rows = self._database.rows("SELECT state, count(*) AS n FROM jobs GROUP BY state")
         return dict.fromkeys(State, 0) | {State(row["state"]): row["n"] for row in rows}
 
     def close(self) -> None:
         """Release the folder."""
         with self._lock:
             self._database.close()
-            self._guard.close()
-
-    def _empty_log(self) -> None:
-        """Write the write-ahead log into the database and empty it: it holds old versions of the pages."""
-        self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def _execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
-        with writing():
-            return self._database.execute(statement, values)
-
-    def _rows(self, statement: str, *values: Any) -> list[sqlite3.Row]:
-        # Faults of the disk are found while rows are fetched, too.
-        with writing():
-            return self._database.execute(statement, values).fetchall()
-
-
-def _job(row: sqlite3.Row) -> Job:
-    return Job(
-        id=row["id"],
-        owner=row["owner"],
-        state=State(row["state"]),
-        settings=json.loads(row["settings"]),
-        upload=row["upload"],
-        size=row["size"],
-        created=row["created"],
-        started=row["started"],
-        finished=row["finished"],
-        result=row["result"],
-        problem=json.loads(row["problem"]) if row["problem"] else None,
-    )
-
-
-def _guard(folder: Path) -> BinaryIO:
-    """Lock the folder against a second process, which would requeue this one's running jobs."""
-    try:
-        guard = (folder / "lock").open("wb")
-    except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror}; name another folder with --data-dir") from error
-    try:
-        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        guard.close()
-        raise OutputError(f"another process uses {folder}; name another folder with --data-dir") from error
-    with suppress(OSError):
-        folder.chmod(0o700)
-    return guard
