@@ -19,7 +19,8 @@ from emotone.service.jobs.store import JobStore
 
 
 def ended(client: TestClient, job_id: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
-    for _ in range(500):
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
         job: dict[str, Any] = client.get(f"/v1/jobs/{job_id}", headers=headers).json()
         if job["state"] in ("done", "failed"):
             return job
