@@ -41,6 +41,9 @@ def chromium(microphone: Path) -> Iterator[Any]:
     arguments = [
         "--no-sandbox",
         "--disable-gpu",
+        "--disable-gpu-watchdog",
+        "--disable-hang-monitor",
+        "--disable-dev-shm-usage",
         "--disable-quic",
         "--no-first-run",
         "--disable-background-networking",

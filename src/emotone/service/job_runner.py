@@ -18,7 +18,7 @@ from emotone.service.errors import JobNotFoundError, StorageError
 from emotone.service.jobs.job import Job
 from emotone.service.problems import problem_of
 from emotone.service.requests.settings import RecognitionSettings
-from emotone.service.workers.process import CancelledWorkError, WorkerProcess
+from emotone.service.workers.process import CancelledWorkError, Work
 from emotone.service.workers.recognition import Task
 
 _log = logging.getLogger("emotone.service")
@@ -29,25 +29,13 @@ _SHORT_S = 2.0
 MAX_JOBS_AT_ONCE = 3
 
 
-class _Run:
+class _Run(Work):
     """A job that runs."""
 
     def __init__(self, job: Job) -> None:
+        super().__init__()
         self.job = job
-        self.begun = time.monotonic()
         self.progress: tuple[float, float | None] = (0.0, None)
-        self._process: WorkerProcess | None = None
-        self._cancelled = False
-
-    def set_process(self, process: WorkerProcess) -> None:
-        self._process = process
-        if self._cancelled:
-            process.kill()
-
-    def cancel(self) -> None:
-        self._cancelled = True
-        if self._process is not None:
-            self._process.kill()
 
     def set_progress(self, done_s: float, declared_s: float | None) -> None:
         self.progress = done_s, declared_s
@@ -149,7 +137,6 @@ class JobRunner:
     def _outcome(self, run: _Run) -> Callable[[], None]:
         """Do a job, and return what writes down how it ended."""
         context, job = self._context, run.job
-        pool = context.job_workers
         try:
             task = Task(
                 RecognitionSettings.model_validate(job.settings),
@@ -158,15 +145,11 @@ class JobRunner:
                 context.options.job_timeout_s,
             )
             with (context.jobs.uploads / job.upload).open("rb") as file:
-                process = pool.take()
-                try:
-                    run.set_process(process)
-                    # The service may have begun to stop before this run was known to it.
-                    if self._stopping.is_set():
-                        run.cancel()
-                    answer = process.recognize(task, file, run.set_progress, context.jobs.extras(job.upload))
-                finally:
-                    pool.give_back(process)
+                # The service may have begun to stop before this run was known to it.
+                if self._stopping.is_set():
+                    run.cancel()
+                extras = context.jobs.extras(job.upload)
+                answer = run.recognize(context.job_workers, task, file, run.set_progress, extras)
         except CancelledWorkError:
             # Where the job was deleted this changes nothing.
             return partial(context.jobs.put_back, job)
@@ -176,7 +159,7 @@ class JobRunner:
             if not isinstance(error, EmotoneError):
                 _log.exception("job failed")
             return partial(context.jobs.finish, job, problem=problem_of(error))
-        context.metrics.judging_seconds.observe(answer.seconds)
+        context.metrics.recognition_seconds.observe(answer.seconds)
         context.metrics.audio_seconds.inc(answer.duration_s)
         return partial(context.jobs.finish, job, result=answer.text)
 

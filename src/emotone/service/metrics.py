@@ -25,8 +25,11 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
-        self.judging_seconds = Histogram(
-            "emotone_judging_seconds", "Time to decode and classify one recording.", buckets=_SECONDS, registry=registry
+        self.recognition_seconds = Histogram(
+            "emotone_recognition_seconds",
+            "Time to decode and classify one recording.",
+            buckets=_SECONDS,
+            registry=registry,
         )
         self.audio_seconds = Counter("emotone_audio_seconds", "Seconds of classified recordings.", registry=registry)
         self.running = Gauge("emotone_running", "Recordings that are being classified.", registry=registry)

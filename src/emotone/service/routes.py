@@ -144,7 +144,7 @@ async def recognize(request: Request, context: Context, query: Annotated[Recogni
         text_format = query.text_format(request)
         task = Task(query.settings(), text_format, options.max_duration_s, options.request_timeout_s)
         answer = await _while_connected(request, context.queue.run(task, file, upload.extras))
-    context.metrics.judging_seconds.observe(answer.seconds)
+    context.metrics.recognition_seconds.observe(answer.seconds)
     context.metrics.audio_seconds.inc(answer.duration_s)
     return _response(answer.text, text_format)
 

@@ -239,6 +239,38 @@ class WorkerPool:
                 self._idle.pop().close()
 
 
+class Work:
+    """A task that one thread does and any other may cancel.
+
+    Attributes:
+        begun: when, by the monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        self.begun = monotonic()
+        self._process: WorkerProcess | None = None
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """Kill the process that does it, or will do it."""
+        self._cancelled = True
+        if self._process is not None:
+            self._process.kill()
+
+    def recognize(
+        self, pool: WorkerPool, task: Task, recording: BinaryIO, progress: Progress | None, extras: Sequence[ExtraFile]
+    ) -> Answer:
+        """Do it in a process of a pool; for arguments and errors see `WorkerProcess.recognize`."""
+        process = pool.take()
+        try:
+            self._process = process
+            if self._cancelled:
+                process.kill()
+            return process.recognize(task, recording, progress, extras)
+        finally:
+            pool.give_back(process)
+
+
 def own_handle(upload: BinaryIO) -> BinaryIO:
     """A second handle on an upload, at its start, for a thread that may outlast the request."""
     upload.seek(0)

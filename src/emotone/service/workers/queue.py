@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from emotone.service.errors import BusyError, ShuttingDownError
 from emotone.service.requests.extras import ExtraFile
-from emotone.service.workers.process import Answer, CancelledWorkError, WorkerPool, WorkerProcess, own_handle
+from emotone.service.workers.process import Answer, CancelledWorkError, Work, WorkerPool, own_handle
 from emotone.service.workers.recognition import Task
 
 _SHORT_S = 0.5
@@ -25,24 +25,10 @@ _SMOOTHING = 0.1
 _STALLED_S = 5.0
 
 
-class _Work:
-    """One recording that is being recognised."""
+class _Work(Work):
+    """One recording that is being recognised; a long one has given its place to the next."""
 
-    def __init__(self) -> None:
-        self.begun = monotonic()
-        self.is_long = False
-        self._process: WorkerProcess | None = None
-        self._cancelled = False
-
-    def set_process(self, process: WorkerProcess) -> None:
-        self._process = process
-        if self._cancelled:
-            process.kill()
-
-    def cancel(self) -> None:
-        self._cancelled = True
-        if self._process is not None:
-            self._process.kill()
+    is_long = False
 
 
 class RecognitionQueue:
@@ -183,9 +169,4 @@ class RecognitionQueue:
 
     def _work(self, work: _Work, task: Task, handle: BinaryIO, extras: Sequence[ExtraFile]) -> Answer:
         with handle:
-            process = self._pool.take()
-            try:
-                work.set_process(process)
-                return process.recognize(task, handle, None, extras)
-            finally:
-                self._pool.give_back(process)
+            return work.recognize(self._pool, task, handle, None, extras)
