@@ -25,13 +25,12 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from emotone.emotions import EMOTIONS, LONGEST_NAME
-from emotone.errors import ModelFileError
+from emotone.errors import MissingExtraError, ModelFileError
 from emotone.files import check_replaceable
 from emotone.model_files.onnx_wire import (
     GRAPH,
     METADATA_PROPS,
     DamagedError,
-    chunk,
     has_external_data,
     spans,
     string_entry,
@@ -331,17 +330,20 @@ def with_metadata(content: bytes, metadata: ModelMetadata) -> bytes:
         metadata: to store.
     Raises:
         ModelFileError: `content` is not an ONNX file.
+        MissingExtraError: the package onnx is not installed; every extra whose commands write models has it.
     """
-    kept = bytearray()
     try:
-        for one in spans(content):
-            if one.number == METADATA_PROPS and string_entry(one.value)[0] == METADATA_KEY:
-                continue
-            kept += content[one.start : one.end]
-    except DamagedError as error:
+        import onnx
+    except ImportError as error:
+        raise MissingExtraError("writing a model file", "convert") from error
+    try:
+        model = onnx.load_from_string(content)
+    except Exception as error:  # protobuf's own class, which is not imported for its name
         raise ModelFileError("metadata can only be stored in an ONNX file; these bytes are not one") from error
-    entry = chunk(1, METADATA_KEY.encode()) + chunk(2, metadata.to_json().encode())
-    return bytes(kept) + chunk(METADATA_PROPS, entry)
+    entries = {one.key: one.value for one in model.metadata_props}
+    onnx.helper.set_model_props(model, entries | {METADATA_KEY: metadata.to_json()})
+    written: bytes = model.SerializeToString(deterministic=True)
+    return written
 
 
 def check_model_output(

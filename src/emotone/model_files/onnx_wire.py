@@ -1,7 +1,8 @@
-"""Just enough of ONNX's protobuf to look into a file without its packages: neither half needs the other's for that.
+"""Reads as much of ONNX's protobuf as a model file needs before a runtime opens it; the plain install has no `onnx`.
 
-Conventions: a message is a row of fields; a field's value is a number, or the raw bytes of a string or of a message.
-Everything is read in place and without recursion, so that a hostile file costs no more than its own size.
+Conventions: a message is a sequence of fields; a field's value is a number, or the raw bytes of a string or of a
+message. Everything is read in place and without recursion, so that a hostile file costs no more than its own size.
+Files are written with the package `onnx`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ GRAPH, METADATA_PROPS = 7, 14
 _FUNCTIONS = 25
 _DATA_LOCATION, _EXTERNAL = 14, 1
 
-# Kind of message -> number of a field that holds messages -> their kind; all ways that lead to a tensor.
+# Kind of message -> number of a field that holds messages -> their kind; all paths that lead to a tensor.
 _PARTS: dict[str, dict[int, str]] = {
     "model": {GRAPH: "graph", _FUNCTIONS: "function"},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},
@@ -27,38 +28,35 @@ _PARTS: dict[str, dict[int, str]] = {
 
 
 class DamagedError(Exception):
-    """The bytes are no protobuf message."""
+    """The bytes are not a protobuf message."""
 
 
 class Field(NamedTuple):
-    """One field of a message, and where it stands in it."""
+    """One field of a message."""
 
     number: int
     value: int | memoryview
-    start: int
-    end: int
 
 
 def spans(message: bytes | memoryview) -> Iterator[Field]:
-    """The fields of a message, in order.
+    r"""The fields of a message, in order.
 
     Raises:
         DamagedError: a field is cut short or of no known wire type.
 
-    >>> [(one.number, bytes(one.value)) for one in spans(chunk(1, b"key") + chunk(2, b"value"))]
+    >>> [(one.number, bytes(one.value)) for one in spans(b"\n\3key\x12\5value")]
     [(1, b'key'), (2, b'value')]
     """
     view = memoryview(message)
     position = 0
     while position < len(view):
-        start = position
         key, position = _varint(view, position)
         number, wire = key >> 3, key & 7
         if number == 0:
             raise DamagedError
         if wire == 0:
             value, position = _varint(view, position)
-            yield Field(number, value, start, position)
+            yield Field(number, value)
             continue
         if wire == 2:
             size, position = _varint(view, position)
@@ -68,15 +66,15 @@ def spans(message: bytes | memoryview) -> Iterator[Field]:
             raise DamagedError
         if position + size > len(view):
             raise DamagedError
-        yield Field(number, view[position : position + size], start, position + size)
+        yield Field(number, view[position : position + size])
         position += size
 
 
 def has_external_data(model: bytes) -> bool:
-    """Whether any tensor, anywhere in a model, says that its data is in another file.
+    """Whether any tensor of a model declares that its data is in another file.
 
     Raises:
-        DamagedError: these bytes are no model.
+        DamagedError: the bytes are not a model.
     """
     waiting = [("model", memoryview(model))]
     while waiting:
@@ -96,7 +94,7 @@ def string_entry(value: int | memoryview) -> tuple[str, str]:
     """Key and value of one entry of a model's metadata.
 
     Raises:
-        DamagedError: it is no such entry.
+        DamagedError: it is not such an entry.
     """
     if isinstance(value, int):
         raise DamagedError
@@ -105,11 +103,6 @@ def string_entry(value: int | memoryview) -> tuple[str, str]:
         return str(parts.get(1, b""), "utf-8"), str(parts.get(2, b""), "utf-8")
     except UnicodeDecodeError as error:
         raise DamagedError from error
-
-
-def chunk(number: int, content: bytes) -> bytes:
-    """A field that holds bytes, as it stands in a message."""
-    return _as_varint(number << 3 | 2) + _as_varint(len(content)) + content
 
 
 def _varint(view: memoryview, position: int) -> tuple[int, int]:
@@ -122,12 +115,3 @@ def _varint(view: memoryview, position: int) -> tuple[int, int]:
             return value, position
         shift += 7
     raise DamagedError
-
-
-def _as_varint(value: int) -> bytes:
-    parts = bytearray()
-    while value > 0x7F:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    parts.append(value)
-    return bytes(parts)
