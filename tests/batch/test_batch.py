@@ -116,7 +116,7 @@ def test_fail_fast_stops_at_the_first_and_goes_on_when_it_is_mended(calls, tiny_
 def test_an_empty_folder_is_an_error(tmp_path, tiny_model):
     (tmp_path / "empty" / "below").mkdir(parents=True)
     (tmp_path / "empty" / "readme.md").touch()
-    with pytest.raises(AudioNotFoundError, match="holds no recordings"):
+    with pytest.raises(AudioNotFoundError, match="has no recordings"):
         recognise_many([tmp_path / "empty"], tmp_path / "results.csv", model=tiny_model, workers=1)
 
 
@@ -290,7 +290,7 @@ def test_lists_patterns_and_folders_are_found_in_order(calls, tmp_path, monkeypa
     with pytest.raises(AudioNotFoundError, match="matches no file"):
         list(find_recordings(["calls/*.xyz"]))
     Path("empty.txt").touch()
-    with pytest.raises(AudioNotFoundError, match="holds no recordings"):
+    with pytest.raises(AudioNotFoundError, match="has no recordings"):
         list(find_recordings(["empty.txt"]))
     assert [is_many(word) for word in ("calls", "list.txt", "calls/*.wav", "call.wav", "s3://bucket/calls")] == [
         True, True, True, False, True,

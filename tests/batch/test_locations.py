@@ -124,7 +124,7 @@ def test_a_folder_without_recordings_says_what_it_has(folder):
     (folder / "a.wav").unlink()
     for path in (folder / "sub").iterdir():
         path.unlink()
-    with pytest.raises(AudioNotFoundError, match=r"holds no recordings.*1 left out: linked folder"):
+    with pytest.raises(AudioNotFoundError, match=r"has no recordings.*1 left out: linked folder"):
         list(find_recordings([folder]))
 
 

@@ -72,13 +72,13 @@ def test_an_empty_folder_is_an_error(tmp_path, model, capsys):
     (tmp_path / "empty").mkdir()
     for words in ([], ["--output", str(tmp_path / "results.csv")]):
         assert run(["predict", str(tmp_path / "empty"), *model, *words]) == 3
-        assert "holds no recordings" in capsys.readouterr().err
+        assert "has no recordings" in capsys.readouterr().err
 
 
 def test_an_empty_list_is_told_from_an_empty_folder(tmp_path, model, capsys):
     (tmp_path / "list.txt").write_text("\n\n")
     assert run(["predict", str(tmp_path / "list.txt"), *model]) == 3
-    assert "holds no recordings; expected a name on each line" in capsys.readouterr().err
+    assert "has no recordings; expected one name per line" in capsys.readouterr().err
 
 
 def test_a_folder_without_an_output_is_shown(calls, model, capsys):

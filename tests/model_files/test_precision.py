@@ -138,7 +138,7 @@ def test_a_graph_without_our_network_is_refused(tiny_model: Path) -> None:
         with_precision(b"not a model", "fp16")
 
 
-@pytest.mark.parametrize(("value", "says"), [(1e5, "beyond fp16"), (np.nan, "finite")])
+@pytest.mark.parametrize(("value", "says"), [(1e5, "more than fp16 can hold"), (np.nan, "finite")])
 def test_weights_that_do_not_fit_are_refused(
     value: float, says: str, tiny_graph: onnx.ModelProto, tiny_metadata: ModelMetadata
 ) -> None:

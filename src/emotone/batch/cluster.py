@@ -1,10 +1,10 @@
-"""The same batch on many machines, through Ray Data: ours is one function over batches of locations.
+"""A batch on many machines, with Ray Data: emotone provides one function over batches of locations.
 
-Conventions: the table is a folder of Parquet files, partitioned by `outcome`: `recognised` has a row a segment with the
-columns of one machine's table, `failed` a row a recording with `error` and `kind`; both have `index`, the position of
-the recording in the list, by which the rows of one machine's table come back in their order.
+Conventions: the table is a folder of Parquet files, partitioned by `outcome`: `recognised` has one row per segment with
+the columns of a table made on one machine, `failed` one row per recording with `error` and `kind`. Both have `index`,
+the position of the recording in the list, to sort the rows by.
 
-A node or worker that dies costs time: its batches are judged again elsewhere, and written under the same names.
+When a node or a worker dies, its batches are recognised again elsewhere, and written under the same names.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, Literal
 from emotone.batch.local import BatchReport, Failure, setup_of
 from emotone.batch.locations import LeftOut, find_recordings
 from emotone.batch.remote import remote_file_system, require_empty_folder
-from emotone.batch.worker import Judge
+from emotone.batch.worker import BatchRecognizer
 from emotone.errors import EmotoneError, MissingExtraError, OutputError
 from emotone.files import is_address
 from emotone.listening.options import TimelineOptions
@@ -32,7 +32,7 @@ from emotone.output.rows import parquet_schema, segment_rows
 
 _FILES_A_BATCH = 16
 _FILES_A_BLOCK = 32
-"""What a batch that has to be judged again costs, against the bookkeeping of each block."""
+"""Small blocks lose little when a batch is repeated; large ones cost less bookkeeping."""
 
 _LISTED_FAILURES = 100
 
@@ -43,24 +43,24 @@ class RayWorker:
     """One model in one process of the cluster, made once and then called with batches of locations.
 
     Args:
-        setup: as for `Judge`, but for the model.
+        setup: as for `BatchRecognizer`, without the model.
         model: a reference to the bytes of a model file; None for the shipped model.
     """
 
     def __init__(self, setup: dict[str, Any], model: Any) -> None:
         if model is None:
-            self._judge = Judge(setup)
+            self._recognise = BatchRecognizer(setup)
             return
         import ray
 
-        # The nodes of a cluster need share no disk.
+        # The nodes of a cluster need not share a disk.
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
             path.write_bytes(ray.get(model))
-            self._judge = Judge(setup | {"model": str(path)})
+            self._recognise = BatchRecognizer(setup | {"model": str(path)})
 
     def __call__(self, batch: Any) -> Any:
-        """Locations to segments and failures.
+        """Recognise some recordings.
 
         Args:
             batch: a `pyarrow.Table` of `index` and `file`.
@@ -71,18 +71,18 @@ class RayWorker:
 
         rows = []
         for task in batch.to_pylist():
-            answer = self._judge(task["file"])
+            answer = self._recognise(task["file"])
             common = {"index": task["index"], "file": task["file"]}
             if "row" in answer:
-                found = segment_rows(answer["row"], self._judge.labels)
+                found = segment_rows(answer["row"], self._recognise.labels)
                 rows += [common | row | {"outcome": "recognised"} for row in found]
             else:
                 rows.append(common | {"outcome": "failed", "error": answer["error"], "kind": answer["kind"]})
-        return pa.Table.from_pylist(rows, schema=result_schema(self._judge.labels))
+        return pa.Table.from_pylist(rows, schema=result_schema(self._recognise.labels))
 
 
 def result_schema(labels: Sequence[str]) -> Any:
-    """The Arrow schema of what workers give."""
+    """The Arrow schema of the workers' results."""
     import pyarrow as pa
 
     ours = [("index", pa.int64()), ("outcome", pa.string()), ("error", pa.string()), ("kind", pa.string())]
@@ -110,14 +110,14 @@ def recognise_with_ray(
         model: a model file on this machine; None for the shipped model.
         workers: the most processes; None for as many as the cluster has CPUs but one.
         unsure_threshold: in place of the model's own.
-        channels: "mix" averages them; "split" judges each on its own.
+        channels: "mix" averages them; "split" recognises each separately.
         options: how to cut and join; None for the defaults.
         speakers: classes; None for all. Files of a baseline or of turns must be readable by every node.
     Raises:
         MissingExtraError: Ray is not installed.
         AudioError: no recordings.
-        OutputError: the folder is there and not empty.
-        EmotoneError: the model cannot be used, there is no such cluster, or it gave not all of the results.
+        OutputError: the folder exists and is not empty.
+        EmotoneError: the model cannot be used, there is no such cluster, or results are missing.
     """
     try:
         import ray
@@ -127,8 +127,8 @@ def recognise_with_ray(
         raise MissingExtraError("--ray", "ray") from None
     file_system, location = _new_folder(output)
     setup = setup_of(None, unsure_threshold, channels, options, speakers)
-    # Here first: a model or an option that cannot be used is said before a cluster is asked for.
-    Judge(setup | {"model": None if model is None else os.fspath(model)})
+    # First on this machine, so that a model or an option that cannot be used is reported at once.
+    BatchRecognizer(setup | {"model": None if model is None else os.fspath(model)})
     left_out = LeftOut()
     tables = list(_blocks(find_recordings(sources, left_out)))
     n_files = sum(table.num_rows for table in tables)
@@ -144,11 +144,11 @@ def recognise_with_ray(
             fn_constructor_kwargs={"setup": setup, "model": content},
             batch_size=_FILES_A_BATCH,
             batch_format="pyarrow",
-            # At least one: a cluster that loses nodes goes on with what is left.
+            # At least one, so that a cluster that loses nodes continues with the others.
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most),
             num_cpus=1,
         )
-        # Writers ask for no CPU: where workers hold all of them, they would wait for ever.
+        # Writers request no CPU; they would wait forever where workers use all of them.
         results.write_parquet(
             location, filesystem=file_system, partition_cols=["outcome"], ray_remote_args={"num_cpus": 0}
         )
@@ -169,21 +169,21 @@ def _blocks(locations: Iterator[str]) -> Iterator[Any]:
 
 
 def _join(address: str) -> None:
-    """Become part of a cluster, or start one.
+    """Join a cluster, or start one.
 
     Raises:
-        EmotoneError: there is none at the address.
+        EmotoneError: there is no cluster at the address.
     """
     import ray
 
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
-        # Ray itself waits minutes for an address at which nobody answers.
+        # Ray itself waits minutes for an address that does not answer.
         if host and port.isdecimal():
             socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # "local" is Ray's own word too: with no address it would join whatever cluster it finds, anybody's.
+            # "local" is Ray's own name too; without an address Ray would join any cluster that it finds.
             ray.init(address=address, log_to_driver=False, logging_level="WARNING")
     except (OSError, OverflowError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
@@ -194,7 +194,7 @@ def _new_folder(output: str | os.PathLike[str]) -> tuple[Any, str]:
     """The file system of the output (None for this machine's) and the path in it.
 
     Raises:
-        OutputError: it is there and not empty, or an address that cannot be reached.
+        OutputError: it exists and is not empty, or is an address that cannot be reached.
     """
     location = os.fspath(output)
     if is_address(location):

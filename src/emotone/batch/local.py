@@ -52,19 +52,19 @@ class Failure:
 
     @property
     def error(self) -> EmotoneError:
-        """As an error of its class."""
+        """The failure as an exception of its class."""
         kind: type[EmotoneError] = getattr(errors, self.kind, EmotoneError)
         return kind(f"{self.file}: {self.reason}")
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a batch is.
+    """Progress of a batch.
 
     Attributes:
         n_files: of the whole batch.
-        n_done: of these, recognised or failed; `n_resumed` of them by an earlier run.
-        n_failed: of these, failed.
+        n_done: of these, recognised or failed, `n_resumed` by an earlier run.
+        n_failed: of `n_done`, failed.
         n_resumed: recognised by an earlier run.
         audio_s: sound recognised by this run, in seconds.
     """
@@ -81,7 +81,7 @@ class BatchReport:
     """The outcome of a batch.
 
     Attributes:
-        output: the table; from a cluster, the folder of tables or its address.
+        output: the table; with a cluster, the folder of tables or its address.
         n_files: number of recordings.
         n_recognised: of these, recognised.
         n_failed: of these, not recognised.
@@ -128,7 +128,7 @@ def recognise_many(
         model: a model file; None for the shipped model.
         workers: processes, each with its model; None for as many as the process may use cores.
         unsure_threshold: in place of the model's own.
-        channels: "mix" averages them; "split" judges each on its own.
+        channels: "mix" averages them; "split" recognises each separately.
         options: how to cut and join; None for the defaults.
         speakers: classes, a baseline and turns; None for none of them.
         fail_fast: stop at the first recording that cannot be used.
@@ -175,9 +175,9 @@ def setup_of(
     options: TimelineOptions | None,
     speakers: SpeakerSettings | None = None,
 ) -> dict[str, Any]:
-    """What a `worker.Judge` is made of, in plain types."""
+    """The setup of a `worker.BatchRecognizer`, in plain types."""
     return {
-        # A model of the hub is fetched once, here; its file, not its name, is what a resumed batch must find again.
+        # A model of the hub is downloaded once, here. A resumed batch must use the same file, not the same name.
         "model": None if model is None else os.fspath(local_model(model)),
         "unsure_threshold": unsure_threshold,
         "channels": channels,

@@ -1,7 +1,7 @@
-"""Which recordings are meant by a folder, a list, a pattern or an address, and how each is opened.
+"""The recordings in folders, lists, patterns and addresses, and how each is opened.
 
-Conventions: a location is a path, or an address such as `s3://bucket/key.wav` or `gs://bucket/key.wav`. Locations come
-one by one and in an order that does not change, so that millions take no memory.
+Conventions: a location is a path, or an address such as `s3://bucket/key.wav` or `gs://bucket/key.wav`. Locations are
+found one by one, always in the same order, so that millions take no memory.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from emotone.files import is_address
 _MARK = b"\xef\xbb\xbf"
 
 _NAMED_EACH = 20
-"""Folders and files that are named for each reason why they are left out; the rest is counted."""
+"""Files and folders named in the report for each reason; the others are counted."""
 
 UNREADABLE = "cannot be read"
-LINKED = "linked folder, not searched; name it to have it searched"
+LINKED = "linked folder, not searched; to search it, give its name"
 
 
 @dataclass(slots=True)
 class LeftOut:
-    """What a search in folders passes over, other than hidden files.
+    """Files and folders that a search did not use, without hidden ones.
 
     Attributes:
         counts: for each reason, how many files or folders.
@@ -67,7 +67,7 @@ class LeftOut:
 
 
 def is_many(source: str) -> bool:
-    """Whether a word of the command line stands for many recordings: a folder, a list (.txt) or a pattern.
+    """Whether an argument means many recordings: a folder, a list (.txt) or a pattern.
 
     A recording whose name ends in .txt is one recording.
 
@@ -84,18 +84,19 @@ def is_many(source: str) -> bool:
 
 
 def find_recordings(sources: Sequence[str | os.PathLike[str]], left_out: LeftOut | None = None) -> Iterator[str]:
-    """The recordings that sources stand for.
+    """The recordings in some sources.
 
     Args:
-        sources: recordings; folders, searched to the bottom for names with an audio suffix, hidden ones left out; lists
-            (.txt), one location a line, relative to the current folder, or with a NUL after each as `find -print0`
-            writes them; patterns such as `calls/**/*.wav`; addresses of recordings or, without a suffix, of folders.
-        left_out: where to count what is passed over in folders: files of other suffixes, linked folders, and folders
+        sources: recordings; folders, searched with their subfolders for names with an audio suffix, without hidden
+            ones; lists (.txt), one location per line, relative to the current folder, or each followed by NUL, as
+            `find -print0` writes them; patterns such as `calls/**/*.wav`; addresses of recordings or, without a suffix,
+            of folders.
+        left_out: where to count what is not used in folders: files with other suffixes, linked folders, and folders
             that cannot be read.
     Yields:
         locations; a folder's in alphabetical order.
     Raises:
-        AudioNotFoundError: a source that stands for no recording at all.
+        AudioNotFoundError: a source without recordings.
         AudioError: a list or a folder that cannot be read.
     """
     left_out = LeftOut() if left_out is None else left_out
@@ -105,10 +106,10 @@ def find_recordings(sources: Sequence[str | os.PathLike[str]], left_out: LeftOut
         first = next(found, None)
         if first is None:
             if source.lower().endswith(".txt") and Path(source).is_file():
-                raise AudioNotFoundError(f"{source}: holds no recordings; expected a name on each line")
+                raise AudioNotFoundError(f"{source} has no recordings; expected one name per line")
             what = "; ".join(line for line in left_out.lines if not line.startswith(" "))
             looked_for = f"looked for {' '.join(sorted(AUDIO_SUFFIXES))}"
-            raise AudioNotFoundError(f"{source}: holds no recordings ({looked_for}){what and f'; {what}'}")
+            raise AudioNotFoundError(f"{source} has no recordings ({looked_for}){what and f'; {what}'}")
         yield first
         yield from found
 
@@ -126,7 +127,7 @@ def _found_in(source: str, left_out: LeftOut) -> Iterator[str]:
     else:
         matches = sorted(name for name in glob.glob(source, recursive=True) if not Path(name).is_dir())  # noqa: PTH207 - `Path.glob` needs a base
         if not matches:
-            raise AudioNotFoundError(f"{source}: matches no file")
+            raise AudioNotFoundError(f"{source} matches no file")
         yield from matches
 
 
@@ -164,7 +165,7 @@ def _list(path: Path) -> Iterator[str]:
         with path.open("rb") as lines:
             head = lines.read(1 << 16)
             ending = b"\0" if b"\0" in head else b"\n"
-            # Editors of one system put a byte order mark before the first name.
+            # Some editors write a byte order mark before the first name.
             lines.seek(len(_MARK) if head.startswith(_MARK) else 0)
             for line in _lines(lines, ending):
                 name = line.removesuffix(b"\r") if ending == b"\n" else line
@@ -184,11 +185,11 @@ def _lines(file: BinaryIO, ending: bytes) -> Iterator[bytes]:
 
 @contextmanager
 def opened(location: str) -> Iterator[str | BinaryIO]:
-    """What a recognizer reads: a path as it is, an address as an open file of that name.
+    """What a recognizer reads: a path as it is, or the open file at an address.
 
     Raises:
-        AudioNotFoundError: nothing at the address.
-        AudioError: it cannot be reached.
+        AudioNotFoundError: there is no file at the address.
+        AudioError: the store cannot be reached.
     """
     if not is_address(location):
         yield location

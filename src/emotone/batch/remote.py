@@ -1,8 +1,8 @@
-"""Recordings in object stores and on other remote file systems: S3 through Arrow, all else through fsspec.
+"""Recordings in object stores and on other remote file systems: S3 through Arrow, all others through fsspec.
 
-Conventions: an address is `scheme://bucket/key`, with the key as the store has it: spaces, `#` and `?` are letters like
-others. Credentials, region and endpoint come from where the store's own tools look for them: for S3 the environment
-(AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_ENDPOINT_URL …) and ~/.aws, for gs:// Google's default credentials.
+Conventions: an address is `scheme://bucket/key`, with the key as the store has it: spaces, `#` and `?` have no special
+meaning. Credentials, region and endpoint are found as by the store's own tools: for S3 in the environment
+(AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_ENDPOINT_URL …) and ~/.aws, for gs:// as Google's default credentials.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from emotone.errors import AudioError, AudioNotFoundError, EmotoneError, MissingExtraError, OutputError
 
 _BLOCK_BYTES = 1 << 20
-"""Read at once: a store answers each request late, and a decoder asks for 32 KiB at a time."""
+"""Read with one request: each takes long, and a decoder reads 32 KiB at a time."""
 
 _CREDENTIALS = {
     "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
@@ -35,17 +35,17 @@ def remote_file_system(address: str) -> tuple[Any, str]:
 
     Raises:
         MissingExtraError: the packages for it are not installed.
-        AudioError: no such scheme, no bucket, or it cannot be reached.
+        AudioError: an unknown scheme, no bucket, or the store cannot be reached.
     """
     scheme, _, path = address.partition("://")
     bucket = path.partition("/")[0]
     if not bucket and scheme != "file":
-        raise AudioError(f"{address}: names no bucket; expected {scheme}://BUCKET/KEY")
+        raise AudioError(f"{address} names no bucket; expected {scheme}://BUCKET/KEY")
     with _explained(address):
         return _file_system(f"{scheme}://{bucket}"), path.rstrip("/")
 
 
-# Once a process and bucket: Arrow asks the store for a bucket's region, gcsfs for credentials.
+# Once per process and bucket: Arrow requests a bucket's region, gcsfs credentials.
 @lru_cache(maxsize=16)
 def _file_system(bucket: str) -> Any:
     scheme = bucket.partition("://")[0]
@@ -56,10 +56,10 @@ def _file_system(bucket: str) -> Any:
     try:
         if scheme == "s3":
             return FileSystem.from_uri(bucket)[0]
-        # Arrow's own client for gs:// ends the process on answers that it does not know.
+        # Arrow's own client for gs:// ends the process on unknown answers.
         import fsspec
 
-        # They log each of their attempts, which would stand between our own messages.
+        # They log each attempt, in the middle of our own messages.
         for logger in ("gcsfs", "google.auth"):
             logging.getLogger(logger).addHandler(logging.NullHandler())
         return PyFileSystem(FSSpecHandler(fsspec.core.url_to_fs(bucket)[0]))
@@ -74,7 +74,7 @@ def remote_folder(address: str, wanted: Callable[[str], bool]) -> Iterator[str]:
 
     Args:
         address: of a folder.
-        wanted: whether a file of that name is meant; names that begin with a dot are left out with all below them.
+        wanted: whether a file of that name is used; hidden files and folders never are.
     Yields:
         addresses.
     Raises:
@@ -88,7 +88,7 @@ def remote_folder(address: str, wanted: Callable[[str], bool]) -> Iterator[str]:
     folders = [root]
     while folders:
         folder = folders.pop()
-        with _explained(f"{scheme}://{folder}", "no such folder (without an audio suffix it is taken for one)"):
+        with _explained(f"{scheme}://{folder}", "no such folder (an address without an audio suffix means a folder)"):
             entries = file_system.get_file_info(FileSelector(folder))
         entries = sorted((one for one in entries if not one.base_name.startswith(".")), key=lambda one: one.base_name)
         for entry in entries:
@@ -98,10 +98,10 @@ def remote_folder(address: str, wanted: Callable[[str], bool]) -> Iterator[str]:
 
 
 def require_empty_folder(address: str) -> None:
-    """Say now if results cannot go to an address.
+    """Check, before any work is done, that results can be written to an address.
 
     Raises:
-        OutputError: something is there already, or the bucket is not, or it cannot be reached.
+        OutputError: the folder exists and is not empty, the bucket does not exist, or the store cannot be reached.
         MissingExtraError: the packages for it are not installed.
     """
     from pyarrow.fs import FileSelector, FileType
@@ -114,16 +114,16 @@ def require_empty_folder(address: str) -> None:
     except AudioError as error:
         raise OutputError(f"cannot write to {error}") from error
     if bucket.type == FileType.NotFound:
-        raise OutputError(f"cannot write to {address}: no such bucket; make it first")
+        raise OutputError(f"cannot write to {address}: no such bucket; create it first")
     if there:
         raise OutputError(f"{address} exists and is not an empty folder; name a new folder for the Parquet files")
 
 
 class RemoteFile(io.BufferedReader):
-    """An open file of a store, under the name that it has there.
+    """An open file of a store, named by its address.
 
-    A decoder asks for a file's size by seeking to its end and back. A plain BufferedReader forgets its block then, and
-    the store is asked again; so a seek is kept in mind here, and made when something is read.
+    A decoder finds a file's size by seeking to its end and back. A plain BufferedReader drops its block then and makes
+    another request; here a seek is made only when something is read.
     """
 
     def __init__(self, raw: Any, name: str) -> None:
@@ -132,7 +132,7 @@ class RemoteFile(io.BufferedReader):
         self._wanted: int | None = None
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Move to a position, which is returned."""
+        """Move to a position, and return it."""
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self.tell(), io.SEEK_END: self._size}[whence]
         self._wanted = max(0, start + offset)
         return self._wanted
@@ -143,25 +143,25 @@ class RemoteFile(io.BufferedReader):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """That many bytes, or all that are left."""
-        self._arrive()
+        self._seek_now()
         return super().read(size)
 
     def read1(self, size: int = -1, /) -> bytes:
         """At most that many bytes, with one request."""
-        self._arrive()
+        self._seek_now()
         return super().read1(size)
 
     def readinto(self, buffer: Any, /) -> int:
         """Fill a buffer; the number of bytes."""
-        self._arrive()
+        self._seek_now()
         return super().readinto(buffer)
 
     def peek(self, size: int = 0, /) -> bytes:
         """Bytes that come next, without moving."""
-        self._arrive()
+        self._seek_now()
         return super().peek(size)
 
-    def _arrive(self) -> None:
+    def _seek_now(self) -> None:
         if self._wanted is not None:
             # From the file's start, which keeps the block if the position is in it.
             super().seek(self._wanted)
@@ -175,11 +175,11 @@ class RemoteFile(io.BufferedReader):
 
 @contextmanager
 def opened_remote(address: str) -> Iterator[RemoteFile]:
-    """What is at an address, open for reading.
+    """The file at an address, open for reading.
 
     Raises:
-        AudioNotFoundError: nothing is there.
-        AudioError: it cannot be reached, or no longer.
+        AudioNotFoundError: there is no such file.
+        AudioError: the store cannot be reached, or fails while the file is read.
     """
     with _explained(address, "no such file"):
         file_system, path = remote_file_system(address)
@@ -188,12 +188,12 @@ def opened_remote(address: str) -> Iterator[RemoteFile]:
         try:
             yield file
         except OSError as error:
-            raise AudioError(f"{address}: cannot be read on: {_in_short(str(error))}") from error
+            raise AudioError(f"{address}: reading failed: {_short(str(error))}") from error
 
 
 @contextmanager
 def _explained(address: str, absent: str = "no such file or folder") -> Iterator[None]:
-    """Errors of a store as errors of ours: each store's client has its own classes, with no root but Exception."""
+    """Raise errors of a store as AudioErrors; the clients' own classes share only Exception."""
     try:
         yield
     except MissingExtraError:
@@ -210,9 +210,9 @@ def _explained(address: str, absent: str = "no such file or folder") -> Iterator
         if any(sign in words for sign in _REFUSED):
             how = _CREDENTIALS.get(address.partition("://")[0], "check your credentials")
             raise AudioError(f"{address}: access is refused; {how}") from error
-        raise AudioError(f"{address}: cannot be reached: {_in_short(words)}") from error
+        raise AudioError(f"{address}: cannot be reached: {_short(words)}") from error
 
 
-def _in_short(words: str) -> str:
-    """The part of an Arrow message that says something to people; addresses stand in ours already."""
+def _short(words: str) -> str:
+    """The readable part of an Arrow message, without the address."""
     return " ".join(words.rpartition(" operation: ")[2].split()) or "no reason given"

@@ -1,10 +1,11 @@
 """A worker of a batch: one process, one model, one recording after the other.
 
-Run as `python -P -m emotone.batch.worker`. A program of its own and no fork: nothing of the caller's is copied or
-imported again, and when the caller dies, even by kill -9, its end of the pipe closes and the worker leaves.
+Run as `python -P -m emotone.batch.worker`. It is a separate program, not a fork, so nothing of the caller is copied or
+imported again. When the caller dies, even by kill -9, its end of the pipe closes and the worker exits.
 
-Conventions: a line of JSON each way. First the setup, answered by `{"labels", "digest"}` or `{"error", "kind"}`; then
-`{"index", "file"}`, answered by `{"index", "row", "warnings"}` or `{"index", "error", "kind"}`.
+Conventions: requests and answers are lines of JSON. First comes the setup, answered by `{"labels", "digest"}` or
+`{"error", "kind"}`; then `{"index", "file"}`, answered by `{"index", "row", "warnings"}` or
+`{"index", "error", "kind"}`.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from emotone.errors import EmotoneError
 
 
 def main() -> None:
-    """Serve until the input ends."""
-    # The caller decides what an interrupt means; a batch in a terminal gets it in every process.
+    """Answer requests until the input ends."""
+    # In a terminal every process gets the interrupt; the caller handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     # Whatever else writes to standard output must not end up between the answers.
@@ -32,12 +33,12 @@ def main() -> None:
     try:
         serve(sys.stdin.buffer, answers)
     except BrokenPipeError:
-        # Nobody waits for the answer any more; Python would complain once more when it flushes the pipe on its way out.
+        # The caller is gone. A normal exit would report the broken pipe again when Python flushes it.
         os._exit(0)
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer each request line by a line."""
+    """Answer each line of requests with one line."""
 
     def answer(content: dict[str, Any]) -> None:
         answers.write(json.dumps(content).encode() + b"\n")
@@ -47,30 +48,30 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     if wanted is None:
         return
     try:
-        judge = Judge(wanted)
+        recognizer = BatchRecognizer(wanted)
     except (EmotoneError, ValueError) as error:
         kind = type(error).__name__ if isinstance(error, EmotoneError) else "EmotoneError"
         answer({"error": str(error), "kind": kind})
         return
-    answer({"labels": judge.labels, "digest": judge.digest})
+    answer({"labels": recognizer.labels, "digest": recognizer.digest})
     for line in requests:
         task = json.loads(line)
-        answer({"index": task["index"], **judge(task["file"])})
+        answer({"index": task["index"], **recognizer(task["file"])})
 
 
-class Judge:
-    """One model and how to use it.
+class BatchRecognizer:
+    """A model with the settings of a batch.
 
     Args:
         setup: `model` (a path or None), `unsure_threshold`, `channels`, `options`, those of `TimelineOptions`, and
             `speakers`, those of `SpeakerSettings`.
     Raises:
         ModelFileError: the model cannot be used.
-        ValueError: the options are impossible, or do not fit the model.
+        ValueError: the options are invalid, or do not fit the model.
 
     Attributes:
         labels: of the model.
-        digest: of all that decides about the results.
+        digest: of everything that determines the results.
     """
 
     def __init__(self, setup: Mapping[str, Any]) -> None:
@@ -94,7 +95,7 @@ class Judge:
         self.digest = digest.hexdigest()
 
     def __call__(self, location: str) -> dict[str, Any]:
-        """What became of a recording; never an exception, whatever it holds.
+        """Recognise one recording; faults of the recording are returned, not raised.
 
         Returns:
             `{"row", "warnings"}` or `{"error", "kind"}`.
@@ -109,7 +110,7 @@ class Judge:
                     recognition = self._recognise(source, location, channels=self._channels, options=self._options)
             except EmotoneError as error:
                 return {"error": str(error).removeprefix(f"{location}: "), "kind": type(error).__name__}
-            except Exception as error:  # A fault of ours in one recording must not end a batch of millions.
+            except Exception as error:  # A bug that one recording triggers must not end a batch of millions.
                 return {"error": f"unexpected {type(error).__name__}: {error}", "kind": "EmotoneError"}
         row = recording_object(recognition) | {"file": location}
         return {"row": row, "warnings": [str(one.message) for one in caught]}

@@ -1,7 +1,7 @@
-"""Worker processes of a batch, fed one recording at a time, so that a fast one never waits for a slow one.
+"""Worker processes of a batch. Each gets one recording at a time, so that a fast worker never waits for a slow one.
 
-A worker that dies (a decoder that crashes, the system short of memory) costs the one recording that it held, which is
-reported as failed; another worker takes its place.
+When a worker dies (a decoder crashes, the system is short of memory), the recording that it worked on is reported as
+failed, and another worker is started.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _COMMAND = ("-P", "-m", "emotone.batch.worker")
 
 
 class _Worker:
-    """One process with its pipes; `task` is what it holds now."""
+    """One process with its pipes; `task` is the recording that it works on."""
 
     def __init__(self, setup: dict[str, Any]) -> None:
         self.process = subprocess.Popen(  # noqa: S603 - our own program
@@ -35,11 +35,11 @@ class _Worker:
 
     def send(self, request: dict[str, Any]) -> None:
         assert self.process.stdin is not None  # noqa: S101 - for the type checker
-        with suppress(BrokenPipeError):  # a dead worker shows when its answer is read
+        with suppress(BrokenPipeError):  # a dead worker is noticed when its answer is read
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
 
     def receive(self) -> list[dict[str, Any]] | None:
-        """The whole lines that have come; None once the worker has gone."""
+        """The complete lines that have arrived; None once the worker has exited."""
         assert self.process.stdout is not None  # noqa: S101 - for the type checker
         data = self.process.stdout.read(1 << 16)
         if not data:
@@ -60,17 +60,17 @@ class _Worker:
 
 
 class WorkerPool:
-    """Processes that judge recordings; use it in a `with`.
+    """Processes that recognise recordings; use it in a `with`.
 
     Args:
         n_workers: how many.
-        setup: what each does with them, as for `worker.Judge`.
+        setup: as for `worker.BatchRecognizer`.
     Raises:
         EmotoneError: the model cannot be loaded, as the class that loading raised.
 
     Attributes:
         labels: of the model.
-        digest: of all that decides about the results.
+        digest: of everything that determines the results.
     """
 
     def __init__(self, n_workers: int, setup: Mapping[str, Any]) -> None:
@@ -83,10 +83,10 @@ class WorkerPool:
 
     def __enter__(self) -> Self:
         try:
-            # The first alone: if the model is none, that is said once.
+            # Only the first: if the model cannot be loaded, it is reported once.
             self._start()
             while not self.labels:
-                self._hear()
+                self._receive()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -98,7 +98,7 @@ class WorkerPool:
         self._selector.close()
 
     def answers(self, tasks: Iterator[tuple[int, str]]) -> Iterator[dict[str, Any]]:
-        """What became of each recording, in the order in which they are done.
+        """The result of each recording, in the order of completion.
 
         Args:
             tasks: (index, location); the next is taken when a worker is free.
@@ -119,21 +119,21 @@ class WorkerPool:
                         worker.send(worker.task)
             if exhausted and all(worker.task is None for worker in self._workers):
                 return
-            yield from self._hear()
+            yield from self._receive()
 
     def _start(self) -> None:
         worker = _Worker(self._setup)
         self._workers.append(worker)
         self._selector.register(worker.process.stdout, selectors.EVENT_READ, worker)  # type: ignore[arg-type]
 
-    def _hear(self) -> list[dict[str, Any]]:
-        """Wait for workers, and give their answers about recordings."""
+    def _receive(self) -> list[dict[str, Any]]:
+        """Wait for workers, and return their results."""
         found = []
         for key, _ in self._selector.select():
             worker: _Worker = key.data
             answers = worker.receive()
             if answers is None:
-                found += self._bury(worker)
+                found += self._replace(worker)
                 continue
             for answer in answers:
                 if "index" in answer:
@@ -145,7 +145,7 @@ class WorkerPool:
                     self.labels, self.digest = tuple(answer["labels"]), answer["digest"]
         return found
 
-    def _bury(self, worker: _Worker) -> list[dict[str, Any]]:
+    def _replace(self, worker: _Worker) -> list[dict[str, Any]]:
         self._selector.unregister(worker.process.stdout)  # type: ignore[arg-type]
         self._workers.remove(worker)
         status = worker.process.wait()
@@ -153,13 +153,13 @@ class WorkerPool:
         worker.stop()
         how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
         if task is None:
-            raise EmotoneError(f"a worker died before its work ({how}); see what it wrote to standard error")
+            raise EmotoneError(f"a worker process died while it started ({how}); see its messages on standard error")
         self._start()
         return [{"index": task["index"], "error": f"the process that read it died ({how})", "kind": "EmotoneError"}]
 
 
 def _error_of(answer: dict[str, Any]) -> EmotoneError:
-    """The error that a worker tells of."""
+    """The error that a worker reported."""
     kind = getattr(errors, answer["kind"], EmotoneError)
     error: EmotoneError = (EmotoneError if kind is errors.MissingExtraError else kind)(answer["error"])
     return error

@@ -1,7 +1,7 @@
 """Model files from the Hugging Face hub: `owner/name`, and `owner/name@revision`.
 
-What lies on this machine is always taken first. Of a repository one file is asked for, its ONNX file; nothing else is
-downloaded, so nothing that could hold a pickle is. What was downloaded once is used without a network.
+Files on this machine always come first. Of a repository only the ONNX file is downloaded, so nothing that could contain
+a pickle. A file that was downloaded once is used without a network.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from emotone.errors import MissingExtraError, ModelFileError
 
 USUAL_NAME = "model.onnx"
 MAX_BYTES = 512 * 2**20
-"""Files of ours are a few megabytes; a larger one is a mistake, or meant to fill the disk."""
+"""Our files have a few megabytes; a much larger one is a mistake, or an attempt to fill the disk."""
 
 SHIPPED = ("default", "small")
-"""Models that come with emotone, in its package; the first is taken where none is named."""
+"""Models in the package; the first is the default."""
 
 _TIMEOUT_S = 10.0
 _MOST_RESTARTS = 3
 
-# As the hub allows them, with an owner; what ends in .onnx is meant as a path, and would be looked for in vain.
+# As the hub allows them, with an owner. A name that ends in .onnx is a path.
 _PART = r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9_])?"
 _HUB_ID = re.compile(rf"(?P<repo>{_PART}/{_PART})(?:@(?P<revision>[^\s@]+))?", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -54,7 +54,7 @@ class HubModel:
 
 
 def hub_model(model: str | os.PathLike[str]) -> HubModel | None:
-    """The model on the hub that a name means; None if it means a file.
+    """The model on the hub that a name refers to; None if it is a file.
 
     >>> hub_model("owner/name@refs/pr/3")
     HubModel(repo='owner/name', revision='refs/pr/3')
@@ -69,29 +69,29 @@ def hub_model(model: str | os.PathLike[str]) -> HubModel | None:
 
 
 def shipped_model(name: str = SHIPPED[0]) -> Path:
-    """Where one of the models that come with emotone is.
+    """The path of one of the models in the package.
 
     Raises:
-        ModelFileError: this installation does not hold it.
+        ModelFileError: this installation does not have it.
     """
     path = Path(str(resources.files("emotone"))) / "weights" / f"{name}.onnx"
     if not path.is_file():
         raise ModelFileError(
-            f"this installation holds no model {name!r} (emotone/weights/{name}.onnx); "
-            "name a model file, or install emotone again"
+            f"this installation has no model {name!r} (emotone/weights/{name}.onnx); "
+            "give the path of a model file, or install emotone again"
         )
     return path
 
 
 def local_model(model: str | os.PathLike[str]) -> Path:
-    """Where the file of a model is on this machine; downloaded if it has to be.
+    """The path of a model file on this machine; the file is downloaded if necessary.
 
     Args:
-        model: a path, or `owner/name` or `owner/name@revision` of the hub. Whatever exists here is a path.
+        model: a path, or `owner/name` or `owner/name@revision` of the hub. Where a file exists, it is a path.
     Raises:
-        ModelFileError: the hub cannot be reached, and the model was not downloaded before; or the hub has no such
-            model, does not show it to you, or has not exactly one ONNX file of a fair size in it.
-        MissingExtraError: it is of the hub, and the extra `hub` is not installed.
+        ModelFileError: the hub cannot be reached, and the model was not downloaded before; or there is no such model,
+            access to it is refused, or it does not have exactly one ONNX file of a plausible size.
+        MissingExtraError: the model is on the hub, and the extra `hub` is not installed.
     """
     if os.fspath(model) in SHIPPED and not os.path.lexists(model):
         return shipped_model(os.fspath(model))
@@ -101,7 +101,7 @@ def local_model(model: str | os.PathLike[str]) -> Path:
     try:
         from huggingface_hub import errors
     except ImportError as error:
-        raise MissingExtraError(f"no file {model} is here; to load it from the hub", "hub") from error
+        raise MissingExtraError(f"there is no file {model}; loading it from the hub", "hub") from error
     if _COMMIT.fullmatch(wanted.revision) and (known := _cached(wanted)):
         return known
     try:
@@ -110,18 +110,18 @@ def local_model(model: str | os.PathLike[str]) -> Path:
         raise
     except errors.GatedRepoError as error:
         raise ModelFileError(
-            f"{wanted}: its owner asks for your consent first; give it on its page of the hub, then log in (HF_TOKEN)"
+            f"{wanted}: its owner requires consent; give it on the model's page on the hub, then log in (HF_TOKEN)"
         ) from error
     except errors.RevisionNotFoundError as error:
         raise ModelFileError(f"{wanted}: {wanted.repo} has no revision {wanted.revision}") from error
     except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
         raise ModelFileError(
-            f"no file {model} here, and no model {wanted.repo} on the hub, or none that it shows you; "
-            "check the name, and log in (HF_TOKEN) if it is private"
+            f"there is no file {model}, and no model {wanted.repo} on the hub that you can read; "
+            "check the name, and log in (HF_TOKEN) if the model is private"
         ) from error
     except errors.RemoteEntryNotFoundError as error:
-        raise ModelFileError(f"{wanted}: its ONNX file is gone from the hub; try again") from error
-    except Exception as error:  # The client's transport changed twice, and its errors with it; their root is Exception.
+        raise ModelFileError(f"{wanted}: its ONNX file was removed from the hub; try again") from error
+    except Exception as error:  # The client's errors depend on its transport, and share only Exception.
         return _without_hub(wanted, error)
 
 
@@ -153,20 +153,20 @@ def _the_onnx_file(wanted: HubModel, files: Mapping[str, Any]) -> str:
         return USUAL_NAME
     if not onnx:
         others = ", ".join(sorted(files)[:5]) or "nothing"
-        raise ModelFileError(f"{wanted} holds no ONNX file (it holds {others}); expected {USUAL_NAME}")
+        raise ModelFileError(f"{wanted} has no ONNX file (it has {others}); expected {USUAL_NAME}")
     if len(onnx) > 1:
         raise ModelFileError(
-            f"{wanted} holds {len(onnx)} ONNX files ({', '.join(onnx[:5])}) and none is called {USUAL_NAME}; "
+            f"{wanted} has {len(onnx)} ONNX files ({', '.join(onnx[:5])}) and none is called {USUAL_NAME}; "
             "download the one you want and give its path"
         )
     return onnx[0]
 
 
 def _limit(wanted: HubModel, name: str) -> Any:
-    """In the place of the client's progress bar: shows nothing, and ends a download that grows beyond the limit.
+    """A progress bar for the client that shows nothing, and stops a download that exceeds the limit.
 
-    What a hub says of a file's size is not what it must send; and the client would start anew for ever if every
-    attempt brought some bytes before it broke off.
+    The client offers no other hook: it reads whatever the server sends, whatever size was declared, and retries
+    without end while every attempt receives some bytes.
     """
     from huggingface_hub.utils import tqdm
 
@@ -180,10 +180,10 @@ def _limit(wanted: HubModel, name: str) -> Any:
             self.received += int(n or 0)
             if self.received > MAX_BYTES:
                 raise _too_large(wanted, name)
-            # The client takes back what a broken attempt had brought, unless the server goes on from there.
+            # The client subtracts the bytes of a failed attempt, unless the server continues from there.
             self.restarts += (n or 0) < 0
             if self.restarts >= _MOST_RESTARTS:
-                raise ConnectionError(f"the download broke off {self.restarts} times")
+                raise ConnectionError(f"the download failed {self.restarts} times")
 
     return Limit
 
@@ -197,7 +197,7 @@ def _too_large(wanted: HubModel, name: str) -> ModelFileError:
 def _cached(wanted: HubModel) -> Path | None:
     from huggingface_hub import snapshot_download
 
-    with suppress(Exception):  # Not there, of which the client says much; that is all that is asked.
+    with suppress(Exception):  # The client has many errors for a file that is not cached.
         folder = Path(
             snapshot_download(wanted.repo, revision=wanted.revision, allow_patterns="*.onnx", local_files_only=True)
         )
@@ -211,12 +211,12 @@ def _without_hub(wanted: HubModel, error: Exception) -> Path:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status in (401, 403):
         raise ModelFileError(
-            f"{wanted}: the hub refuses it ({status}); log in (HF_TOKEN) with an account that may read it"
+            f"{wanted}: access is refused ({status}); log in (HF_TOKEN) with an account that may read it"
         ) from error
     known = _cached(wanted)
     if known is not None:
         return known
-    why = f"the hub answered {status}" if status else f"the hub did not give it ({_first_line(error)})"
+    why = f"the hub answered {status}" if status else f"the hub cannot be reached ({_first_line(error)})"
     raise ModelFileError(
         f"{wanted}: {why}, and it was not downloaded before; try again, or give the path of a model file"
     ) from error

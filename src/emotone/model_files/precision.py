@@ -1,12 +1,12 @@
-"""The same model in a smaller file: the network's weights kept as 16-bit floats or as 8-bit integers.
+"""The same model in a smaller file: the network's weights stored as 16-bit floats or as 8-bit integers.
 
-Conventions: what is stored small is widened to float32 by nodes of the graph itself, which a runtime does once, when it
-loads the file. So every computation stays float32, the front end keeps its weights as they were, inputs and outputs
-are those of any model file, and an utterance scores the same alone and in a batch.
+Conventions: nodes of the graph convert the weights to float32, which a runtime does once, when it loads the file. So
+every computation is float32, the front end keeps its weights, inputs and outputs are those of any model file, and an
+utterance scores the same alone and in a batch.
 
-Arithmetic in 16 or 8 bits is not offered. It was measured (docs/results.md): rounding activations makes steps, and the
-last digit of float32, which the padding of a batch may change, then decides on which side of a step a value falls.
-In 8 bits probabilities moved by hundredths with the company an utterance was in; the rule of the house is 1e-5.
+Arithmetic in 16 or 8 bits is not offered. It was measured (docs/results.md): activations are rounded in steps, and the
+last digit of float32, which the padding of a batch may change, decides to which side a value is rounded. In 8 bits
+probabilities changed by hundredths with the other utterances of the batch; 1e-5 is the limit here.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     import onnx
 
 NETWORK = "network.network."
-"""What the names of the network's weights begin with in a file of `emotone export`; the front end's do not."""
+"""Prefix of the names of the network's weights in a file of `emotone export`; the front end's have another."""
 
 ENCODER = "encoder."
-"""What the names of a pretrained encoder's weights begin with."""
+"""Prefix of the names of a pretrained encoder's weights."""
 
 CONSTANTS = "weights."
-"""What the names of the network's and the encoder's weights begin with where the exporter transposed them."""
+"""Prefix of the names of the network's and the encoder's weights where the exporter transposed them."""
 
 _IN_FULL = ("spectrogram", "filters", "unfamiliarity")
-"""Parts of names of what is kept in float32: it is not learnt, or a comparison depends on its last digits."""
+"""Parts of the names of weights that stay float32: not learnt, or a comparison depends on their last digits."""
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 
@@ -43,9 +43,9 @@ def with_precision(content: bytes, precision: str) -> bytes:
 
     Args:
         content: the bytes of a model file whose weights are float32.
-        precision: "fp16" for 16-bit floats; "int8" for integers with one scale an output channel.
+        precision: "fp16" for 16-bit floats; "int8" for integers with one scale per output channel.
     Returns:
-        the bytes of a model file. Its metadata names the precision, its scores say that they were measured before.
+        the bytes of a model file. Its metadata has the precision, and a note that the scores were measured before.
     Raises:
         OptionError: no such precision.
         ModelFileError: not a model file of ours, not of float32, without weights that could be made smaller, or with
@@ -61,13 +61,13 @@ def with_precision(content: bytes, precision: str) -> bytes:
     metadata = read_metadata(content)
     if metadata.precision != PRECISIONS[0]:
         raise ModelFileError(
-            f"the model {metadata.name} is {metadata.precision} already; convert a file of {PRECISIONS[0]}"
+            f"the model {metadata.name} is {metadata.precision} already; convert a {PRECISIONS[0]} file instead"
         )
     model = onnx.load_from_string(content)
     weights = [one for one in model.graph.initializer if _is_weight(one)]
     if not weights:
         raise ModelFileError(
-            f"the graph names no float32 weights under {NETWORK!r}; expected a file made by `emotone export`"
+            f"the graph has no float32 weights named {NETWORK}…; expected a file made by `emotone export`"
         )
     widening: list[onnx.NodeProto] = []
     for weight in weights:
@@ -90,7 +90,7 @@ def with_precision(content: bytes, precision: str) -> bytes:
 
 
 def _is_weight(tensor: onnx.TensorProto) -> bool:
-    # Biases and the folded batch normalisation are vectors: a few kilobytes that every channel leans on.
+    # Biases and the folded batch normalisation are vectors: a few kilobytes with a large effect.
     if any(part in tensor.name for part in _IN_FULL):
         return False
     return (
@@ -107,7 +107,7 @@ def _as_half(weight: onnx.TensorProto) -> tuple[list[onnx.TensorProto], list[onn
     largest = float(np.abs(values).max())
     if largest > _LARGEST_HALF:
         raise ModelFileError(
-            f"the weights {weight.name} reach {largest:.3g}, which is beyond fp16 ({_LARGEST_HALF:.0f}); choose int8"
+            f"the weights {weight.name} reach {largest:.3g}, more than fp16 can hold ({_LARGEST_HALF:.0f}); choose int8"
         )
     half = f"{weight.name}.fp16"
     widen = helper.make_node("Cast", [half], [weight.name], to=weight.FLOAT, name=f"{weight.name}.widened")
@@ -121,7 +121,7 @@ def _as_bytes(weight: onnx.TensorProto) -> tuple[list[onnx.TensorProto], list[on
     scale = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True) / np.float32(127)
     scale[scale == 0] = 1
     whole, scales, floats = (f"{weight.name}.{part}" for part in ("int8", "scale", "float"))
-    # Not DequantizeLinear: ONNX Runtime keeps that node for its integer kernels, runs it on every call and does without
+    # Not DequantizeLinear: ONNX Runtime keeps that node for its integer kernels, runs it on every call and does not use
     # its fast convolutions, so that a clip took longer. A cast and a product are folded into one constant.
     nodes = [
         helper.make_node("Cast", [whole], [floats], to=weight.FLOAT, name=f"{weight.name}.widened"),
