@@ -237,7 +237,7 @@ def test_recordings_that_are_all_alike_are_warned_of(tiny_model: Path) -> None:
     result = recentre(content, read_metadata(content), recordings, name="mine", corpus="calls")
     one_class, alike = result.warnings
     assert "predicts anger for 100% of the recordings" in one_class
-    assert "sound nearly alike" in alike
+    assert "nearly identical" in alike
     assert result.weight == 0.5
 
 

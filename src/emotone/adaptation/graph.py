@@ -1,8 +1,8 @@
 """Edits of a model file's graph: a constant added to the logits, or a new linear head.
 
-Conventions: the edited graph has the inputs and outputs of any model file. What it computed before stays in it under
-other names. New nodes use operators whose form is the same in every opset from 13 on, and act on each row by itself, so
-an utterance scores the same alone and in a batch.
+Conventions: the edited graph has the inputs and outputs of any model file. Its nodes are kept under other
+names. New nodes use operators that are the same in every opset from 13 on, and process each row by itself, so an
+utterance scores the same alone and in a batch.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     import onnx
 
 FLOOR = 1e-9
-"""Probabilities below this count as this before their logarithm is taken."""
+"""Lower limit of probabilities before their logarithm is taken."""
 
 Floats = NDArray[np.float64]
 
 
 def require_onnx() -> None:
-    """Check that graphs can be edited here, before any recording is read.
+    """Check, before any recording is read, that graphs can be edited.
 
     Raises:
         MissingExtraError: the extra `adapt` is not installed.
@@ -40,8 +40,8 @@ def require_onnx() -> None:
 def with_logit_shift(content: bytes, shift: Floats) -> bytes:
     """The graph with a constant added to the logits: probabilities = softmax(log(probabilities before) + shift).
 
-    Where the graph takes a speaker's baseline, the shift applies to rows without one: a baseline already says how the
-    speaker usually sounds.
+    Where the graph takes a speaker's baseline, the shift applies to rows without one: a baseline already corrects for
+    the speaker.
 
     Args:
         content: the bytes of a model file.
@@ -130,7 +130,7 @@ class _Edit:
         from onnx import TensorProto, helper
 
         if not any(name in node.output for node in self.graph.node):
-            raise ModelFileError(f"no node of the graph gives {name!r}; expected a file made by `emotone export`")
+            raise ModelFileError(f"no node of the graph computes {name!r}; expected a file made by `emotone export`")
         inner = f"{self.prefix}{name}_before"
         for node in self.graph.node:
             for names in (node.input, node.output):

@@ -1,9 +1,9 @@
 """Adaptation with labels: a new classifier, for any classes, on the embedding of a model file.
 
-Conventions: the encoder stays as it is. The new classifier is a logistic regression on the standardised embedding and
-on the logarithms of the probabilities that the unadapted model gives, so that with few recordings it can lean on what
-that model knows. It is scored by cross-validation with the speakers of each test part left out, calibrated on the same
-left-out answers, and then fitted once more on everything.
+Conventions: the encoder is not changed. The new classifier is a logistic regression on the standardised embedding and
+on the logarithms of the unadapted model's probabilities, so that with few recordings it can follow that model. It is
+scored by cross-validation with the speakers of each test part left out, calibrated on the same left-out predictions,
+and then fitted once more on everything.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from emotone.model_files.model_file import ModelMetadata, Score, TrainingCorpus,
 
 ROLE = "new classifier"
 FEW_RECORDINGS = 10
-"""A class with fewer recordings draws a warning."""
+"""A class with fewer recordings is warned of."""
 
 MOST_FOLDS = 5
 REGULARISATION = 0.01
@@ -36,7 +36,7 @@ REGULARISATION = 0.01
 
 PRIOR_SCALE = 10.0
 """Columns of the unadapted model's log-probabilities are so many times larger than those of the embedding, so that the
-penalty on large weights hardly holds them back."""
+penalty on large weights hardly affects them."""
 
 _SMALLEST_SPREAD = 1e-3
 _ABSENT = -30.0
@@ -48,7 +48,7 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A UAR with what belongs beside it.
+    """A UAR with its interval, accuracy and n.
 
     Attributes:
         uar: in [0, 1].
@@ -126,7 +126,7 @@ def adapt_head(
     Args:
         content: the bytes of the model file.
         metadata: its metadata.
-        recordings: what this model makes of labelled recordings.
+        recordings: the outputs of this model for labelled recordings.
         classes: of the new model, in the order of its outputs.
         name: of the new model.
         corpus: a name for the recordings, for the metadata.
@@ -159,7 +159,7 @@ def adapt_head(
         corpus=TrainingCorpus(corpus, "user data", ROLE),
         settings={"kind": "new classifier", "n": len(targets), "recordings": dict(Counter(emotions))},
     )
-    # What was fitted for the old classes, or for the old classifier's use of a baseline, no longer holds.
+    # Settings that were fitted for the old classes, or for the old classifier's baseline, no longer apply.
     changed = dataclasses.replace(
         changed,
         labels=tuple(classes),
@@ -189,7 +189,7 @@ def fit_head(embeddings: Floats, probabilities: Floats, targets: Indices, n_clas
         embeddings: shape (n, d).
         probabilities: of the unadapted model, shape (n, c).
         targets: class indices, shape (n,).
-        n_classes: k; a class without a recording gets a logit that never wins.
+        n_classes: k; a class without recordings is never predicted.
     Raises:
         MissingExtraError: the extra `adapt` is not installed.
     """
@@ -237,7 +237,7 @@ def _test_parts(targets: Indices, speakers: Sequence[str]) -> Iterator[Indices]:
         smallest = int(np.bincount(targets)[np.unique(targets)].min())
         n_folds = max(2, min(MOST_FOLDS, smallest))
         if smallest < 2:
-            # A class with one recording cannot be on both sides; it is never recognised, and lowers the score.
+            # A class with one recording cannot be in training and in test, so it is never recognised.
             yield from np.array_split(np.argsort(targets, kind="stable"), n_folds)
             return
         splits = StratifiedKFold(n_folds, shuffle=True, random_state=0).split(rows, targets)

@@ -1,12 +1,11 @@
 """Adaptation without labels: recentre a model on recordings of the user's own.
 
-A model that has never met a place, a microphone or a language tends to answer one class too often there. The classifier
-of a model file is linear, so moving the mean of what it reads is the same as adding a constant to its logits. That
-constant is chosen so that the mean probability of every class over the user's recordings is the same, and is then
-shrunk by n / (n + 20) for n recordings.
+A model tends to predict one class too often for a microphone, a room or a language that it was not trained on. A
+constant is added to its logits, chosen so that the mean probability of every class over the user's recordings is the
+same, and multiplied by n / (n + 20) for n recordings.
 
-This assumes that the recordings hold the classes in similar numbers. On EmoDB and RAVDESS it did better than moving the
-embedding's mean to that of the training data, and lost little where 90 % of the recordings were neutral
+This assumes that the classes are about equally frequent in the recordings. On EmoDB and RAVDESS it was better than
+moving the mean of the embedding to that of the training data, and lost little where 90 % of the recordings were neutral
 (EXPERIMENTS.md, 2026-11-26).
 
 References:
@@ -33,7 +32,7 @@ SHRINKAGE = 20
 
 ROLE = "recentred on, without labels"
 DOMINANT = 0.8
-"""A class that is predicted for more than this share of the recordings draws a warning."""
+"""A class that is predicted for more than this share of the recordings is warned of."""
 
 _STEPS = 500
 Floats = NDArray[np.float64]
@@ -51,7 +50,7 @@ class Recentred:
         before: share of the recordings that each class was predicted for, shape (n_classes,).
         after: the same with the new model.
         changed: how many recordings have another prediction now.
-        warnings: sentences on recordings that are unfit for this.
+        warnings: sentences on recordings that are not suitable.
     """
 
     content: bytes
@@ -70,7 +69,7 @@ def recentre(content: bytes, metadata: ModelMetadata, recordings: Recordings, *,
     Args:
         content: the bytes of the model file.
         metadata: its metadata.
-        recordings: what this model makes of the recordings.
+        recordings: the outputs of this model for the recordings.
         name: of the new model.
         corpus: a name for the recordings, for the metadata.
     Raises:
@@ -157,11 +156,11 @@ def _warnings(labels: tuple[str, ...], shares: Floats, recordings: Recordings) -
     if shares.max() > DOMINANT:
         said.append(
             f"the unadapted model predicts {labels[int(shares.argmax())]} for {shares.max():.0%} of the recordings. If "
-            "they do express one emotion, do not adapt on them: add recordings with other emotions"
+            "they really express one emotion, add recordings with other emotions"
         )
-    # One sound under many names, or one sentence repeated: their embeddings hardly differ from each other.
+    # Copies of one recording, or one sentence repeated.
     spread = recordings.embeddings.std(0).mean()
     size = np.abs(recordings.embeddings).mean()
     if spread < 0.02 * size:
-        said.append("the recordings sound nearly alike; use recordings of several speakers and sentences")
+        said.append("the recordings are nearly identical; use recordings of several speakers and sentences")
     return said

@@ -22,7 +22,7 @@ from emotone.listening.recognizer import Recognizer
 from emotone.listening.sources import Source
 
 FEWEST = 20
-"""Fewer recordings than this say more about themselves than about how a place sounds."""
+"""With fewer recordings, chance decides the result."""
 
 NO_SPEECH = "no speech was found"
 
@@ -32,13 +32,13 @@ Progress = Callable[[Sequence[Utterance]], Iterable[Utterance]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recordings:
-    """What a model makes of some recordings.
+    """The outputs of a model for some recordings.
 
     Attributes:
         utterances: those that could be used, in the order given.
         probabilities: shape (n, n_classes).
         embeddings: shape (n, embedding_dim).
-        failures: the others by id, with the reason.
+        failures: the ids of the others, with the reason.
     """
 
     utterances: tuple[Utterance, ...]
@@ -54,7 +54,7 @@ def find_recordings(paths: Sequence[Path]) -> list[Utterance]:
     """Recordings without labels: files, and all audio files of folders.
 
     Raises:
-        CorpusError: a path does not exist, or a folder holds no audio file.
+        CorpusError: a path does not exist, or a folder has no audio file.
     """
     found: dict[Path, Utterance] = {}
     for path in paths:
@@ -62,7 +62,7 @@ def find_recordings(paths: Sequence[Path]) -> list[Utterance]:
             raise CorpusError(f"{path} does not exist; give a folder of recordings, recordings, or a manifest")
         files = list(audio_files(path)) if path.is_dir() else [path]
         if not files:
-            raise CorpusError(f"{path} holds no audio file; expected recordings such as .wav, .flac or .mp3")
+            raise CorpusError(f"{path} has no audio file; expected recordings such as .wav, .flac or .mp3")
         for file in files:
             found.setdefault(file.resolve(), Utterance(str(file), file, "", ""))
     return list(found.values())
@@ -74,9 +74,9 @@ def run_model(recognizer: Recognizer, utterances: Sequence[Utterance], progress:
     Args:
         recognizer: with the model to adapt.
         utterances: files, or regions of files.
-        progress: wraps the utterances, to show how far it is.
+        progress: wraps the utterances, to show how many are done.
     Raises:
-        CorpusError: fewer than `FEWEST` recordings, or fewer that can be used.
+        CorpusError: fewer than `FEWEST` usable recordings.
     """
     require_enough(len(utterances), [])
     used: list[Utterance] = []

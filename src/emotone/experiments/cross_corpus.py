@@ -79,8 +79,8 @@ def evaluate_model(
         allowed = sorted(speaker for speaker in corpus.speakers if speaker not in seen_speakers)
         raise SpeakerLeakError(
             f"the model {metadata.name} was trained on recordings of {corpus.name}; speakers "
-            f"{', '.join(sorted(seen_speakers & asked)[:8])} were not held out, "
-            f"only {', '.join(allowed) or 'none'} may score it"
+            f"{', '.join(sorted(seen_speakers & asked)[:8])} were not held out; "
+            f"speakers who may score it: {', '.join(allowed) or 'none'}"
         )
     corpus = corpus.where(
         lambda utterance: utterance.speaker in wanted, reason="speaker not asked for, or not held out"
