@@ -269,7 +269,6 @@ def page() -> str:
             unknown_classes(),
             "\n### Under telephone, codecs, noise and rooms\n",
             conditions(),
-            "\n### Adaptation: what a few labelled recordings bring\n",
             "\n".join(learning_curve()),
             "\n## Within one corpus: a model trained for each fold\n",
             "### EmoDB, leave one speaker out, 7 classes\n",
