@@ -68,7 +68,9 @@ def predictions(
             found[test] = (logarithms[test] + shift).argmax(1)
             continue
         used = np.concatenate([others[targets[others] == label][:size] for label in range(len(columns))])
-        head = fit_head(recordings.embeddings[used], recordings.probabilities[used], targets[used], len(columns))
+        head = fit_head(
+            recordings.embeddings[used], recordings.probabilities[used], targets[used], len(columns), columns
+        )
         found[test] = head.logits(recordings.embeddings[test], recordings.probabilities[test]).argmax(1)
     return found
 

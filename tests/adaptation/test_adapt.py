@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import emotone
 from emotone.adaptation.graph import with_linear_head, with_logit_shift
+from emotone.adaptation.new_head import fit_head
 from emotone.adaptation.recentring import balancing_shift, recentre
 from emotone.adaptation.recordings import Recordings
 from emotone.cli.main import run
@@ -245,6 +246,30 @@ def test_the_shift_makes_mean_probabilities_equal() -> None:
     logarithms = np.log(np.random.default_rng(0).dirichlet([5, 1, 0.5], 40))
     scores = np.exp(logarithms + balancing_shift(logarithms))
     np.testing.assert_allclose((scores / scores.sum(1, keepdims=True)).mean(0), 1 / 3, atol=1e-4)
+
+
+def test_a_classifier_for_known_classes_starts_from_the_recentred_model() -> None:
+    generator = np.random.default_rng(0)
+    targets = np.repeat(np.arange(3), 200)
+    # The unadapted model knows these classes, but prefers one of them; its other class is not asked for.
+    logits = 2.0 * np.eye(4)[targets] + generator.normal(size=(600, 4)) + [0.0, 4.0, 0.0, 0.0]
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    embeddings = generator.normal(size=(600, 1000))
+    used = np.concatenate([np.arange(5) + 200 * label for label in range(3)])
+
+    def right(known: list[int] | None) -> float:
+        head = fit_head(embeddings[used], probabilities[used], targets[used], 3, known)
+        return float((head.logits(embeddings, probabilities).argmax(1) == targets).mean())
+
+    assert right([0, 1, 2]) > right(None) + 0.02
+    assert right([0, 1, 2]) > (probabilities[:, :3].argmax(1) == targets).mean() + 0.2
+
+    plain = fit_head(embeddings[used], probabilities[used], targets[used], 3)
+    both = fit_head(embeddings[used], probabilities[used], targets[used], 3, [0, 1, 2])
+    logarithms = np.log(probabilities)
+    shift = balancing_shift(logarithms[used][:, :3])
+    expected = (plain.logits(embeddings, probabilities) + logarithms[:, :3] + shift) / 2
+    np.testing.assert_allclose(both.logits(embeddings, probabilities), expected, atol=1e-9)
 
 
 def with_baseline(graph: onnx.ModelProto) -> bytes:

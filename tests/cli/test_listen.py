@@ -17,6 +17,7 @@ import emotone
 from emotone.audio import load_audio
 from emotone.cli.main import run
 from emotone.errors import AudioError, MissingExtraError
+from relative_model import relative_model
 
 COMMAND = [sys.executable, "-c", "from emotone.cli.main import main; main()", "listen"]
 
@@ -45,6 +46,21 @@ def test_segments_are_those_of_the_file(speech, tiny_model):
     assert [(one["start_s"], one["end_s"], one["emotion"]) for one in segments] == [
         (pytest.approx(one.start_s, abs=1e-6), pytest.approx(one.end_s, abs=1e-6), one.emotion) for one in expected
     ]
+
+
+def test_segments_are_relative_to_a_baseline_and_of_the_chosen_classes(
+    speech, tiny_graph, tiny_metadata, clips_dir, tmp_path
+):
+    model, calm = tmp_path / "relative.onnx", clips_dir / "emodb" / "03a01Nc.flac"
+    model.write_bytes(relative_model(tiny_graph, tiny_metadata))
+    words = ["--model", str(model), "--format", "jsonl", "--baseline", str(calm), "--classes", "neutral,anger"]
+    segments = [line for line in heard(as_s16(speech), *words) if line["event"] == "segment"]
+    view = emotone.load(model).with_baseline(calm).with_classes(["neutral", "anger"])
+    expected = view(np.frombuffer(as_s16(speech), "<i2"), 16_000).segments
+    assert [one["probabilities"] for one in segments] == [
+        pytest.approx(one.probabilities, abs=1e-3) for one in expected
+    ]
+    assert {one["baseline"] for one in segments if one["emotion"]} == {calm.name}
 
 
 def test_formats_of_samples_say_the_same(speech, tiny_model):

@@ -1,7 +1,8 @@
 """Adaptation with labels: a new classifier, for any classes, on the embedding of a model file.
 
 Conventions: the encoder is not changed. The new classifier is a logistic regression on the standardised embedding and
-on the logarithms of the unadapted model's probabilities, so that with few recordings it can follow that model. It is
+on the logarithms of the unadapted model's probabilities. Where that model has all of the classes, the logits are the
+mean of the new classifier's and of the recentred model's, which is better while recordings are few. The result is
 scored by cross-validation with the speakers of each test part left out, calibrated on the same left-out predictions,
 and then fitted once more on everything.
 """
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotone.adaptation.graph import FLOOR, with_linear_head
-from emotone.adaptation.recentring import adapted_metadata
+from emotone.adaptation.recentring import adapted_metadata, balancing_shift
 from emotone.adaptation.recordings import Recordings, require_enough
 from emotone.errors import CorpusError, MissingExtraError
 from emotone.evaluation import metrics
@@ -33,6 +34,9 @@ FEW_RECORDINGS = 10
 MOST_FOLDS = 5
 REGULARISATION = 0.01
 """C of the logistic regression; embeddings have hundreds of columns, and recordings are few."""
+
+PRIOR_SHARE = 0.5
+"""Weight of the recentred model's logits in the mean with those of the new classifier, for classes that both have."""
 
 PRIOR_SCALE = 10.0
 """Columns of the unadapted model's log-probabilities are so many times larger than those of the embedding, so that the
@@ -140,13 +144,14 @@ def adapt_head(
     require_classes(classes, emotions)
     targets = np.array([list(classes).index(emotion) for emotion in emotions], dtype=np.int64)
     parts = list(_test_parts(targets, speakers))
+    known = [metadata.labels.index(name) for name in classes] if set(classes) <= set(metadata.labels) else None
     left_out = np.zeros((len(targets), len(classes)))
     for test in parts:
         rest = np.setdiff1d(np.arange(len(targets)), test)
-        head = fit_head(recordings.embeddings[rest], recordings.probabilities[rest], targets[rest], len(classes))
+        head = fit_head(recordings.embeddings[rest], recordings.probabilities[rest], targets[rest], len(classes), known)
         left_out[test] = head.logits(recordings.embeddings[test], recordings.probabilities[test])
     temperature = fit_temperature(left_out, targets)
-    head = fit_head(recordings.embeddings, recordings.probabilities, targets, len(classes))
+    head = fit_head(recordings.embeddings, recordings.probabilities, targets, len(classes), known)
 
     by_speaker = len(set(speakers)) > 1
     what = "by speaker" if by_speaker else "by recording, one speaker on both sides"
@@ -182,14 +187,23 @@ def adapt_head(
     )
 
 
-def fit_head(embeddings: Floats, probabilities: Floats, targets: Indices, n_classes: int) -> LinearHead:
-    """A logistic regression with balanced classes, its standardisation folded into the weights.
+def fit_head(
+    embeddings: Floats,
+    probabilities: Floats,
+    targets: Indices,
+    n_classes: int,
+    known: Sequence[int] | None = None,
+) -> LinearHead:
+    """A logistic regression with balanced classes, averaged with the recentred model where that has the same classes.
+
+    Its standardisation, and the mean of both, are folded into the weights.
 
     Args:
         embeddings: shape (n, d).
         probabilities: of the unadapted model, shape (n, c).
         targets: class indices, shape (n,).
         n_classes: k; a class without recordings is never predicted.
+        known: column of `probabilities` for each class; None where the unadapted model does not have all of them.
     Raises:
         MissingExtraError: the extra `adapt` is not installed.
     """
@@ -215,7 +229,24 @@ def fit_head(embeddings: Floats, probabilities: Floats, targets: Indices, n_clas
         weights[:, present], bias[present] = coefficients, intercept
     from_embedding = weights[: embeddings.shape[1]] / spread[:, None]
     from_logarithms = weights[embeddings.shape[1] :] / prior_spread
-    return LinearHead(from_embedding, from_logarithms, bias - centre @ from_embedding - prior_centre @ from_logarithms)
+    head = LinearHead(from_embedding, from_logarithms, bias - centre @ from_embedding - prior_centre @ from_logarithms)
+    return head if known is None else _averaged(head, logarithms, targets, known)
+
+
+def _averaged(head: LinearHead, logarithms: Floats, targets: Indices, known: Sequence[int]) -> LinearHead:
+    """The mean of a new classifier and of the unadapted model, which is recentred on the same recordings."""
+    counts = np.bincount(targets, minlength=len(known))
+    weights = 1.0 / counts[targets]
+    shift = np.zeros(len(known))
+    present = np.flatnonzero(counts)
+    columns = np.asarray(known)[present]
+    shift[present] = balancing_shift(logarithms[:, columns], weights / weights.sum())
+    selected = np.eye(logarithms.shape[1])[:, np.asarray(known)]
+    return LinearHead(
+        (1 - PRIOR_SHARE) * head.from_embedding,
+        (1 - PRIOR_SHARE) * head.from_logarithms + PRIOR_SHARE * selected,
+        (1 - PRIOR_SHARE) * head.bias + PRIOR_SHARE * shift,
+    )
 
 
 def _logarithms(probabilities: Floats) -> Floats:

@@ -101,11 +101,12 @@ def recentre(content: bytes, metadata: ModelMetadata, recordings: Recordings, *,
     )
 
 
-def balancing_shift(logarithms: Floats) -> Floats:
+def balancing_shift(logarithms: Floats, weights: Floats | None = None) -> Floats:
     """The constant that makes the mean probabilities of all classes equal.
 
     Args:
         logarithms: of probabilities, shape (n, n_classes).
+        weights: of the rows in the mean, shape (n,), with sum 1; None for equal ones.
     Returns:
         shape (n_classes,), with mean 0.
 
@@ -117,7 +118,7 @@ def balancing_shift(logarithms: Floats) -> Floats:
     for _ in range(_STEPS):
         scores = logarithms + shift
         probabilities = np.exp(scores - scores.max(1, keepdims=True))
-        mean = (probabilities / probabilities.sum(1, keepdims=True)).mean(0)
+        mean = np.average(probabilities / probabilities.sum(1, keepdims=True), axis=0, weights=weights)
         # Half a step: the full one may swing from one class to another where recordings are few and answers sharp.
         step = -0.5 * np.log(np.maximum(mean * n_classes, FLOOR))
         shift += step
