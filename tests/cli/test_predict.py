@@ -266,7 +266,7 @@ def test_an_impossible_hop_is_said_as_it_was_given(
     call: str, model: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["predict", call, *model, "--hop", "0.00001"]) == 2
-    assert "hop_s = 1e-05; expected 0.125 to 2 s" in capsys.readouterr().err
+    assert "hop_s = 1e-05; expected 0.05 to 2 s" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full: no disk that is always full")

@@ -51,23 +51,38 @@ def test_channels_of_a_block_are_mixed(tiny_recognizer: Recognizer, conversation
     assert keys(got) == keys(hear(LiveRecognizer(tiny_recognizer, RATE), cut(sound / 2, 5)))
 
 
-def test_current_is_the_last_whole_window(tiny_recognizer: Recognizer, conversation: np.ndarray) -> None:
+def test_current_is_the_speech_so_far(tiny_recognizer: Recognizer, conversation: np.ndarray) -> None:
     live = LiveRecognizer(tiny_recognizer, RATE, channel=1)
     assert live.current is None
-    live.feed(conversation[: 2 * RATE - 1])
+    live.feed(conversation[: RATE - 1])
     assert live.current is None
-    live.feed(conversation[2 * RATE - 1 : 2 * RATE])
+    live.feed(conversation[RATE - 1 : RATE])
     assert live.current is not None
-    assert (live.current.start_s, live.current.end_s, live.current.channel) == (0.0, 2.0, 1)
-    live.feed(conversation[2 * RATE : 3 * RATE + 10])
-    assert live.current.end_s == 3.0
+    assert (live.current.start_s, live.current.channel, live.current.speech) == (0.0, 1, True)
+    assert 0.9 < live.current.end_s <= 1.0
+    assert live.current.probabilities == pytest.approx(live.probabilities)
+    expected = tiny_recognizer.probabilities([conversation[: round(live.current.end_s * RATE)]])[0]
+    np.testing.assert_allclose(list(live.current.probabilities.values()), expected, atol=1e-6)
 
 
 def test_current_says_when_nobody_speaks(tiny_recognizer: Recognizer) -> None:
     live = LiveRecognizer(tiny_recognizer, RATE)
     live.feed(np.zeros(5 * RATE, dtype=np.int16))
-    assert live.current == Segment(3.0, 5.0, None, speech=False)
+    assert live.current is not None
+    assert (live.current.start_s, live.current.emotion, live.current.speech) == (0.0, None, False)
+    assert 4.5 < live.current.end_s <= 5.0
     assert live.probabilities == {}
+
+
+def test_live_and_final_answers_of_the_shipped_model_agree(shipped_model: object, conversation: np.ndarray) -> None:
+    recognizer = emotone.load()
+    for length_s in (3.0, 8.0, 10.0, 10.5, 25.0):
+        sound = conversation[: round(length_s * RATE)]
+        live = LiveRecognizer(recognizer, RATE)
+        segments = hear(live, cut(sound, 8))
+        recognition = recognizer(sound, RATE)
+        assert keys(segments) == keys(recognition.segments)
+        assert live.probabilities == pytest.approx(dict(recognition.probabilities), abs=1e-4)
 
 
 def test_a_block_that_its_owner_uses_again_is_no_matter(tiny_recognizer: Recognizer, conversation: np.ndarray) -> None:
@@ -164,7 +179,8 @@ def test_each_channel_says_what_it_hears_now(tiny_recognizer: Recognizer, conver
     live.feed(np.stack([sound, np.zeros_like(sound)]))
     left, right = live.currents
     assert left is not None
-    assert right == Segment(3.0, 5.0, None, speech=False, channel=1)
+    assert right is not None
+    assert (right.start_s, right.emotion, right.channel, right.speech) == (0.0, None, 1, False)
     assert (left.channel, left.speech) == (0, True)
     assert live.current is right
 

@@ -42,7 +42,7 @@ WindowOption = Annotated[
     typer.Option(
         "--window",
         metavar="SECONDS",
-        help="Length of the sliding windows in a long recording. [default: the model's own, at most 4]",
+        help="Longest speech to classify at once. [default: as long as the model can]",
     ),
 ]
 HopOption = Annotated[
@@ -54,7 +54,7 @@ VadOption = Annotated[
     typer.Option(
         "--vad/--no-vad",
         help="Find speech first and leave out the rest, or classify everything. "
-        "A short, loud, uneven recording counts as speech.",
+        "A short recording without detected speech, but neither quiet nor steady, is classified and called unsure.",
     ),
 ]
 ChannelsOption = Annotated[

@@ -89,8 +89,8 @@ def predict(
 ) -> None:
     """Recognise the emotion in each recording.
 
-    In a recording that is longer than the model's window, speech is found first and windows slide over it; the result
-    has segments with start, end, emotion and probability.
+    Speech is found first. Speech between two pauses becomes a segment with start, end, emotion and
+    probabilities; the emotion of the recording is the mean of its segments by duration.
 
     Recordings that cannot be used are listed at the end with the reason, and make the exit status non-zero; the others
     are still written.

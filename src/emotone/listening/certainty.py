@@ -14,6 +14,7 @@ NARROW_MARGIN = "close to the runner-up"
 UNFAMILIAR = "unfamiliar speech"
 TOO_SHORT = "too short"
 NO_SPEECH = "no speech"
+NO_SPEECH_FOUND = "no speech detected"
 
 
 @dataclass(frozen=True, slots=True)

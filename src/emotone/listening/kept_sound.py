@@ -6,6 +6,8 @@ Conventions: positions are samples from the stream's beginning.
 from __future__ import annotations
 
 from collections import deque
+from copy import copy
+from typing import Self
 
 import numpy as np
 
@@ -25,6 +27,12 @@ class KeptSound:
         self.n_samples = 0
         self._rate = sample_rate
         self._pieces: deque[tuple[int, Waveform]] = deque()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        # The pieces are never changed, so that copies can share them.
+        other = copy(self)
+        other._pieces = deque(self._pieces)
+        return other
 
     def add(self, block: Waveform) -> None:
         """Keep a block, shape (n_samples,); a copy, since callers may use theirs again."""

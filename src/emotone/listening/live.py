@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import numpy as np
 import numpy.typing as npt
 
 from emotone.audio import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Resampler
 from emotone.errors import EmotoneError, NotAudioError, OptionError, SampleRateError
-from emotone.listening.certainty import known
 from emotone.listening.options import TimelineOptions
 from emotone.listening.predictions import Classifier
-from emotone.listening.segments import Segment, as_shares, classified
+from emotone.listening.segments import Segment, overall
 from emotone.listening.sources import Waveform, as_block
-from emotone.listening.timeline import StreamingTimeline, Window
+from emotone.listening.timeline import StreamingTimeline
+
+CURRENT_EVERY_S = 1.0
+"""How often `current` is brought up to date."""
 
 
 class LiveRecognizer:
@@ -64,12 +65,12 @@ class LiveRecognizer:
 
     @property
     def current(self) -> Segment | None:
-        """The last whole window of any channel: the newest there is to say, and not final. None until there is one."""
+        """What is going on now, in the channel that changed last; not final. None until something is known."""
         return self._newest
 
     @property
     def currents(self) -> tuple[Segment | None, ...]:
-        """The last whole window of each channel; of the mix alone where they are mixed."""
+        """What is going on now in each channel; in the mix alone where they are mixed."""
         return tuple(side.current for side in self._sides)
 
     @property
@@ -79,12 +80,11 @@ class LiveRecognizer:
 
     @property
     def probabilities(self) -> dict[str, float]:
-        """Of the stream so far, the mean over its windows by their share of speech; empty before there are any."""
-        heard = [side.timeline for side in self._sides if side.timeline.weight]
-        if not heard:
-            return {}
-        mean = np.average([one.probabilities for one in heard], axis=0, weights=[one.weight for one in heard])
-        return as_shares(self._recognizer.labels, mean)
+        """Of the stream so far, as for a file of it: the mean over its segments, weighted by their durations.
+
+        Empty while there are none; brought up to date every `CURRENT_EVERY_S`.
+        """
+        return overall([one for side in self._sides for one in (*side.summary, *side.open)])[0]
 
     def feed(self, block: npt.NDArray[Any]) -> list[Segment]:
         """Hear a block.
@@ -133,34 +133,58 @@ class _Side:
     ) -> None:
         self._recognizer, self._rate, self._channel = recognizer, recognizer.metadata.sample_rate, channel
         self._resampler = Resampler(sample_rate, self._rate) if sample_rate != self._rate else None
-        self.timeline = StreamingTimeline(recognizer, options, channel=channel, on_window=self._hear, stretches=1)
+        self.timeline = StreamingTimeline(recognizer, options, channel=channel, stretches=1)
+        hop = (options or TimelineOptions()).hop_samples(recognizer.metadata)
+        self._every = min(hop, round(CURRENT_EVERY_S * self._rate))
+        self._n_previews = 0
         self.current: Segment | None = None
-        self._told: Segment | None = None
+        self.summary: list[Segment] = []
+        self.open: list[Segment] = []
+        self._seen: Segment | None = None
 
     def feed(self, waveform: Waveform) -> list[Segment]:
-        return self.timeline.push(waveform if self._resampler is None else self._resampler.push(waveform))
+        """Blocks are divided where a preview is due, so that it does not depend on how the stream is cut."""
+        waveform = waveform if self._resampler is None else self._resampler.push(waveform)
+        final: list[Segment] = []
+        while len(waveform):
+            due = (self._n_previews + 1) * self._every - self.timeline.n_samples
+            final += self._keep(self.timeline.push(waveform[:due]))
+            if len(waveform) >= due:
+                self._n_previews += 1
+                self._preview()
+            waveform = waveform[due:]
+        return final
 
     def finish(self) -> list[Segment]:
-        final = self.timeline.push(self._resampler.finish()) if self._resampler else []
-        if self.timeline.duration_s * self._rate + 0.5 < self._recognizer.metadata.min_samples:
+        """The rest; none if the stream is shorter than the model can classify."""
+        final = self._keep(self.timeline.push(self._resampler.finish())) if self._resampler else []
+        self.open = []
+        if self.timeline.n_samples < self._recognizer.metadata.min_samples:
             return final
-        return final + self.timeline.finish()
+        return final + self._keep(self.timeline.finish())
 
     def has_news(self) -> bool:
-        """Whether there is a window that was not there when this was asked before."""
-        told, self._told = self._told, self.current
-        return self.current is not told
+        """Whether `current` has changed since this was asked before."""
+        seen, self._seen = self._seen, self.current
+        return self.current is not seen
 
-    def _hear(self, window: Window) -> None:
-        start_s, end_s = window.start / self._rate, window.end / self._rate
-        if window.probabilities is None:
-            self.current = Segment(start_s, end_s, None, speech=False, channel=self._channel)
-            return
-        self.current = classified(
-            (start_s, end_s),
-            as_shares(self._recognizer.labels, np.asarray(window.probabilities)),
-            known(window.unfamiliar),
-            rule=self._recognizer.unsure_rule,
-            channel=self._channel,
-            baseline=self._recognizer.baseline_name,
-        )
+    def _keep(self, segments: list[Segment]) -> list[Segment]:
+        """Keep one segment that says what all of them say together, whose span is how long they last."""
+        self.summary = summarised(self.summary, segments)
+        if segments:
+            self.open = [one for one in self.open if one.start_s >= segments[-1].end_s]
+        return segments
+
+    def _preview(self) -> None:
+        self.open = self.timeline.so_far()
+        if self.open:
+            self.current = self.open[-1]
+
+
+def summarised(summary: list[Segment], segments: list[Segment]) -> list[Segment]:
+    """One segment for many, with their mean and the sum of their durations: memory does not grow with a stream."""
+    spoken = [*summary, *(one for one in segments if one.probabilities)]
+    if len(spoken) < 2:
+        return spoken
+    shares, unfamiliar = overall(spoken)
+    return [Segment(0.0, sum(one.duration_s for one in spoken), None, shares, unfamiliar=unfamiliar)]

@@ -58,8 +58,8 @@ class Recognition:
     Attributes:
         source: where the sound came from, as given; `<waveform>` and the like where it has no name.
         emotion: the most probable label; None where nobody speaks in the whole recording.
-        probabilities: of each label, in the order of the model's outputs; for a recording longer than the model judges
-            at once, the mean over its windows by their share of speech; empty where nobody speaks.
+        probabilities: of each label, in the order of the model's outputs: the mean over the segments with speech,
+            weighted by their durations; empty if there are none.
         unsure: True where the answer is in doubt (see `certainty.UnsureRule`), and where nobody speaks.
         duration_s: of the sound, at the model's sample rate.
         embedding: shape (d,), what the model made of the sound before it decided; kept out of comparisons.

@@ -30,8 +30,8 @@ from emotone.listening.classes import choose, over_subset
 from emotone.listening.inputs import as_source, as_waveforms
 from emotone.listening.options import TimelineOptions
 from emotone.listening.predictions import Predictions
-from emotone.listening.reading import Reading
 from emotone.listening.recognition import Recognition
+from emotone.listening.recording import Recording
 from emotone.listening.sources import Source, Waveform, name_of
 from emotone.listening.turn_files import Turns, as_turns
 from emotone.listening.turn_pass import recognise_turns
@@ -242,8 +242,7 @@ class Recognizer:
     ) -> Recognition | list[Recognition]:
         """Judge one recording of any length, as a whole and over time.
 
-        What the model can judge at once is judged at once; in a longer recording speech is found first, and windows
-        slide over it.
+        The same rule holds for all lengths, and live: see `emotone.listening.timeline`.
 
         Args:
             source: path, bytes or file object of any audio format; or a waveform or tensor, float in [-1, 1] or int16,
@@ -278,7 +277,7 @@ class Recognizer:
                 raise NotAudioError("a list of numbers; expected recordings, or one waveform: numpy.array(samples)")
             sources = (one if sample_rate is None else as_source(one, sample_rate) for one in source)
             return list(view.batch(sources, channels=channels, options=options))
-        return Reading(view, source, sample_rate, channels=channels, options=options).recognition()
+        return Recording(view, source, sample_rate, channels=channels, options=options).recognition()
 
     def _with_turns(
         self,
@@ -345,24 +344,24 @@ class Recognizer:
             OptionError: an impossible option, or one that does not fit the model.
         """
         options = _with_track(options, track)
-        waiting: list[Reading] = []
+        waiting: list[Recording] = []
         for source in sources:
             try:
-                waiting.append(Reading(self, source, channels=channels, options=options))
+                waiting.append(Recording(self, source, channels=channels, options=options))
             except AudioError as error:
                 if on_error is None:
                     raise
                 on_error(source, error)
-            if sum(len(one.clips) for one in waiting) >= _BATCH or len(waiting) >= _BATCH:
+            if sum(len(one.waiting) for one in waiting) >= _BATCH or len(waiting) >= _BATCH:
                 yield from self._judged(waiting)
                 waiting = []
         yield from self._judged(waiting)
 
-    def _judged(self, readings: Sequence[Reading]) -> Iterator[Recognition]:
-        clips = [clip for one in readings for clip in one.clips]
-        judged = iter(self.judge(clips).rows())
+    def _judged(self, readings: Sequence[Recording]) -> Iterator[Recognition]:
+        sounds = [sound for one in readings for sound in one.waiting]
+        judged = iter(self.judge(sounds).rows() if sounds else ())
         for one in readings:
-            yield one.recognition([next(judged) for _ in one.clips])
+            yield one.recognition([next(judged) for _ in one.waiting])
 
     def probabilities(self, waveforms: Sequence[Waveform]) -> npt.NDArray[np.float32]:
         """Probabilities of many waveforms, in batches.
@@ -387,8 +386,7 @@ class Recognizer:
             source: as for a call.
             sample_rate: of a bare waveform, in Hz.
         Returns:
-            shape (d,); for a recording longer than the model judges at once, the mean over its windows by their share
-            of speech, zero where nobody speaks.
+            shape (d,); the mean over the segments of speech, weighted by their durations; zero if there are none.
         Raises:
             AudioError: the source is no sound, too short, or damaged.
         """

@@ -1,21 +1,19 @@
-"""From judged windows and stretches of speech to segments of one emotion.
+"""From classified windows to segments of one emotion.
 
-Conventions: positions are in samples of the stream, probabilities in the order of the model's labels. Time is divided
-into cells of one hop; the probabilities of a cell are the mean over the windows that cover it, by overlap and by share
-of speech. Neighbouring cells of one emotion become one segment; silence parts segments. The last window is moved back
-to end with the stream, and counts from the cell that it would have begun: cells before that are told by then, and to
-hold each of them back would cost a live stream a hop.
+Conventions: positions are in samples of the stream, probabilities in the order of the labels. Speech between two pauses
+is divided into cells: one cell where it is classified as a whole, else one per hop. Neighbouring cells of one emotion
+become one segment; silence separates segments.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from emotone.listening.certainty import TOO_SHORT, UnsureRule, known
+from emotone.listening.certainty import NO_SPEECH_FOUND, UnsureRule, known
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,38 +66,37 @@ class Segment:
 
 @dataclass(slots=True)
 class _Piece:
-    """Samples [start, end) of speech.
-
-    `mass` is probabilities times `weight`, None where no window says anything; `unfamiliar` is times `weight` too.
-    """
+    """Samples [start, end) of speech; `mass` is probabilities times `weight`, and so is `unfamiliar`."""
 
     start: int
     end: int
-    mass: npt.NDArray[np.float64] | None
+    mass: npt.NDArray[np.float64]
     weight: float
     unfamiliar: float = 0.0
 
     def joined(self, other: _Piece) -> _Piece:
         """Both as one."""
-        parts = [one.mass for one in (self, other) if one.mass is not None]
-        weight = sum(one.weight for one in (self, other) if one.mass is not None)
-        mass = np.sum(parts, axis=0) if parts else None
-        unfamiliar = sum(one.unfamiliar for one in (self, other) if one.mass is not None)
-        return _Piece(min(self.start, other.start), max(self.end, other.end), mass, weight, unfamiliar)
+        return _Piece(
+            self.start,
+            other.end,
+            self.mass + other.mass,
+            self.weight + other.weight,
+            self.unfamiliar + other.unfamiliar,
+        )
 
-    def best(self) -> int | None:
+    def best(self) -> int:
         """The most probable class."""
-        return None if self.mass is None else int(np.argmax(self.mass))
+        return int(np.argmax(self.mass))
 
 
 class SegmentJoiner:
-    """Takes cells and stretches of speech as they become known, gives segments as they become final.
+    """Takes cells in their order, gives segments as they become final.
 
     Args:
         labels: of the probabilities.
         sample_rate: in Hz.
         rule: when a segment is unsure.
-        min_segment: samples; a piece at the edge of speech that is shorter goes with its neighbour.
+        min_segment: samples; a shorter cell is joined to its neighbour in the same speech.
         channel: to write into the segments.
         baseline: likewise.
     """
@@ -116,76 +113,41 @@ class SegmentJoiner:
     ) -> None:
         self._labels, self._sample_rate = labels, sample_rate
         self._rule, self._min_segment, self._channel, self._baseline = rule, min_segment, channel, baseline
-        self._cells: deque[tuple[int, npt.NDArray[np.float64] | None, float]] = deque()
-        self._stretches: deque[tuple[int, bool]] = deque()
-        self._at = 0
-        self._silence_from: int | None = None
-        self._leading: _Piece | None = None
         self._held: _Piece | None = None
         self._run: _Piece | None = None
 
-    def add_cell(
-        self, end: int, probabilities: npt.NDArray[np.float64] | None, unfamiliar: float = float("nan")
-    ) -> None:
-        """The next cell, up to sample `end`; None where no window heard speech in it."""
-        self._cells.append((end, probabilities, unfamiliar))
-
-    def add_speech(self, end: int, speech: bool) -> None:
-        """Up to sample `end` there is speech, or none."""
-        if self._stretches and self._stretches[-1][1] == speech:
-            self._stretches[-1] = (end, speech)
-        else:
-            self._stretches.append((end, speech))
-
-    def advance(self, *, last: bool = False) -> list[Segment]:
-        """The segments that are final now; with `last`, all the rest."""
+    def speech(
+        self, start: int, end: int, probabilities: npt.NDArray[np.float64], unfamiliar: float = float("nan")
+    ) -> list[Segment]:
+        """The next cell of the same speech; returns the segments that it makes final."""
+        weight = float(end - start)
+        piece = _Piece(start, end, probabilities * weight, weight, unfamiliar * weight)
         final: list[Segment] = []
-        while self._cells and self._stretches:
-            (cell_end, probabilities, unfamiliar), (known_end, speech) = self._cells[0], self._stretches[0]
-            # The end of the last stretch is only how far we know, unless the recording ends there.
-            if known_end < cell_end and len(self._stretches) == 1 and not last:
-                break
-            end = min(cell_end, known_end)
-            if end > self._at:
-                self._take(self._at, end, speech, probabilities, unfamiliar, final)
-                self._at = end
-            if known_end <= end:
-                self._stretches.popleft()
-            if cell_end <= end:
-                self._cells.popleft()
-        if last:
-            self._end_speech(final)
-            self._end_silence(self._at, final)
+        if self._held is not None and min(weight, self._held.weight) < self._min_segment:
+            self._held = self._held.joined(piece)
+        else:
+            if self._held is not None:
+                self._extend_run(self._held, final)
+            self._held = piece
         return final
 
-    def _take(
-        self,
-        start: int,
-        end: int,
-        speech: bool,
-        probabilities: npt.NDArray[np.float64] | None,
-        unfamiliar: float,
-        final: list[Segment],
-    ) -> None:
-        if not speech:
-            self._end_speech(final)
-            self._silence_from = start if self._silence_from is None else self._silence_from
-            return
-        self._end_silence(start, final)
-        weight = float(end - start)
-        mass = None if probabilities is None else probabilities * weight
-        piece = _Piece(start, end, mass, weight, unfamiliar * weight)
-        if piece.mass is None or end - start < self._min_segment:
-            if self._held is not None:
-                self._held = self._held.joined(piece)
-            else:
-                self._leading = piece if self._leading is None else self._leading.joined(piece)
-            return
-        if self._leading is not None:
-            piece, self._leading = self._leading.joined(piece), None
+    def end_speech(self, *, doubtful: bool = False) -> list[Segment]:
+        """The rest of the speech, which a pause or the recording ends.
+
+        Args:
+            doubtful: it was not found to be speech, so that the segment is unsure in any case.
+        """
+        final: list[Segment] = []
         if self._held is not None:
             self._extend_run(self._held, final)
-        self._held = piece
+        if self._run is not None:
+            final.append(self._segment(self._run))
+        self._held = self._run = None
+        return [replace(one, unsure=True, reason=NO_SPEECH_FOUND) for one in final] if doubtful else final
+
+    def silence(self, start: int, end: int) -> Segment:
+        """A segment without speech."""
+        return Segment(start / self._sample_rate, end / self._sample_rate, None, speech=False, channel=self._channel)
 
     def _extend_run(self, piece: _Piece, final: list[Segment]) -> None:
         if self._run is None:
@@ -196,33 +158,38 @@ class SegmentJoiner:
             final.append(self._segment(self._run))
             self._run = piece
 
-    def _end_speech(self, final: list[Segment]) -> None:
-        for piece in (self._leading, self._held):
-            if piece is not None:
-                self._extend_run(piece, final)
-        if self._run is not None:
-            final.append(self._segment(self._run))
-        self._leading = self._held = self._run = None
-
-    def _end_silence(self, end: int, final: list[Segment]) -> None:
-        if self._silence_from is not None:
-            start_s, end_s = self._silence_from / self._sample_rate, end / self._sample_rate
-            silence = Segment(start_s, end_s, None, speech=False, channel=self._channel)
-            final.append(silence)
-            self._silence_from = None
-
     def _segment(self, piece: _Piece) -> Segment:
-        start_s, end_s = piece.start / self._sample_rate, piece.end / self._sample_rate
-        if piece.mass is None:
-            return Segment(start_s, end_s, None, unsure=True, channel=self._channel, reason=TOO_SHORT)
         return classified(
-            (start_s, end_s),
+            (piece.start / self._sample_rate, piece.end / self._sample_rate),
             as_shares(self._labels, piece.mass / piece.weight),
             known(piece.unfamiliar / piece.weight),
             rule=self._rule,
             channel=self._channel,
             baseline=self._baseline,
         )
+
+
+def overall(segments: Iterable[Segment]) -> tuple[dict[str, float], float | None]:
+    """What segments say together: the mean over those with speech, weighted by their durations.
+
+    Returns:
+        probabilities of each label, empty where there is no speech; and `unfamiliar`, None where it is not known.
+
+    >>> overall([Segment(0.0, 3.0, "a", {"a": 1.0, "b": 0.0}), Segment(3.0, 4.0, "b", {"a": 0.0, "b": 1.0})])
+    ({'a': 0.75, 'b': 0.25}, None)
+    """
+    spoken = [one for one in segments if one.probabilities]
+    if len(spoken) == 1:
+        return dict(spoken[0].probabilities), spoken[0].unfamiliar
+    total_s = sum(one.duration_s for one in spoken)
+    if not total_s:
+        return {}, None
+    shares = {
+        label: sum(one.duration_s * one.probabilities[label] for one in spoken) / total_s
+        for label in spoken[0].probabilities
+    }
+    values = [one.duration_s * one.unfamiliar for one in spoken if one.unfamiliar is not None]
+    return shares, sum(values) / total_s if len(values) == len(spoken) else None
 
 
 def classified(

@@ -25,14 +25,6 @@ STEADY_DB = 6.0
 FEWEST_PIECES = 20
 """Of 50 ms; a shorter clip may be one steady vowel."""
 
-AROUND = 3
-"""Frames (0.1 s) that are judged with speech on either side of it. Models learn from clips cut close to speech: in 60
-clips set into 4 s of faint noise, judging all 4 s agreed with judging the clip for 40 %, speech and 0.1 s around it for
-80 %, 0.3 s for 62 %."""
-
-LONGEST_PAUSE = 12
-"""Frames (0.4 s); pauses as short as this are part of speaking."""
-
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
@@ -127,7 +119,6 @@ class Hearing:
 
     def __init__(self, options: TimelineOptions, sample_rate: int, *, stretches: int = STRETCHES_AT_ONCE) -> None:
         self.voice = VoiceActivity(sample_rate, stretches=stretches) if options.vad else None
-        self._threshold = options.speech_threshold
         self._frame = FRAME * sample_rate / SAMPLE_RATE
         self._found = SpeechStretches(
             threshold=options.speech_threshold,
@@ -135,8 +126,7 @@ class Hearing:
             min_silence_s=options.min_silence_s,
             pad_s=options.pad_s,
         )
-        self._voiced = np.zeros(0, dtype=bool)
-        self._first = 0
+        self._n_frames = 0
 
     def stretches(
         self, probabilities: npt.NDArray[np.float32] | None, n_samples: int, *, last: bool
@@ -144,59 +134,24 @@ class Hearing:
         """What the next frames make known: up to which sample there is speech, or none."""
         if probabilities is None:
             return [(n_samples, True)]
-        self._voiced = np.concatenate([self._voiced, probabilities >= self._threshold])
+        self._n_frames += len(probabilities)
         found = self._found.push(probabilities.tolist())
         if last:
-            found += self._found.finish(self._first + len(self._voiced))
+            found += self._found.finish(self._n_frames)
         return [(min(n_samples, round(one.end * self._frame)), one.speech) for one in found]
-
-    def is_known(self, end: int) -> bool:
-        """Whether all whole frames up to sample `end` are decided."""
-        return self.voice is None or self._first + len(self._voiced) >= int(end / self._frame)
-
-    def spoken(self, start: int, end: int) -> tuple[float, list[tuple[int, int]]]:
-        """What is said between two samples; of earlier ones, nothing may be asked again.
-
-        Args:
-            start: first sample.
-            end: behind the last sample.
-        Returns:
-            the share of its whole frames with speech, in [0, 1], and the stretches of samples that hold it, with a
-            little around each and pauses up to `LONGEST_PAUSE` within.
-        """
-        if self.voice is None:
-            return 1.0, [(start, end)]
-        first, behind = int(np.ceil(start / self._frame)), int(end / self._frame)
-        self._voiced, self._first = self._voiced[first - self._first :], first
-        voiced = self._voiced[: behind - first]
-        places = np.flatnonzero(voiced)
-        if not len(places):
-            return 0.0, []
-        # Two stretches are one if the pause between them is short.
-        breaks = np.flatnonzero(np.diff(places) > LONGEST_PAUSE)
-        begins = np.maximum(places[np.r_[0, breaks + 1]] - AROUND, 0) + first
-        ends = np.minimum(places[np.r_[breaks, -1]] + 1 + AROUND, len(voiced)) + first
-        spans = [
-            (max(start, round(one * self._frame)), min(end, round(other * self._frame)))
-            for one, other in zip(begins, ends, strict=True)
-        ]
-        return float(voiced.mean()), spans
 
 
 def is_silent(waveform: Waveform, options: TimelineOptions, sample_rate: int) -> bool:
-    """Whether a clip is so quiet or so steady that somebody must look for speech in it, and none is there.
-
-    To look costs more than to judge, so that other clips pass without. Of 13,890 clips of CREMA-D, EmoDB, RAVDESS and
-    nEMO 200 are looked through, and in 11 of them, faint ones of CREMA-D, the detector finds none.
+    """Whether a turn is quiet or steady, and no speech is found in it.
 
     Args:
         waveform: mono, shape (n_samples,), full scale 1.
         options: how speech is told from silence.
         sample_rate: in Hz.
     Raises:
-        ModelFileError: the detector is not there.
+        ModelFileError: the detector is not installed.
     """
-    if not options.vad or not _may_be_silent(waveform, sample_rate):
+    if not options.vad or not is_quiet_or_steady(waveform, sample_rate):
         return False
     hearing = Hearing(options, sample_rate)
     if hearing.voice is None:
@@ -206,7 +161,13 @@ def is_silent(waveform: Waveform, options: TimelineOptions, sample_rate: int) ->
     return not any(speech for _, speech in found)
 
 
-def _may_be_silent(waveform: Waveform, sample_rate: int) -> bool:
+def is_quiet_or_steady(waveform: Waveform, sample_rate: int) -> bool:
+    """Whether a sound is too soft to be classified without detected speech, or as steady as noise and hum.
+
+    Args:
+        waveform: mono, shape (n_samples,), full scale 1.
+        sample_rate: in Hz.
+    """
     length = sample_rate // 20
     pieces = waveform[: len(waveform) // length * length].reshape(-1, length)
     if not len(pieces):

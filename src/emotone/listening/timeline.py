@@ -1,45 +1,50 @@
-"""Emotion over time: windows over a stream of blocks of any size, in memory that does not grow with it.
+"""Emotion over time: one pass over a stream of blocks of any size, in memory that does not grow with it.
 
-Conventions: a stream is mono float32 at the model's sample rate. Windows stand on a grid of `hop_s` that starts with
-the stream; the last one is moved back so that it ends with it. Of each window, what is spoken is judged. Nothing
-depends on how the stream is cut into blocks. A stream that is no longer than `TimelineOptions.clip_samples` is a clip:
-judged once, as a whole, as by the model alone.
+Conventions: a stream is mono float32 at the model's sample rate; positions are in its samples. The rule is the same for
+a recording of any length, in a file and live:
+
+Speech is found first. Speech between two pauses is classified as a whole, together with up to `margin_s` of the silence
+on either side of it. Speech that is longer than the model's window is covered by windows, one every `hop_s`, the last
+one moved back to end with it; each hop gets the mean over the windows that cover it. Neighbouring hops of one emotion
+become one segment. The emotion of the recording is the mean over its segments, weighted by their durations. A recording
+no longer than the window in which no speech is found, but which is neither quiet nor steady (a sob, a laugh, a single
+word), is classified as a whole, and unsure.
+
+So nothing depends on how the stream is cut into blocks, a recording without pauses that fits into the window gets the
+model's answer to all of it, and an answer changes gradually as a recording grows.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from emotone.errors import AudioTooShortError
-from emotone.listening.certainty import known
 from emotone.listening.kept_sound import KeptSound
 from emotone.listening.options import TimelineOptions
 from emotone.listening.predictions import Classifier, Prediction
-from emotone.listening.segments import Segment, SegmentJoiner, as_shares, classified
+from emotone.listening.segments import Segment, SegmentJoiner
 from emotone.listening.sources import Waveform
-from emotone.listening.speech import Hearing, is_silent
+from emotone.listening.speech import Hearing, is_quiet_or_steady
 from emotone.listening.voice_activity import STRETCHES_AT_ONCE
-
-# Windows without speech wait for their turn behind those that wait for a batch; there is no end to them in silence.
-_MOST_WAITING = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One window of a timeline.
+    """One window of a timeline: speech that was classified at once, or silence.
 
     Attributes:
         start: first sample.
         end: behind the last sample.
-        speech: share of the window with speech, in [0, 1].
-        probabilities: shape (n_classes,); None where nobody speaks.
-        embedding: shape (d,); None where nobody speaks.
-        unfamiliar: in [0, 1]; NaN where nobody speaks or the model does not tell.
+        speech: 1 for speech, 0 for silence.
+        probabilities: shape (n_classes,); None for silence.
+        embedding: shape (d,); None for silence.
+        unfamiliar: in [0, 1]; NaN if the model does not tell.
     """
 
     start: int
@@ -50,19 +55,30 @@ class Window:
     unfamiliar: float = float("nan")
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A window that waits to be classified, and the cells that are known once it is."""
+
+    start: int
+    end: int
+    sound: Waveform | None
+    cell_ends: tuple[int, ...] = ()
+    ends_speech: bool = False
+
+
 class StreamingTimeline:
     """Segments of one channel, as they become final: `push` blocks, then `finish`.
 
     Args:
-        recognizer: whose model judges.
+        recognizer: whose model classifies.
         options: how to cut and join.
         channel: to write into the segments.
-        on_window: called with each window once it is judged, in their order.
-        stretches: of 32 s, to gather before speech is looked for in all of them at once; 1 judges every window the
-            moment it is whole, as a live stream wants it. Memory grows with them, by 2 MB each.
+        on_window: called with each window once it is classified, in their order.
+        stretches: of 32 s, to gather before speech is looked for in all of them at once; 1 for a live stream, which
+            then classifies every window as soon as it is whole. Memory grows with them, by 2 MB each.
     Raises:
         ValueError: the options do not fit the model.
-        ModelFileError: the voice activity detector is not there.
+        ModelFileError: the voice activity detector is not installed.
     """
 
     def __init__(
@@ -76,22 +92,27 @@ class StreamingTimeline:
     ) -> None:
         options = options or TimelineOptions()
         metadata = recognizer.metadata
-        self._recognizer, self._options, self._metadata = recognizer, options, metadata
-        self._channel, self._on_window = channel, on_window
-        self._stretches, self._prompt = stretches, stretches == 1
+        self._recognizer, self._metadata, self._on_window = recognizer, metadata, on_window
+        self._batch = 1 if stretches == 1 else options.batch
         self._window, self._hop = options.window_samples(metadata), options.hop_samples(metadata)
-        self._clip = options.clip_samples(metadata)
         self._rate = metadata.sample_rate
+        self._margin = round(options.margin_s * self._rate)
         self._sound = KeptSound(self._rate)
-        # Whether a stream is more than a clip shows only after a while; its windows and segments wait until then.
-        self._is_clip = True
-        self._withheld: list[Segment] = []
-        self._hearing: Hearing | None = None
+        self._hearing = Hearing(options, self._rate, stretches=stretches)
+        # Up to where it is decided what is speech, and where the last speech and silence begin.
+        self._known = 0
+        self._speech_from: int | None = None
+        self._silence_from: int | None = None
+        self._margin_from = 0
+        # Whether no speech was found so far, and whether the stream is classified without any.
+        self._none_found = options.vad
+        self._doubtful = False
+        # Speech that has ended, and waits for the silence behind it: start, end, start of its margin.
+        self._ended: tuple[int, int, int] | None = None
         self._next_window = 0
-        self._waiting: list[tuple[int, int, float, Waveform | None]] = []
-        self._n_to_judge = 0
+        self._tasks: list[_Task] = []
         self._covering: deque[Window] = deque()
-        self._next_cell = 0
+        self._cells_from = 0
         self._joiner = SegmentJoiner(
             recognizer.labels,
             metadata.sample_rate,
@@ -100,7 +121,14 @@ class StreamingTimeline:
             channel=channel,
             baseline=recognizer.baseline_name,
         )
-        self._reset_sums()
+        self._final: list[Segment] = []
+        self._weight = 0.0
+        self._embeddings = np.zeros(metadata.embedding_dim)
+
+    @property
+    def n_samples(self) -> int:
+        """Of all that was pushed."""
+        return self._sound.n_samples
 
     @property
     def duration_s(self) -> float:
@@ -109,23 +137,13 @@ class StreamingTimeline:
 
     @property
     def weight(self) -> float:
-        """Of the means: seconds of speech as windows count them, 1 for a clip; 0 where nobody spoke."""
+        """Seconds of speech that were classified."""
         return self._weight
 
     @property
-    def probabilities(self) -> npt.NDArray[np.float32] | None:
-        """The mean over all windows so far, by their share of speech, shape (n_classes,); None where nobody spoke."""
-        return (self._sum / self._weight).astype(np.float32) if self._weight else None
-
-    @property
     def embedding(self) -> npt.NDArray[np.float32] | None:
-        """Likewise, shape (d,)."""
+        """The mean over the speech so far, shape (d,); None where there is none."""
         return (self._embeddings / self._weight).astype(np.float32) if self._weight else None
-
-    @property
-    def unfamiliar(self) -> float | None:
-        """Likewise, in [0, 1]; None also if the model does not tell."""
-        return known(self._unfamiliar / self._weight) if self._weight else None
 
     def push(self, block: Waveform) -> list[Segment]:
         """The segments that became final with this block.
@@ -136,168 +154,197 @@ class StreamingTimeline:
         if not len(block):
             return []
         self._sound.add(block)
-        if self._is_clip and self._sound.n_samples > self._clip:
-            self._is_clip = False
-            if not self._prompt:
-                block = self._sound.read(0, self._sound.n_samples)
-        if self._is_clip and not self._prompt:
-            return []
-        self._withheld += self._listen(block)
-        if self._is_clip:
-            return []
-        final, self._withheld = self._withheld, []
-        return final
+        voice = self._hearing.voice
+        self._divide(voice.push(block) if voice else None, last=False)
+        self._sound.forget_before(self._needed())
+        return self._taken()
 
-    @property
-    def clip(self) -> Waveform | None:
-        """All that was pushed, shape (n_samples,), as long as it is no more than a clip; None once it is more."""
-        return self._sound.read(0, self._sound.n_samples) if self._is_clip and self._sound.n_samples else None
+    def end(self) -> list[Waveform]:
+        """No more blocks come; the sounds that still wait to be classified.
 
-    def finish(self, judged: Prediction | None = None) -> list[Segment]:
-        """The rest.
-
-        Args:
-            judged: the prediction for `clip`, where a caller judged many clips at once.
         Raises:
-            AudioTooShortError: the whole stream is shorter than the model can judge.
+            AudioTooShortError: the whole stream is shorter than the model can classify.
         """
-        if self._is_clip:
-            return self._judge_clip(judged)
-        hearing = self._hearing_now()
-        self._hear(hearing.voice.finish() if hearing.voice else None, last=True)
-        self._cut_windows(last=True)
-        self._judge_waiting()
-        self._end_cells()
-        return self._withheld + self._joiner.advance(last=True)
-
-    def _listen(self, block: Waveform) -> list[Segment]:
-        hearing = self._hearing_now()
-        self._hear(hearing.voice.push(block) if hearing.voice else None, last=False)
-        self._cut_windows(last=False)
-        if self._prompt or self._n_to_judge >= self._options.batch or len(self._waiting) >= _MOST_WAITING:
-            self._judge_waiting()
-        self._forget()
-        return self._joiner.advance()
-
-    def _hearing_now(self) -> Hearing:
-        # Made late: a clip needs no detector, and to load one would double the time a clip takes.
-        if self._hearing is None:
-            self._hearing = Hearing(self._options, self._rate, stretches=self._stretches)
-        return self._hearing
-
-    def _hear(self, probabilities: npt.NDArray[np.float32] | None, *, last: bool) -> None:
-        for end, speech in self._hearing_now().stretches(probabilities, self._sound.n_samples, last=last):
-            self._joiner.add_speech(end, speech)
-
-    def _cut_windows(self, *, last: bool) -> None:
-        hearing = self._hearing_now()
-        while True:
-            start = self._next_window * self._hop
-            end = start + self._window
-            if end > self._sound.n_samples:
-                break
-            if not last and not hearing.is_known(end):
-                return
-            self._cut(start, end)
-        # The last window of the grid may end before the stream does; one more ends with it.
-        covered = (self._next_window - 1) * self._hop + self._window
-        if last and covered < self._sound.n_samples:
-            self._cut(self._sound.n_samples - self._window, self._sound.n_samples)
-
-    def _cut(self, start: int, end: int) -> None:
-        speech, spans = self._hearing_now().spoken(start, end)
-        sound = np.concatenate([self._sound.read(*span) for span in spans]) if spans else None
-        if sound is not None and len(sound) < self._metadata.min_samples:
-            sound = self._sound.read(start, end)
-        self._waiting.append((start, end, speech, sound))
-        self._n_to_judge += sound is not None
-        self._next_window += 1
-        if self._n_to_judge >= self._options.batch:
-            self._judge_waiting()
-
-    def _judge_waiting(self) -> None:
-        sounds = [sound for *_, sound in self._waiting if sound is not None]
-        judged = iter(self._recognizer.judge(sounds).rows() if sounds else ())
-        for start, end, speech, sound in self._waiting:
-            prediction = next(judged) if sound is not None else (None, None)
-            self._add_window(Window(start, end, speech, *prediction))
-        self._waiting, self._n_to_judge = [], 0
-
-    def _add_window(self, window: Window) -> None:
-        if window.probabilities is not None and window.embedding is not None:
-            weight = window.speech * (window.end - window.start) / self._rate
-            self._weight += weight
-            self._sum += weight * window.probabilities
-            self._embeddings += weight * window.embedding
-            self._unfamiliar += weight * window.unfamiliar
-        self._covering.append(window)
-        # No later window on the grid reaches back into the cell that this one begins (segments.py on the last one).
-        self._end_cell()
-        if self._on_window:
-            self._on_window(window)
-
-    def _end_cell(self) -> None:
-        start = self._next_cell * self._hop
-        end = start + self._hop
-        while self._covering and self._covering[0].end <= start:
-            self._covering.popleft()
-        mass = np.zeros(len(self._recognizer.labels))
-        total = unfamiliar = 0.0
-        for window in self._covering:
-            overlap = min(end, window.end) - max(start, window.start)
-            if window.probabilities is not None and overlap > 0:
-                mass += overlap * window.speech * window.probabilities
-                unfamiliar += overlap * window.speech * window.unfamiliar
-                total += overlap * window.speech
-        self._joiner.add_cell(end, mass / total if total else None, unfamiliar / total if total else float("nan"))
-        self._next_cell += 1
-
-    def _end_cells(self) -> None:
-        while self._next_cell * self._hop < self._sound.n_samples:
-            self._end_cell()
-
-    def _judge_clip(self, judged: Prediction | None) -> list[Segment]:
-        n_samples, least = self._sound.n_samples, self._metadata.min_samples
-        if n_samples < least:
+        least = self._metadata.min_samples
+        if self.n_samples < least:
             raise AudioTooShortError(
-                f"{n_samples} samples at {self._rate} Hz ({n_samples / self._rate:.3f} s); "
+                f"{self.n_samples} samples at {self._rate} Hz ({self.duration_s:.4f} s); "
                 f"the model needs at least {least} ({least / self._rate:.3f} s)"
             )
-        sound = self._sound.read(0, n_samples)
-        if is_silent(sound, self._options, self._rate):
-            self._reset_sums()
+        voice = self._hearing.voice
+        self._divide(voice.finish() if voice else None, last=True)
+        # The detector's last frame may end a sample or two before the stream, after resampling.
+        if self._known < self.n_samples:
+            (self._go_on_silent if self._speech_from is None else self._go_on_speaking)(self.n_samples)
+        if self._is_doubtful():
+            self._doubtful = True
+            self._silence_from, self._known = None, 0
+            self._go_on_speaking(self.n_samples)
+        self._end_speech()
+        self._settle(self.n_samples)
+        self._end_silence(self._known)
+        return [task.sound for task in self._tasks if task.sound is not None]
+
+    def finish(self, predictions: Sequence[Prediction] | None = None) -> list[Segment]:
+        """The rest of the segments.
+
+        Args:
+            predictions: for the sounds that `end` gave; None to end and classify here.
+        Raises:
+            AudioTooShortError: as `end`.
+        """
+        if predictions is None:
+            sounds = self.end()
+            predictions = self._recognizer.judge(sounds).rows() if sounds else []
+        self._add(predictions)
+        return self._taken()
+
+    def so_far(self) -> list[Segment]:
+        """The segments that `finish` would give if the stream ended here. The stream can go on."""
+        if self.n_samples < self._metadata.min_samples:
+            return []
+        shared = (self._recognizer, self._metadata)
+        other = deepcopy(self, {id(one): one for one in shared} | {id(self._on_window): None})
+        return other.finish()
+
+    def _may_be_doubtful(self) -> bool:
+        return self._none_found and self.n_samples <= self._window
+
+    def _is_doubtful(self) -> bool:
+        """Whether all of the stream is classified although no speech was found in it."""
+        return self._may_be_doubtful() and not is_quiet_or_steady(self._sound.read(0, self.n_samples), self._rate)
+
+    def _divide(self, probabilities: npt.NDArray[np.float32] | None, *, last: bool) -> None:
+        """Take what has become known of speech and silence."""
+        for end, speech in self._hearing.stretches(probabilities, self.n_samples, last=last):
+            if speech:
+                self._go_on_speaking(end)
+            else:
+                self._go_on_silent(end)
+
+    def _go_on_speaking(self, end: int) -> None:
+        if self._speech_from is None:
+            self._none_found = False
+            self._settle(self._known)
+            self._margin_from = max(self._known - self._margin, 0 if self._silence_from is None else self._silence_from)
+            self._end_silence(self._known)
+            self._speech_from, self._next_window, self._cells_from = self._known, 0, self._known
+        self._known = end
+        while self._speech_from + self._next_window * self._hop + self._window < end:
+            start = self._speech_from + self._next_window * self._hop
+            self._next_window += 1
+            self._wait(start, start + self._window, cell_ends=(start + self._hop,))
+
+    def _go_on_silent(self, end: int) -> None:
+        self._end_speech()
+        if self._silence_from is None:
+            self._silence_from = self._known
+        self._known = end
+        if self._ended is not None and end >= self._ended[1] + self._margin:
+            self._settle(end)
+
+    def _end_speech(self) -> None:
+        start, end = self._speech_from, self._known
+        if start is None:
+            return
+        self._speech_from = None
+        if not self._next_window:
+            self._ended = (start, end, self._margin_from)
+            return
+        first = start + self._next_window * self._hop
+        cell_ends = (*range(first + self._hop, end, self._hop), end)
+        self._wait(end - self._window, end, cell_ends=cell_ends, ends_speech=True)
+
+    def _settle(self, known: int) -> None:
+        """Classify the speech that has ended, with the silence behind it as far as it is known and wanted."""
+        if self._ended is None:
+            return
+        (start, end, margin_from), self._ended = self._ended, None
+        sound = self._with_margins(start, end, margin_from, min(known, end + self._margin))
+        self._queue(_Task(start, end, sound, (end,), ends_speech=True))
+
+    def _with_margins(self, start: int, end: int, margin_from: int, margin_to: int) -> Waveform:
+        """Speech with silence around it, no longer than the window; never shorter than the model can classify."""
+        before, behind = start - margin_from, margin_to - end
+        room = max(0, self._window - (end - start))
+        if before + behind > room:
+            before = min(before, max(room // 2, room - behind))
+            behind = min(behind, room - before)
+        sound = self._sound.read(start - before, end + behind)
+        return np.pad(sound, (0, max(0, self._metadata.min_samples - len(sound))))
+
+    def _end_silence(self, end: int) -> None:
+        if self._silence_from is not None and end > self._silence_from:
+            self._queue(_Task(self._silence_from, end, None))
+        self._silence_from = None
+
+    def _wait(self, start: int, end: int, *, cell_ends: tuple[int, ...], ends_speech: bool = False) -> None:
+        self._queue(_Task(start, end, self._sound.read(start, end), cell_ends, ends_speech))
+
+    def _queue(self, task: _Task) -> None:
+        self._tasks.append(task)
+        sounds = [one.sound for one in self._tasks if one.sound is not None]
+        if len(sounds) >= self._batch or not sounds:
+            self._add(self._recognizer.judge(sounds).rows() if sounds else [])
+
+    def _add(self, predictions: Sequence[Prediction]) -> None:
+        remaining = iter(predictions)
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            if task.sound is None:
+                window = Window(task.start, task.end, 0.0, None, None)
+                self._final.append(self._joiner.silence(task.start, task.end))
+            else:
+                # A row of a batch would keep the whole batch in memory.
+                probabilities, embedding, unfamiliar = next(remaining)
+                window = Window(task.start, task.end, 1.0, probabilities.copy(), embedding, float(unfamiliar))
+                self._add_speech(window, task)
             if self._on_window:
-                self._on_window(Window(0, n_samples, 0.0, None, None))
-            return [Segment(0.0, self.duration_s, None, speech=False, channel=self._channel)]
-        if judged is None:
-            judged = self._recognizer.judge([sound]).rows()[0]
-        probabilities, embedding, unfamiliar = judged
-        # A live stream has judged windows by now; the clip as a whole knows better.
-        self._reset_sums()
-        # Weight 1, so that the mean is the model's answer to the bit.
-        self._weight = 1.0
-        self._sum += probabilities
-        self._embeddings += embedding
-        self._unfamiliar += float(unfamiliar)
-        if self._on_window:
-            self._on_window(Window(0, n_samples, 1.0, probabilities, embedding, float(unfamiliar)))
-        return [
-            classified(
-                (0.0, self.duration_s),
-                as_shares(self._recognizer.labels, probabilities),
-                known(float(unfamiliar)),
-                rule=self._recognizer.unsure_rule,
-                channel=self._channel,
-                baseline=self._recognizer.baseline_name,
-            )
-        ]
+                self._on_window(window)
 
-    def _reset_sums(self) -> None:
-        self._weight = self._unfamiliar = 0.0
-        self._sum = np.zeros(len(self._recognizer.labels))
-        self._embeddings = np.zeros(self._metadata.embedding_dim)
+    def _add_speech(self, window: Window, task: _Task) -> None:
+        if not self._covering:
+            self._cells_from = window.start
+        self._covering.append(window)
+        for end in task.cell_ends:
+            self._end_cell(end)
+        if task.ends_speech:
+            self._final += self._joiner.end_speech(doubtful=self._doubtful)
+            self._covering.clear()
 
-    def _forget(self) -> None:
-        """Drop what no window needs any more: the next one, the last one, and a clip's beginning."""
-        needed = 0 if self._is_clip else min(self._next_window * self._hop, self._sound.n_samples - self._window)
-        self._sound.forget_before(needed)
+    def _end_cell(self, end: int) -> None:
+        """The mean over the windows that cover the next cell, weighted by how much of it they cover."""
+        start, self._cells_from = self._cells_from, end
+        while self._covering[0].end <= start:
+            self._covering.popleft()
+        mass = np.zeros(len(self._recognizer.labels))
+        unfamiliar, total = 0.0, 0
+        for window in self._covering:
+            overlap = max(0, min(end, window.end) - max(start, window.start))
+            assert window.probabilities is not None  # noqa: S101 - silence covers no cell
+            mass += overlap * window.probabilities
+            unfamiliar += overlap * window.unfamiliar
+            total += overlap
+        newest = self._covering[-1]
+        assert newest.embedding is not None  # noqa: S101
+        seconds = (end - start) / self._rate
+        self._weight += seconds
+        self._embeddings += seconds * newest.embedding
+        self._final += self._joiner.speech(start, end, mass / total, unfamiliar / total)
+
+    def _taken(self) -> list[Segment]:
+        final, self._final = self._final, []
+        return final
+
+    def _needed(self) -> int:
+        """The first sample that a later window may need."""
+        if self._may_be_doubtful():
+            return 0
+        if self._speech_from is None:
+            needed = self._known - self._margin
+        elif self._next_window:
+            # The last window is moved back, at most to the one before the next.
+            needed = self._speech_from + (self._next_window - 1) * self._hop
+        else:
+            needed = self._margin_from
+        return max(0, min(needed, self._ended[2]) if self._ended else needed)

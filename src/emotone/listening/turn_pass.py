@@ -85,7 +85,7 @@ class TurnPass:
         any_classifier = classifier_of("")
         self._metadata, self._labels = any_classifier.metadata, any_classifier.labels
         self._options.hop_samples(self._metadata)
-        self._window = self._options.clip_samples(self._metadata)
+        self._window = self._options.window_samples(self._metadata)
         rate = self._metadata.sample_rate
         self._progress = [
             _Progress(turn, classifier_of(turn.speaker), round(turn.start_s * rate), turn.end_s * rate, KeptSound(rate))

@@ -9,10 +9,11 @@ the same decisions.
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +60,12 @@ class VoiceActivity:
         self._first = 0
         self._next = 0
         self._states: dict[int, npt.NDArray[np.float32]] = {}
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """A detector that can finish where this one is, without the last milliseconds that a resampler holds back."""
+        other = copy(self)
+        other._resampler, other._blocks, other._states = None, list(self._blocks), dict(self._states)
+        return other
 
     def push(self, block: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """The probabilities that the block decides.

@@ -112,7 +112,7 @@ def _table(recognitions: Sequence[Recognition], *, narrow: bool) -> tuple[Table,
         if one.baseline:
             table.add_row(_NOTE)
             notes.append(f"relative to the baseline {printable(one.baseline)}")
-        if len(one.segments) > 1 or one.channels or one.segments[0].turn is not None:
+        if sum(segment.speech for segment in one.segments) > 1 or one.channels or one.segments[0].turn is not None:
             for segment in one.segments:
                 side = "" if segment.channel is None else f"  channel {segment.channel + 1}"
                 side += f"  {printable(segment.speaker)}" if segment.speaker else ""

@@ -4,7 +4,7 @@ import { barOf, bars, button, candidates, clock, colourOf, dashOf, element, leng
 import { isLong, speakingTime, spokenOf, strongestMoments } from "./summary.js";
 
 // The service's reasons, in words that need no statistics.
-const REASONS = { "unfamiliar speech": "the voice or the recording is unlike those the model learnt from", "close to the runner-up": "close to the second" };
+const REASONS = { "unfamiliar speech": "the voice or the recording is unlike those the model learnt from", "close to the runner-up": "close to the second", "no speech detected": "no clear speech was found" };
 
 /** What to call a track, in a few words, with what explains it. `threshold` is the one it was made with. */
 export function headlineOf(track, labels, threshold) {

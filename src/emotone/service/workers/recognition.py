@@ -10,8 +10,8 @@ from typing import Any, BinaryIO, Literal, cast
 
 from emotone.audio import AudioInfo, AudioTruncatedWarning, stream_audio
 from emotone.listening.baseline import Baseline
-from emotone.listening.reading import Reading
 from emotone.listening.recognizer import Recognizer
+from emotone.listening.recording import Recording
 from emotone.listening.turn_files import parse_turns
 from emotone.output.formats import as_text
 from emotone.service.errors import TooLongError
@@ -107,7 +107,7 @@ def _recognized(
             recognition = recognizer(named, channels=channels, options=options, turns=turns, baseline=baseline)
         else:
             recognizer = recognizer.with_baseline(baseline)
-            recognition = Reading(
+            recognition = Recording(
                 recognizer, named, channels=channels, options=options, on_open=on_open, on_decoded=on_decoded
             ).recognition()
     notices = list(dict.fromkeys(str(one.message) for one in caught))

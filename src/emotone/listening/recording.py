@@ -1,4 +1,4 @@
-"""One recording on its way through a recognizer: its blocks into timelines, its timelines into a `Recognition`."""
+"""One pass over a recording: its blocks into timelines, one per channel, and their segments into a `Recognition`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ import numpy.typing as npt
 from emotone.audio import AudioInfo
 from emotone.errors import AudioError, AudioTooShortError, OptionError
 from emotone.listening.bandwidth import BandMeter, narrow_band_note
+from emotone.listening.certainty import NO_SPEECH_FOUND
 from emotone.listening.inputs import as_source
 from emotone.listening.options import TimelineOptions
 from emotone.listening.predictions import Classifier, Prediction
 from emotone.listening.recognition import Recognition, Timeline
-from emotone.listening.segments import Segment, as_shares
+from emotone.listening.segments import Segment, overall
 from emotone.listening.sources import MOST_CHANNELS, Source, Waveform, name_of, source_blocks
 from emotone.listening.timeline import StreamingTimeline, Window
 from emotone.listening.voice_activity import STRETCHES_AT_ONCE
 
 
-class Reading:
-    """A recording that was read to its end; one that is no more than a clip still waits to be judged.
+class Recording:
+    """A recording that was read to its end; its last few windows still wait to be classified.
 
     Args:
-        recognizer: whose model judges.
+        recognizer: whose model classifies.
         source: as for a recognizer.
         sample_rate: of a bare waveform, in Hz.
         channels: "mix" averages them, "split" keeps them apart.
@@ -33,7 +34,7 @@ class Reading:
         on_open: called with the information in the header, before anything is decoded.
         on_decoded: called with the seconds decoded so far; what it raises ends the reading.
     Raises:
-        AudioError: the source is no sound, too short, damaged, or of too many channels to keep apart.
+        AudioError: the source is not sound, too short, damaged, or has too many channels to keep apart.
         OptionError: the options do not fit the model.
     """
 
@@ -51,7 +52,7 @@ class Reading:
         if channels not in ("mix", "split"):
             raise OptionError(f"channels = {channels!r}; expected 'mix' or 'split'")
         self.name = name_of(source)
-        self._recognizer, self._split = recognizer, channels == "split"
+        self._recognizer, self._split, self._on_open = recognizer, channels == "split", on_open
         source, sample_rate = as_source(source, sample_rate)
         self._stated_rate = sample_rate
         self._info: AudioInfo | None = None
@@ -60,7 +61,6 @@ class Reading:
         metadata = recognizer.metadata
         self._meter = BandMeter(metadata.sample_rate)
         self._sides: list[_Side] = []
-        self._on_open = on_open
         blocks = source_blocks(
             source,
             sample_rate,
@@ -81,15 +81,14 @@ class Reading:
             self._meter.push(block[0] if len(block) == 1 else block.mean(axis=0))
             for side, waveform in zip(self._sides, block, strict=True):
                 side.push(waveform)
-        n_samples = self._sides[0].n_samples if self._sides else 0
+        n_samples = self._sides[0].timeline.n_samples if self._sides else 0
         if n_samples < metadata.min_samples:
             raise AudioTooShortError(
                 f"{self.name}: {n_samples} samples at {metadata.sample_rate} Hz "
                 f"({n_samples / metadata.sample_rate:.4f} s); the model needs at least {metadata.min_samples} "
                 f"({metadata.min_samples / metadata.sample_rate:.3f} s)"
             )
-        for side in self._sides:
-            side.end_long()
+        self._waiting = [side.timeline.end() for side in self._sides]
 
     def _open(self, info: AudioInfo) -> None:
         self._info = info
@@ -100,49 +99,47 @@ class Reading:
     def _require_few(self, n_sides: int) -> None:
         if n_sides > MOST_CHANNELS:
             raise AudioError(
-                f"{self.name} has {n_sides} channels; at most {MOST_CHANNELS} can be judged each on its own: "
+                f"{self.name} has {n_sides} channels; at most {MOST_CHANNELS} can be classified each by itself: "
                 "mix them, or cut the recording into files of fewer"
             )
 
     @property
-    def clips(self) -> list[Waveform]:
-        """What still waits to be judged: the sound of each channel of a clip, none for a longer recording."""
-        return [side.clip for side in self._sides if side.clip is not None]
+    def waiting(self) -> list[Waveform]:
+        """The sounds that still wait to be classified, of all channels."""
+        return [sound for sounds in self._waiting for sound in sounds]
 
-    def recognition(self, judged: Sequence[Prediction] | None = None) -> Recognition:
+    def recognition(self, predictions: Sequence[Prediction] | None = None) -> Recognition:
         """What is recognised.
 
         Args:
-            judged: the prediction for each of `clips`; None to have them judged now.
+            predictions: for each of `waiting`; None to classify them now.
         """
-        if judged is None:
-            judged = self._recognizer.judge(self.clips).rows() if self.clips else []
-        for side, one in zip(self._sides, judged, strict=False):
-            side.end_clip(one)
+        if predictions is None:
+            predictions = self._recognizer.judge(self.waiting).rows() if self.waiting else []
+        remaining = iter(predictions)
+        for side, sounds in zip(self._sides, self._waiting, strict=True):
+            side.segments += side.timeline.finish([next(remaining) for _ in sounds])
         note = narrow_band_note(self._info, self._stated_rate, self._meter)
         channels = tuple(self._recognition([side], note) for side in self._sides) if self._split else ()
         return self._recognition(self._sides, note, channels)
 
     def _recognition(self, sides: Sequence[_Side], note: str, channels: tuple[Recognition, ...] = ()) -> Recognition:
         labels, rule = self._recognizer.labels, self._recognizer.unsure_rule
-        weights = np.array([side.timeline.weight for side in sides])
-        spoken = [side.timeline for side in sides if side.timeline.weight]
-        shares: dict[str, float] = {}
-        unfamiliar: float | None = None
-        embedding = np.zeros(self._recognizer.metadata.embedding_dim, dtype=np.float32)
-        if spoken:
-            weights = weights[weights > 0.0]
-            shares = as_shares(labels, np.average([one.probabilities for one in spoken], axis=0, weights=weights))
-            embedding = np.average([one.embedding for one in spoken], axis=0, weights=weights).astype(np.float32)
-            if all(one.unfamiliar is not None for one in spoken):
-                unfamiliar = float(np.average([one.unfamiliar for one in spoken], weights=weights))
-        emotion = max(shares, key=shares.__getitem__) if shares else None
         segments = [segment for side in sides for segment in side.segments]
+        shares, unfamiliar = overall(segments)
+        reason = rule.reason(shares, unfamiliar)
+        if all(one.reason == NO_SPEECH_FOUND for one in segments if one.emotion is not None) and shares:
+            reason = NO_SPEECH_FOUND
+        embedding = np.zeros(self._recognizer.metadata.embedding_dim, dtype=np.float32)
+        spoken = [side.timeline for side in sides if side.timeline.weight]
+        if spoken:
+            weights = [one.weight for one in spoken]
+            embedding = np.average([one.embedding for one in spoken], axis=0, weights=weights).astype(np.float32)
         return Recognition(
             source=self.name,
-            emotion=emotion,
+            emotion=max(shares, key=shares.__getitem__) if shares else None,
             probabilities=shares,
-            unsure=bool(rule.reason(shares, unfamiliar)),
+            unsure=bool(reason),
             duration_s=sides[0].timeline.duration_s,
             embedding=embedding,
             segments=tuple(sorted(segments, key=lambda one: (one.start_s, one.channel or 0))),
@@ -152,23 +149,21 @@ class Reading:
             narrow_band=bool(note),
             note="; ".join([*self._notes, note] if note else self._notes),
             unfamiliar=unfamiliar,
-            reason=rule.reason(shares, unfamiliar),
+            reason=reason,
             baseline=self._recognizer.baseline_name,
             track=self._track,
         )
 
 
 class _Side:
-    """One channel: its timeline and what came of it."""
+    """One channel: its timeline, its windows and its segments."""
 
     def __init__(
         self, recognizer: Classifier, options: TimelineOptions | None, channel: int | None, *, n_sides: int
     ) -> None:
-        self._metadata, self._channel = recognizer.metadata, channel
-        self._n_classes = len(recognizer.labels)
+        self._rate, self._channel, self._n_classes = recognizer.metadata.sample_rate, channel, len(recognizer.labels)
         self._windows: list[tuple[int, int, float, npt.NDArray[np.float32] | None]] = []
         self.segments: list[Segment] = []
-        self.n_samples = 0
         # All sides together take the memory of one.
         self.timeline = StreamingTimeline(
             recognizer,
@@ -177,39 +172,26 @@ class _Side:
             on_window=self._keep,
             stretches=max(2, STRETCHES_AT_ONCE // n_sides),
         )
-        self.clip: Waveform | None = None
 
     def push(self, waveform: Waveform) -> None:
-        self.n_samples += len(waveform)
         self.segments += self.timeline.push(waveform)
 
-    def end_long(self) -> None:
-        self.clip = self.timeline.clip
-        if self.clip is None:
-            self.segments += self.timeline.finish()
-
-    def end_clip(self, judged: Prediction) -> None:
-        self.segments += self.timeline.finish(judged)
-        self.clip = None
-
     def rows(self) -> Timeline:
-        rate, n_windows = self._metadata.sample_rate, len(self._windows)
+        n_windows = len(self._windows)
         probabilities = np.full((n_windows, self._n_classes), np.nan, dtype=np.float32)
         for row, (_, _, _, shares) in zip(probabilities, self._windows, strict=True):
             if shares is not None:
                 row[:] = shares
         return Timeline(
-            start_s=np.array([start for start, *_ in self._windows], dtype=np.float64) / rate,
-            end_s=np.array([end for _, end, *_ in self._windows], dtype=np.float64) / rate,
+            start_s=np.array([start for start, *_ in self._windows], dtype=np.float64) / self._rate,
+            end_s=np.array([end for _, end, *_ in self._windows], dtype=np.float64) / self._rate,
             probabilities=probabilities,
             speech=np.array([speech for _, _, speech, _ in self._windows], dtype=np.float32),
             channel=np.full(n_windows, -1 if self._channel is None else self._channel, dtype=np.int16),
         )
 
     def _keep(self, window: Window) -> None:
-        # A row of a batch would keep the whole batch alive.
-        shares = None if window.probabilities is None else window.probabilities.copy()
-        self._windows.append((window.start, window.end, window.speech, shares))
+        self._windows.append((window.start, window.end, window.speech, window.probabilities))
 
 
 def _joined(parts: Sequence[Timeline], n_classes: int) -> Timeline:
