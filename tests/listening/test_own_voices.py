@@ -237,7 +237,7 @@ def test_each_turn_gets_the_answer_of_its_sound_alone(recognizer: Recognizer) ->
 def test_a_turn_longer_than_a_window_is_the_mean_of_its_windows(recognizer: Recognizer) -> None:
     sound = np.concatenate([noise(1.0, seed, 0.01 * 2**seed) for seed in range(6)])
     segment = recognizer(sound, RATE, turns=[(0.25, 5.5)]).segments[0]
-    expected = recognizer.judge([sound[RATE // 4 : round(5.5 * RATE)]])
+    expected = recognizer.classify([sound[RATE // 4 : round(5.5 * RATE)]])
     np.testing.assert_allclose(list(segment.probabilities.values()), expected.probabilities[0], atol=1e-6)
     assert segment.unfamiliar == pytest.approx(float(expected.unfamiliar[0]), abs=1e-6)
     assert segment.note == "mean of 3 windows"

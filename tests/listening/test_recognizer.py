@@ -20,7 +20,8 @@ from emotone.errors import (
     NotAudioError,
     SampleRateError,
 )
-from emotone.listening.recognizer import Recognizer, load, windows_of
+from emotone.listening.model import windows_of
+from emotone.listening.recognizer import Recognizer, load
 from emotone.model_files.model_file import ModelMetadata, with_metadata
 
 

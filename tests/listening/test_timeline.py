@@ -121,7 +121,7 @@ def test_speech_that_fits_into_the_window_is_classified_as_by_the_model_alone(
 ) -> None:
     waveform = noise(n_samples)
     segments, windows, timeline = run(tiny_recognizer, cut(waveform, 1), NO_VAD, stretches=stretches)
-    expected, embedding, _ = tiny_recognizer.judge([waveform])
+    expected, embedding, _ = tiny_recognizer.classify([waveform])
     assert len(segments) == len(windows) == 1
     assert (segments[0].start_s, segments[0].end_s, segments[0].speech) == (0.0, n_samples / RATE, True)
     np.testing.assert_allclose(list(overall(segments)[0].values()), expected[0], atol=1e-6)
@@ -282,9 +282,7 @@ def test_a_growing_recording_keeps_what_is_final_and_live_agrees_every_second(
     assert sum(one.speech for one in final) > 2
 
 
-def test_no_answer_jumps_where_speech_outgrows_the_window(
-    shipped_model: Path, spoken_clips: list[np.ndarray]
-) -> None:
+def test_no_answer_jumps_where_speech_outgrows_the_window(shipped_model: Path, spoken_clips: list[np.ndarray]) -> None:
     recognizer = load(shipped_model)
     parts = []
     for clip in spoken_clips:

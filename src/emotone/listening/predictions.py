@@ -61,6 +61,6 @@ class Classifier(Protocol):
         """The baseline that predictions are relative to; None for none."""
         ...
 
-    def judge(self, waveforms: Sequence[Waveform]) -> Predictions:
+    def classify(self, waveforms: Sequence[Waveform]) -> Predictions:
         """Classify whole waveforms."""
         ...

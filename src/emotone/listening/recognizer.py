@@ -17,9 +17,7 @@ import numpy.typing as npt
 
 from emotone.errors import (
     AudioError,
-    AudioTooShortError,
     BaselineError,
-    ModelFileError,
     NotAudioError,
     OptionError,
     TurnsError,
@@ -28,6 +26,7 @@ from emotone.listening.baseline import Baseline, is_speaker_mapping, measure_bas
 from emotone.listening.certainty import UnsureRule
 from emotone.listening.classes import choose, over_subset
 from emotone.listening.inputs import as_source, as_waveforms
+from emotone.listening.model import BATCH, Model
 from emotone.listening.options import TimelineOptions
 from emotone.listening.predictions import Predictions
 from emotone.listening.recognition import Recognition
@@ -37,17 +36,7 @@ from emotone.listening.turn_files import Turns, as_turns
 from emotone.listening.turn_pass import recognise_turns
 from emotone.listening.turns import Turn
 from emotone.model_files.hub import local_model, shipped_model
-from emotone.model_files.model_file import (
-    BASELINE,
-    INPUTS,
-    OUTPUTS,
-    UNFAMILIAR,
-    ModelMetadata,
-    read_model_file,
-)
-
-# Enough to fill the vector units; more only costs memory.
-_BATCH = 16
+from emotone.model_files.model_file import ModelMetadata, read_model_file
 
 
 def load(
@@ -94,20 +83,10 @@ class Recognizer:
             raise OptionError(f"unsure_threshold = {unsure_threshold}; expected 0 to 1")
         self.metadata = metadata
         self.unsure_threshold = metadata.unsure_threshold if unsure_threshold is None else unsure_threshold
-        self._content, self._threads = content, threads
+        self._model = Model(content, metadata, threads=threads)
         self._chosen: tuple[int, ...] | None = None
         self._sharpness = 1.0
         self._baseline: Baseline | None = None
-        self._session = _session(content, threads)
-        inputs = {one.name for one in self._session.get_inputs()}
-        outputs = {one.name for one in self._session.get_outputs()}
-        self._tells_unfamiliar = UNFAMILIAR in outputs
-        expected = {*INPUTS, BASELINE} if metadata.baseline else {*INPUTS}
-        if inputs != expected or not outputs >= set(OUTPUTS):
-            raise ModelFileError(
-                f"the graph takes {sorted(inputs)} and gives {sorted(outputs)}; "
-                f"expected {sorted(expected)} and {sorted(OUTPUTS)}"
-            )
 
     def __repr__(self) -> str:
         metadata = self.metadata
@@ -115,20 +94,6 @@ class Recognizer:
             f"Recognizer({metadata.name!r}: {', '.join(self.labels)}; {metadata.sample_rate} Hz, "
             f"windows up to {metadata.window_s:g} s, unsure below {self.unsure_threshold:g})"
         )
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A session cannot be pickled; whoever unpickles opens another.
-        return {name: value for name, value in self.__dict__.items() if name != "_session"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._session = _session(self._content, self._threads)
-
-    def __copy__(self) -> Self:
-        # Sessions are safe to share between threads, so a shallow copy keeps the one it has.
-        other = type(self).__new__(type(self))
-        other.__dict__.update(self.__dict__)
-        return other
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -352,14 +317,14 @@ class Recognizer:
                 if on_error is None:
                     raise
                 on_error(source, error)
-            if sum(len(one.waiting) for one in waiting) >= _BATCH or len(waiting) >= _BATCH:
+            if sum(len(one.waiting) for one in waiting) >= BATCH or len(waiting) >= BATCH:
                 yield from self._judged(waiting)
                 waiting = []
         yield from self._judged(waiting)
 
     def _judged(self, readings: Sequence[Recording]) -> Iterator[Recognition]:
         sounds = [sound for one in readings for sound in one.waiting]
-        judged = iter(self.judge(sounds).rows() if sounds else ())
+        judged = iter(self.classify(sounds).rows() if sounds else ())
         for one in readings:
             yield one.recognition([next(judged) for _ in one.waiting])
 
@@ -377,7 +342,7 @@ class Recognizer:
             AudioSamplesError: one holds NaN or infinite samples, or integers.
             NotAudioError: a single waveform instead of several, or one with channels.
         """
-        return self.judge(as_waveforms(waveforms)).probabilities
+        return self.classify(as_waveforms(waveforms)).probabilities
 
     def embed(self, source: Source, sample_rate: int | None = None) -> npt.NDArray[np.float32]:
         """The embedding of one recording: what the model made of it before it decided.
@@ -393,105 +358,22 @@ class Recognizer:
         recognition: Recognition = self(source, sample_rate)
         return recognition.embedding
 
-    def judge(self, waveforms: Sequence[Waveform]) -> Predictions:
-        """What the model says of whole waveforms, in batches; of one longer than its window, the mean over windows.
+    def classify(self, waveforms: Sequence[Waveform]) -> Predictions:
+        """Predictions for whole waveforms, in batches; one that is longer than the window gets the mean over windows.
 
         Args:
             waveforms: as for `probabilities`.
         Returns:
             probabilities, embeddings, and how unfamiliar each waveform is.
         Raises:
-            AudioTooShortError: one is shorter than the model can judge; the message says which.
+            AudioTooShortError: one is shorter than the model needs; the message says which.
         """
-        windows: list[Waveform] = []
-        owners: list[int] = []
-        for index, waveform in enumerate(waveforms):
-            if len(waveform) < self.metadata.min_samples:
-                raise AudioTooShortError(
-                    f"waveform {index} has {len(waveform)} samples; "
-                    f"the model needs at least {self.metadata.min_samples}"
-                )
-            cut = windows_of(waveform, self.metadata.window_samples)
-            windows += cut
-            owners += [index] * len(cut)
-        of_windows, of_waveforms = (self._empty(len(one)) for one in (windows, waveforms))
-        # Windows of like length share a batch, so that little of it is padding.
-        order = sorted(range(len(windows)), key=lambda position: len(windows[position]))
-        for start in range(0, len(order), _BATCH):
-            chosen = order[start : start + _BATCH]
-            for whole, part in zip(of_windows, self._run([windows[position] for position in chosen]), strict=True):
-                whole[chosen] = part
-        counts = np.bincount(owners, minlength=len(waveforms)).astype(np.float32)
-        for mean, part in zip(of_waveforms, of_windows, strict=True):
-            np.add.at(mean, owners, part)
-            mean /= counts if mean.ndim == 1 else counts[:, None]
-        return of_waveforms
-
-    def _empty(self, n_rows: int) -> Predictions:
-        return Predictions(
-            np.zeros((n_rows, len(self.labels)), dtype=np.float32),
-            np.zeros((n_rows, self.metadata.embedding_dim), dtype=np.float32),
-            np.zeros(n_rows, dtype=np.float32),
-        )
-
-    def _run(self, windows: Sequence[Waveform]) -> Predictions:
-        lengths = np.array([len(window) for window in windows], dtype=np.int64)
-        batch = np.zeros((len(windows), int(lengths.max())), dtype=np.float32)
-        for row, window in zip(batch, windows, strict=True):
-            row[: len(window)] = window
-        given: dict[str, npt.NDArray[Any]] = {"waveform": batch, "lengths": lengths}
-        if self.metadata.baseline:
-            given[BASELINE] = np.zeros((len(windows), self.metadata.embedding_dim), dtype=np.float32)
-            if self._baseline is not None:
-                given[BASELINE][:] = self._baseline.embedding
-        wanted = [*OUTPUTS, UNFAMILIAR] if self._tells_unfamiliar else [*OUTPUTS]
-        probabilities, embeddings, *rest = self._session.run(wanted, given)
-        unfamiliar = rest[0].reshape(-1) if rest else np.full(len(windows), np.nan, dtype=np.float32)
-        expected = (len(windows), len(self.metadata.labels)), (len(windows), self.metadata.embedding_dim)
-        if (probabilities.shape, embeddings.shape) != expected or not np.isfinite(probabilities).all():
-            raise ModelFileError(
-                f"the graph gave {probabilities.shape} and {embeddings.shape}; "
-                f"expected {expected[0]} and {expected[1]}, all finite: "
-                "the file's metadata and graph do not belong together"
-            )
-        if self._chosen is not None:
-            probabilities = over_subset(probabilities, self._chosen, self._sharpness)
-        return Predictions(probabilities, embeddings, unfamiliar)
+        baseline = None if self._baseline is None else self._baseline.embedding
+        found = self._model(waveforms, baseline=baseline)
+        if self._chosen is None:
+            return found
+        return found._replace(probabilities=over_subset(found.probabilities, self._chosen, self._sharpness))
 
 
 def _with_track(options: TimelineOptions | None, track: int | None) -> TimelineOptions | None:
     return options if track is None else replace(options or TimelineOptions(), track=track)
-
-
-def windows_of(waveform: Waveform, window_samples: int) -> list[Waveform]:
-    """A waveform cut into windows of one length, the last one moved back so that it ends with the waveform.
-
-    Args:
-        waveform: shape (n_samples,).
-        window_samples: length of a window.
-    Returns:
-        views on the waveform; the waveform itself if it is no longer than a window.
-
-    >>> [window.tolist() for window in windows_of(np.arange(5, dtype=np.float32), 2)]
-    [[0.0, 1.0], [2.0, 3.0], [3.0, 4.0]]
-    """
-    n_samples = len(waveform)
-    if n_samples <= window_samples:
-        return [waveform]
-    starts = [*range(0, n_samples - window_samples, window_samples), n_samples - window_samples]
-    return [waveform[start : start + window_samples] for start in starts]
-
-
-def _session(content: bytes, threads: int) -> Any:
-    if threads < 1:
-        raise OptionError(f"threads = {threads}; expected at least 1")
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime has a dozen exception classes with no root but Exception.
-        raise ModelFileError(f"ONNX Runtime cannot use the model: {error}") from error

@@ -115,7 +115,7 @@ class Recording:
             predictions: for each of `waiting`; None to classify them now.
         """
         if predictions is None:
-            predictions = self._recognizer.judge(self.waiting).rows() if self.waiting else []
+            predictions = self._recognizer.classify(self.waiting).rows() if self.waiting else []
         remaining = iter(predictions)
         for side, sounds in zip(self._sides, self._waiting, strict=True):
             side.segments += side.timeline.finish([next(remaining) for _ in sounds])

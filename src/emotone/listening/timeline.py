@@ -195,7 +195,7 @@ class StreamingTimeline:
         """
         if predictions is None:
             sounds = self.end()
-            predictions = self._recognizer.judge(sounds).rows() if sounds else []
+            predictions = self._recognizer.classify(sounds).rows() if sounds else []
         self._add(predictions)
         return self._taken()
 
@@ -285,7 +285,7 @@ class StreamingTimeline:
         self._tasks.append(task)
         sounds = [one.sound for one in self._tasks if one.sound is not None]
         if len(sounds) >= self._batch or not sounds:
-            self._add(self._recognizer.judge(sounds).rows() if sounds else [])
+            self._add(self._recognizer.classify(sounds).rows() if sounds else [])
 
     def _add(self, predictions: Sequence[Prediction]) -> None:
         remaining = iter(predictions)

@@ -193,7 +193,7 @@ class TurnPass:
         for window in self._waiting:
             groups[id(window.of.classifier)].append(window)
         for group in groups.values():
-            predictions = group[0].of.classifier.judge([window.sound for window in group])
+            predictions = group[0].of.classifier.classify([window.sound for window in group])
             for window, (probabilities, embedding, unfamiliar) in zip(group, predictions.rows(), strict=True):
                 one = window.of
                 one.n_spoken += 1
