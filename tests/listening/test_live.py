@@ -51,6 +51,24 @@ def test_channels_of_a_block_are_mixed(tiny_recognizer: Recognizer, conversation
     assert keys(got) == keys(hear(LiveRecognizer(tiny_recognizer, RATE), cut(sound / 2, 5)))
 
 
+def test_the_summary_is_what_a_file_of_the_stream_would_get(
+    tiny_recognizer: Recognizer, conversation: np.ndarray
+) -> None:
+    live = LiveRecognizer(tiny_recognizer, RATE)
+    live.feed(conversation[: 12 * RATE])
+    for sound in (conversation[: 12 * RATE], conversation[: 20 * RATE]):
+        recognition = tiny_recognizer(sound, RATE)
+        summary = live.summary
+        assert (summary.emotion, summary.unsure, summary.reason) == (
+            recognition.emotion,
+            recognition.unsure,
+            recognition.reason,
+        )
+        assert summary.probabilities == pytest.approx(dict(recognition.probabilities), abs=1e-3)
+        assert summary.end_s == recognition.duration_s
+        live.feed(conversation[12 * RATE : 20 * RATE])
+
+
 def test_current_is_the_speech_so_far(tiny_recognizer: Recognizer, conversation: np.ndarray) -> None:
     live = LiveRecognizer(tiny_recognizer, RATE, channel=1)
     assert live.current is None
@@ -139,8 +157,8 @@ def test_the_class_is_public() -> None:
     assert emotone.Segment is Segment
 
 
-def test_a_window_is_judged_soon_after_its_end(shipped_model: object, conversation: np.ndarray) -> None:
-    live = LiveRecognizer(emotone.load(), RATE)
+def test_a_window_is_classified_soon_after_its_end(shipped_model: object, conversation: np.ndarray) -> None:
+    live = LiveRecognizer(emotone.load(), RATE, options=TimelineOptions(window_s=4.0))
     live.feed(conversation[: 12 * RATE])
     taken = []
     for start in range(12 * RATE, 24 * RATE, 320):

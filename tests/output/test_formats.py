@@ -89,12 +89,16 @@ def test_json_reads_back_as_it_was() -> None:
     rows = json.loads(as_json([recognition(unsure=True), recognition("b.wav", anger=0.2), silence()]))
     assert rows[0] == {
         "file": "clip.wav",
+        "model": "",
+        "labels": ["neutral", "anger"],
+        "duration_s": 1.5,
         "emotion": "anger",
+        "confidence": 0.75,
         "unsure": True,
         "reason": "",
+        "unsure_threshold": None,
         "unfamiliar": None,
         "baseline": None,
-        "duration_s": 1.5,
         "probabilities": {"neutral": 0.25, "anger": 0.75},
         "narrow_band": False,
         "note": "",
@@ -104,6 +108,7 @@ def test_json_reads_back_as_it_was() -> None:
                 "end_s": 1.5,
                 "channel": None,
                 "emotion": "anger",
+                "confidence": 0.75,
                 "unsure": True,
                 "reason": "",
                 "unfamiliar": None,
@@ -116,6 +121,8 @@ def test_json_reads_back_as_it_was() -> None:
                 "probabilities": {"neutral": 0.25, "anger": 0.75},
             }
         ],
+        "channels": [],
+        "timeline": {"start_s": [], "end_s": [], "channel": [], "speech": [], "probabilities": []},
     }
     assert rows[1]["emotion"] == "neutral"
     assert (rows[2]["emotion"], rows[2]["probabilities"], rows[2]["segments"][0]["speech"]) == (None, {}, False)

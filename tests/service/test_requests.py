@@ -85,7 +85,7 @@ def test_turns_are_a_file_of_the_form(client: TestClient, angry_clip: bytes) -> 
     line = "SPEAKER recording 1 {} {} <NA> <NA> {} <NA> <NA>\n"
     turns = (line.format(0.1, 0.6, "ann") + line.format(0.8, 0.7, "bob")).encode()
     files = {"file": ("a.flac", angry_clip), "turns": ("a.rttm", turns)}
-    segments = client.post("/v1/recognize", files=files).json()["tracks"][0]["segments"]
+    segments = client.post("/v1/recognize", files=files).json()["segments"]
     assert [(one["start_s"], one["end_s"], one["speaker"]) for one in segments] == [
         (0.1, pytest.approx(0.7), "ann"),
         (0.8, pytest.approx(1.5), "bob"),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from pydantic import TypeAdapter
 
+from emotone.audio import load_audio
+from emotone.cli.main import run
 from emotone.listening.recognizer import load
 from emotone.output.formats import TEXT_FORMATS
+from emotone.output.objects import RecordingObject, recording_object
 from emotone.service import schemas
 
 
@@ -25,7 +30,37 @@ def test_a_body_and_a_form_give_the_same_as_the_recognizer(
     reply = by_body.json()
     assert reply["emotion"] == expected.emotion
     assert reply["probabilities"] == pytest.approx(dict(expected.probabilities), abs=1e-5)
-    assert reply["tracks"][0]["segments"][0]["end_s"] == pytest.approx(expected.duration_s, abs=1e-5)
+    assert reply["segments"][-1]["end_s"] == pytest.approx(expected.duration_s, abs=1e-5)
+
+
+def test_a_recording_is_the_same_object_by_every_way(
+    client: TestClient, tiny_model: Path, clips_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = clips_dir / "emodb" / "03a01Wa.flac"
+    expected = recording_object(load(tiny_model)(path))
+    TypeAdapter(RecordingObject).validate_python(expected, strict=True)
+    assert set(expected) == set(RecordingObject.__dataclass_fields__)
+
+    assert run(["predict", str(path), "--model", str(tiny_model), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [expected]
+
+    reply = client.post("/v1/recognize", content=path.read_bytes()).json()
+    assert reply == {**expected, "file": "recording"}
+
+    samples = (load_audio(path) * 32_768).astype("<i2").tobytes()
+    found = []
+    with client.websocket_connect("ws://localhost/v1/stream") as socket:
+        socket.send_json({"type": "start", "encoding": "pcm16", "sample_rate": 16_000})
+        socket.send_bytes(samples)
+        socket.send_json({"type": "stop"})
+        while not found or "duration_s" not in found[-1]:
+            found.append(socket.receive_json())
+    segments = [one for one in found if one.pop("type") == "segment"]
+    assert [set(one) for one in segments] == [set(one) for one in expected["segments"]]
+    for one, other in zip(segments, expected["segments"], strict=True):
+        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-3)
+        assert (one["start_s"], one["end_s"], one["emotion"]) == (other["start_s"], other["end_s"], other["emotion"])
+    assert found[-1]["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-3)
 
 
 @pytest.mark.parametrize("name", sorted(TEXT_FORMATS))
@@ -43,9 +78,9 @@ def test_csv_says_what_json_says(client: TestClient, angry_clip: bytes) -> None:
     assert float(row["anger"]) == pytest.approx(reply["probabilities"]["anger"], abs=1e-5)
 
 
-def test_split_channels_give_a_track_each(client: TestClient, angry_clip: bytes) -> None:
+def test_split_channels_have_an_answer_each(client: TestClient, angry_clip: bytes) -> None:
     reply = client.post("/v1/recognize", params={"channels": "split"}, content=angry_clip).json()
-    assert [track["channel"] for track in reply["tracks"]] == [0]
+    assert [one["channel"] for one in reply["channels"]] == [0]
     for name in TEXT_FORMATS:
         params = {"channels": "split", "format": name}
         assert client.post("/v1/recognize", params=params, content=angry_clip).status_code == 200
@@ -60,7 +95,7 @@ def test_a_threshold_decides_what_is_unsure(client: TestClient, angry_clip: byte
 
 def test_a_cut_off_recording_is_used_and_said_to_be_cut_off(client: TestClient, angry_clip: bytes) -> None:
     reply = client.post("/v1/recognize", content=angry_clip[: len(angry_clip) // 2]).json()
-    assert any("truncated" in notice for notice in reply["notices"])
+    assert "truncated" in reply["note"]
 
 
 @pytest.mark.parametrize(
@@ -152,6 +187,8 @@ def test_every_json_answer_has_an_example_of_its_own_schema(client: TestClient) 
                 for content in answer.get("content", {}).values():
                     if "$ref" in content.get("schema", {}):
                         seen.add(content["schema"]["$ref"].split("/")[-1])
-    assert {"RecognitionReply", "JobReply", "JobsReply", "ModelsReply", "HealthReply", "ProblemReply"} == seen
+    replies = {"BaselineReply", "JobReply", "JobsReply", "ModelsReply", "HealthReply", "ProblemReply"}
+    assert seen == {"RecordingObject", *replies}
     for name in seen:
-        getattr(schemas, name).model_validate(schema["components"]["schemas"][name]["example"], strict=False)
+        kind = RecordingObject if name == "RecordingObject" else getattr(schemas, name)
+        TypeAdapter(kind).validate_python(schema["components"]["schemas"][name]["example"], strict=False)

@@ -68,7 +68,10 @@ def test_a_stream_gives_the_segments_of_the_live_recognizer_however_it_is_cut(
     ]
     assert found[0]["type"] == "ready"
     assert any(one["type"] == "current" for one in found)
-    assert found[-1] == {"type": "done", "duration_s": pytest.approx(len(talk) / RATE)}
+    done = found[-1]
+    assert (done["type"], done["duration_s"]) == ("done", pytest.approx(len(talk) / RATE))
+    assert done["emotion"] == live.summary.emotion
+    assert done["probabilities"] == pytest.approx(live.probabilities, abs=1e-5)
 
 
 def test_what_a_browser_records_is_heard_while_it_comes(client: TestClient, talk: np.ndarray) -> None:

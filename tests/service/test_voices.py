@@ -116,12 +116,12 @@ def test_each_speaker_of_the_turns_has_a_baseline(
     client: TestClient, recognizer: Recognizer, angry_clip: bytes, calm: list[bytes]
 ) -> None:
     files = form(angry_clip, ("turns", RTTM), ("baseline[ann]", calm[0]), ("baseline[bob]", calm[1]))
-    (track,) = client.post("/v1/recognize", files=files).json()["tracks"]
+    segments = client.post("/v1/recognize", files=files).json()["segments"]
     turns = [(0.1, 0.7, "ann"), (0.8, 1.5, "bob")]
     expected = recognizer(angry_clip, turns=turns, baseline={"ann": calm[0], "bob": calm[1]})
-    for got, wanted in zip(track["segments"], expected.segments, strict=True):
+    for got, wanted in zip(segments, expected.segments, strict=True):
         assert got["probabilities"] == pytest.approx(wanted.probabilities, abs=1e-5)
-    assert [one["baseline"] for one in track["segments"]] == ["ann: baseline", "bob: baseline"]
+    assert [one["baseline"] for one in segments] == ["ann: baseline", "bob: baseline"]
 
 
 def test_jobs_take_turns_baselines_tiers_and_classes(
@@ -138,7 +138,7 @@ def test_jobs_take_turns_baselines_tiers_and_classes(
         at_once = client.post("/v1/recognize", params={"format": kind}, files=files, data=data)
         assert by_job.text == at_once.text
     result = client.get(f"/v1/jobs/{job['id']}/result").json()
-    (segment,) = result["tracks"][0]["segments"]
+    (segment,) = result["segments"]
     assert (segment["text"], segment["baseline"]) == ("all of it", "words: 2 baseline recordings")
     assert set(segment["probabilities"]) == {"neutral", "anger"}
     assert not list((tmp_path / "data-0" / "uploads").iterdir())
@@ -163,7 +163,7 @@ def test_the_tier_of_a_textgrid_is_chosen(client: TestClient, angry_clip: bytes)
     assert (ambiguous.status_code, ambiguous.json()["type"]) == (422, "/problems/bad-turns")
     for tier, expected in (("words", ["all of it"]), ("ann, bob", ["yes", "no"])):
         reply = client.post("/v1/recognize", params={"tier": tier}, files=files).json()
-        assert [one["text"] for one in reply["tracks"][0]["segments"]] == expected
+        assert [one["text"] for one in reply["segments"]] == expected
     unknown = client.post("/v1/recognize?tier=phones", files=files)
     assert (unknown.status_code, unknown.json()["type"]) == (422, "/problems/bad-turns")
 

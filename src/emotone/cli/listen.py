@@ -161,7 +161,9 @@ def _as_lines(live: LiveRecognizer, blocks: Iterator[Waveform]) -> None:
     from emotone.output.objects import segment_object
 
     def write(event: str, segment: Segment) -> None:
-        content: dict[str, Any] = {"event": event, **segment_object(segment)}
+        # `type` as in the service's live streams; `event` is the older name.
+        kind = "current" if event == "window" else event
+        content: dict[str, Any] = {"event": event, "type": kind, **segment_object(segment)}
         with printing():
             print(json.dumps(content, ensure_ascii=False))
 

@@ -13,7 +13,7 @@ from emotone.audio import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Resampler
 from emotone.errors import EmotoneError, NotAudioError, OptionError, SampleRateError
 from emotone.listening.options import TimelineOptions
 from emotone.listening.predictions import Classifier
-from emotone.listening.segments import Segment, overall
+from emotone.listening.segments import Segment, overall, reason_for
 from emotone.listening.sources import Waveform, as_block
 from emotone.listening.timeline import StreamingTimeline
 
@@ -84,7 +84,28 @@ class LiveRecognizer:
 
         Empty while there are none; brought up to date every `CURRENT_EVERY_S`.
         """
-        return overall([one for side in self._sides for one in (*side.summary, *side.open)])[0]
+        return overall(self._segments())[0]
+
+    @property
+    def summary(self) -> Segment:
+        """The stream so far as one segment, with the emotion that a file of it would have."""
+        segments, rule = self._segments(), self._recognizer.unsure_rule
+        probabilities, unfamiliar = overall(segments)
+        reason = reason_for(segments, rule)
+        return Segment(
+            0.0,
+            self.duration_s,
+            max(probabilities, key=probabilities.__getitem__) if probabilities else None,
+            probabilities,
+            bool(reason),
+            speech=bool(probabilities),
+            unfamiliar=unfamiliar,
+            reason=reason,
+            baseline=self._recognizer.baseline_name,
+        )
+
+    def _segments(self) -> list[Segment]:
+        return [one for side in self._sides for one in (*side.summary, *side.open)]
 
     def feed(self, block: npt.NDArray[Any]) -> list[Segment]:
         """Hear a block.

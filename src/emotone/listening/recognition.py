@@ -74,6 +74,8 @@ class Recognition:
         reason: why it is unsure, such as "low confidence"; empty if it is sure.
         baseline: names of the baselines that the answer is relative to; None for none.
         track: number of the audio track that was asked for, from 1; None for the main one.
+        model: name of the model; empty if unknown.
+        unsure_threshold: a confidence below is unsure; None if unknown.
     """
 
     source: str
@@ -92,9 +94,11 @@ class Recognition:
     reason: str = ""
     baseline: str | None = None
     track: int | None = None
+    model: str = ""
+    unsure_threshold: float | None = None
 
     def __post_init__(self) -> None:
-        # Judged at once and said so by nobody: then the whole is its one segment.
+        # No segments were given, so treat the whole recording as one segment.
         if not self.segments:
             shares, spoken = dict(self.probabilities), self.emotion is not None
             whole = Segment(

@@ -11,12 +11,11 @@ import numpy.typing as npt
 from emotone.audio import AudioInfo
 from emotone.errors import AudioError, AudioTooShortError, OptionError
 from emotone.listening.bandwidth import BandMeter, narrow_band_note
-from emotone.listening.certainty import NO_SPEECH_FOUND
 from emotone.listening.inputs import as_source
 from emotone.listening.options import TimelineOptions
 from emotone.listening.predictions import Classifier, Prediction
 from emotone.listening.recognition import Recognition, Timeline
-from emotone.listening.segments import Segment, overall
+from emotone.listening.segments import Segment, overall, reason_for
 from emotone.listening.sources import MOST_CHANNELS, Source, Waveform, name_of, source_blocks
 from emotone.listening.timeline import StreamingTimeline, Window
 from emotone.listening.voice_activity import STRETCHES_AT_ONCE
@@ -127,9 +126,7 @@ class Recording:
         labels, rule = self._recognizer.labels, self._recognizer.unsure_rule
         segments = [segment for side in sides for segment in side.segments]
         shares, unfamiliar = overall(segments)
-        reason = rule.reason(shares, unfamiliar)
-        if all(one.reason == NO_SPEECH_FOUND for one in segments if one.emotion is not None) and shares:
-            reason = NO_SPEECH_FOUND
+        reason = reason_for(segments, rule)
         embedding = np.zeros(self._recognizer.metadata.embedding_dim, dtype=np.float32)
         spoken = [side.timeline for side in sides if side.timeline.weight]
         if spoken:
@@ -152,6 +149,8 @@ class Recording:
             reason=reason,
             baseline=self._recognizer.baseline_name,
             track=self._track,
+            model=self._recognizer.metadata.name,
+            unsure_threshold=rule.confidence,
         )
 
 

@@ -7,7 +7,7 @@ become one segment; silence separates segments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -190,6 +190,19 @@ def overall(segments: Iterable[Segment]) -> tuple[dict[str, float], float | None
     }
     values = [one.duration_s * one.unfamiliar for one in spoken if one.unfamiliar is not None]
     return shares, sum(values) / total_s if len(values) == len(spoken) else None
+
+
+def reason_for(segments: Sequence[Segment], rule: UnsureRule) -> str:
+    """Why the mean of segments is unsure; empty if it is sure.
+
+    Args:
+        segments: as for `overall`.
+        rule: when an answer is unsure.
+    """
+    with_emotion = [one for one in segments if one.probabilities]
+    if with_emotion and all(one.reason == NO_SPEECH_FOUND for one in with_emotion):
+        return NO_SPEECH_FOUND
+    return rule.reason(*overall(segments))
 
 
 def classified(

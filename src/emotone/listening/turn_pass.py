@@ -305,6 +305,8 @@ def recognise_turns(
         unfamiliar=unfamiliar,
         reason=reason,
         baseline=_baselines(segments) or classifier.baseline_name,
+        model=metadata.name,
+        unsure_threshold=classifier.unsure_rule.confidence,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import textwrap
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -122,8 +123,10 @@ def _table(recognitions: Sequence[Recognition], *, narrow: bool) -> tuple[Table,
 
 def as_json(recognitions: Sequence[Recognition]) -> str:
     """A JSON array with one `recording_object` a recording."""
-    rows = [recording_object(one) for one in recognitions]
-    return as_utf8(json.dumps(rows, indent=2, ensure_ascii=False)) + "\n"
+    text = json.dumps([recording_object(one) for one in recognitions], indent=2, ensure_ascii=False)
+    # Lists of numbers and labels on one line. Line breaks inside of strings are escaped, so that strings do not change.
+    text = re.sub(r"\[\n[^\[\]{}]*\n *\]", lambda found: re.sub(r"\n *", " ", found[0]), text)
+    return as_utf8(text) + "\n"
 
 
 def as_jsonl(recognitions: Sequence[Recognition]) -> str:

@@ -24,7 +24,7 @@ from emotone.service.jobs.store import JobStore
 from emotone.service.middleware import ServiceMiddleware, page_policy
 from emotone.service.options import ServiceOptions
 from emotone.service.routes import probes, router
-from emotone.service.schemas import JobReply, JobsReply, ProblemReply, RecognitionReply
+from emotone.service.schemas import RECORDING_EXAMPLE, JobReply, JobsReply, ProblemReply
 from emotone.service.workers.process import WorkerPool
 
 STATIC = Path(__file__).parent / "static"
@@ -131,7 +131,8 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schemas = schema["components"]["schemas"]
         schemas["ProblemReply"] = ProblemReply.model_json_schema()
         # FastAPI drops null values, in examples too.
-        for reply in (RecognitionReply, JobReply, JobsReply):
+        schemas["RecordingObject"]["example"] = RECORDING_EXAMPLE
+        for reply in (JobReply, JobsReply):
             schemas[reply.__name__]["example"] = reply.model_json_schema()["example"]
         # Ours are problem details, not FastAPI's own form of a validation error.
         for name in ("HTTPValidationError", "ValidationError"):

@@ -16,6 +16,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from emotone.errors import BaselineError
+from emotone.output.formats import as_text
+from emotone.output.objects import RecordingObject, recognition_of
 from emotone.service import metrics, problems
 from emotone.service.context import ServiceContext
 from emotone.service.disk import writing
@@ -28,9 +30,9 @@ from emotone.service.requests.extras import EXTRA_FILES
 from emotone.service.requests.negotiation import check_request
 from emotone.service.requests.settings import RecognitionSettings
 from emotone.service.requests.uploads import Upload, nameless_upload, receive_upload, sha256, sync
-from emotone.service.schemas import BaselineReply, HealthReply, JobReply, JobsReply, ModelsReply, RecognitionReply
+from emotone.service.schemas import BaselineReply, HealthReply, JobReply, JobsReply, ModelsReply
 from emotone.service.stream import serve_stream
-from emotone.service.workers.recognition import Task, as_format
+from emotone.service.workers.recognition import Task
 
 _Result = TypeVar("_Result")
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
@@ -124,7 +126,7 @@ IdempotencyKey = Annotated[
     "/v1/recognize",
     tags=["recognition"],
     summary="Recognise a recording at once",
-    response_model=RecognitionReply,
+    response_model=RecordingObject,
     responses={200: {"content": _TEXTS}, **_problems(*_ALWAYS, *_WITH_UPLOAD)},
     openapi_extra=_body_with(RecognizeQuery),
 )
@@ -282,7 +284,7 @@ async def get_job(request: Request, job_id: JobId, context: Context) -> JobReply
     "/v1/jobs/{job_id}/result",
     tags=["jobs"],
     summary="Get the result of a job",
-    response_model=RecognitionReply,
+    response_model=RecordingObject,
     responses={200: {"content": _TEXTS}, **_problems(*_ALWAYS, 404, 409, 507)},
 )
 def get_result(request: Request, job_id: JobId, context: Context, query: Annotated[ResultQuery, Query()]) -> Response:
@@ -293,7 +295,7 @@ def get_result(request: Request, job_id: JobId, context: Context, query: Annotat
         raise JobNotDoneError(f"The job is {job.state}. Poll /v1/jobs/{job.id} until it is done.")
     if text_format == "json":
         return _response(job.result, text_format)
-    return _response(as_format(RecognitionReply.model_validate_json(job.result), text_format), text_format)
+    return _response(as_text([recognition_of(json.loads(job.result))], text_format), text_format)
 
 
 @router.delete(

@@ -1,6 +1,6 @@
-"""What the service answers, typed: the schemas of its OpenAPI, with an example each.
+"""What the service answers besides recordings, typed: the schemas of its OpenAPI, with an example each.
 
-Conventions: times in seconds, shares in [0, 1], `null` where nobody speaks.
+Recordings and segments have the schema that files and the command line have: `emotone.output.objects`.
 """
 
 from __future__ import annotations
@@ -15,114 +15,50 @@ from emotone.service.jobs.job import State
 _SHARES: Any = {"neutral": 0.05, "happiness": 0.08, "sadness": 0.01, "anger": 0.86}
 
 
-class SegmentReply(BaseModel):
-    """A stretch with one emotion, or without speech."""
-
-    start_s: float
-    end_s: float
-    emotion: str | None = Field(description="null where nobody speaks, or too shortly to say")
-    confidence: float = Field(description="the highest probability, 0 where there is none")
-    unsure: bool = Field(description="the answer is in doubt; see `reason`")
-    speech: bool
-    probabilities: dict[str, float]
-    channel: int | None = Field(description="from 0; null where channels were mixed")
-    reason: str = Field("", description="why it is unsure, or why a turn has no emotion; empty if it is sure")
-    unfamiliar: float | None = Field(
-        None, description="distance from the training data, as a quantile; null if the model does not measure it"
-    )
-    speaker: str | None = Field(None, description="of the turn")
-    text: str | None = Field(None, description="what is said in the turn")
-    turn: int | None = Field(None, description="position among the turns that were sent; null without turns")
-    baseline: str | None = Field(None, description="the baseline that the answer is relative to")
-    note: str = Field("", description="further remarks, such as that the turn overlaps another")
-
-
-class TimelineReply(BaseModel):
-    """The windows that were judged, one entry each."""
-
-    start_s: list[float]
-    end_s: list[float]
-    speech: list[float] = Field(description="share of the window with speech")
-    probabilities: list[list[float] | None] = Field(description="in the order of `labels`; null where nobody speaks")
-
-
-class TrackReply(BaseModel):
-    """One channel, or all of them mixed."""
-
-    channel: int | None
-    emotion: str | None
-    confidence: float
-    unsure: bool
-    probabilities: dict[str, float]
-    reason: str = Field("", description="why it is unsure; empty if it is sure")
-    unfamiliar: float | None = None
-    segments: list[SegmentReply]
-    timeline: TimelineReply
-
-
-class RecognitionReply(BaseModel):
-    """One recording, judged as a whole and over time."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "model": "default",
-                "labels": list(_SHARES),
-                "duration_s": 2.31,
-                "unsure_threshold": 0.5,
-                "emotion": "anger",
-                "confidence": 0.86,
-                "unsure": False,
-                "probabilities": _SHARES,
-                "narrow_band": False,
-                "notices": [],
-                "tracks": [
-                    {
-                        "channel": None,
-                        "emotion": "anger",
-                        "confidence": 0.86,
-                        "unsure": False,
-                        "probabilities": _SHARES,
-                        "segments": [
-                            {
-                                "start_s": 0.0,
-                                "end_s": 2.31,
-                                "emotion": "anger",
-                                "confidence": 0.86,
-                                "unsure": False,
-                                "speech": True,
-                                "probabilities": _SHARES,
-                                "channel": None,
-                            }
-                        ],
-                        "timeline": {
-                            "start_s": [0.0],
-                            "end_s": [2.31],
-                            "speech": [1.0],
-                            "probabilities": [list(_SHARES.values())],
-                        },
-                    }
-                ],
-            }
+RECORDING_EXAMPLE: dict[str, Any] = {
+    "file": "recording",
+    "model": "default",
+    "labels": list(_SHARES),
+    "duration_s": 2.31,
+    "emotion": "anger",
+    "confidence": 0.86,
+    "unsure": False,
+    "reason": "",
+    "unsure_threshold": 0.5,
+    "unfamiliar": 0.4,
+    "baseline": None,
+    "probabilities": _SHARES,
+    "narrow_band": False,
+    "note": "",
+    "segments": [
+        {
+            "start_s": 0.0,
+            "end_s": 2.31,
+            "channel": None,
+            "emotion": "anger",
+            "confidence": 0.86,
+            "unsure": False,
+            "reason": "",
+            "unfamiliar": 0.4,
+            "speech": True,
+            "speaker": None,
+            "text": None,
+            "turn": None,
+            "baseline": None,
+            "note": "",
+            "probabilities": _SHARES,
         }
-    )
-
-    model: str
-    labels: list[str]
-    duration_s: float
-    unsure_threshold: float
-    emotion: str | None
-    confidence: float
-    unsure: bool
-    probabilities: dict[str, float]
-    reason: str = Field("", description="why it is unsure; empty if it is sure")
-    unfamiliar: float | None = Field(
-        None, description="distance from the training data, as a quantile; null if the model does not measure it"
-    )
-    baseline: str | None = Field(None, description="the baselines that the answer is relative to")
-    narrow_band: bool = Field(description="the recording has the band of a telephone or less")
-    notices: list[str] = Field(description="what a reader should know besides, such as that the recording is cut off")
-    tracks: list[TrackReply] = Field(description="one, or one a channel where channels were split")
+    ],
+    "channels": [],
+    "timeline": {
+        "start_s": [0.0],
+        "end_s": [2.31],
+        "channel": [None],
+        "speech": [1.0],
+        "probabilities": [list(_SHARES.values())],
+    },
+}
+"""An answer to `POST /v1/recognize`: an object of `emotone.output.objects.RecordingObject`."""
 
 
 class TrainingCorpusReply(BaseModel):

@@ -2,8 +2,9 @@
 
 The client sends one JSON message, `{"type": "start", "encoding": "pcm16", "sample_rate": 48000}`, then binary messages
 of mono 16-bit little-endian samples; with `"encoding": "container"` the bytes of a file as the browser records it (webm
-with opus, ogg). `{"type": "stop"}` ends the sound. The service sends JSON: `ready`, `current` (the segment that is not
-final yet), `segment` (final), `done`, or `problem`. Each stream has a thread, and a queue that slows its client down.
+with opus, ogg). `{"type": "stop"}` ends the sound. The service sends JSON: `ready`, `current` (a segment that is not
+final yet), `segment` (final), `done` (the whole stream, as a segment), or `problem`. Each stream has a thread, and a
+queue that slows its client down.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from emotone.audio import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, stream_audio
 from emotone.errors import EmotoneError
 from emotone.listening.live import LiveRecognizer
 from emotone.listening.recognizer import Recognizer
+from emotone.output.objects import segment_object
 from emotone.service.access.keys import bearer, check_key
 from emotone.service.access.limits import SocketPlace
 from emotone.service.context import ServiceContext
@@ -41,7 +43,6 @@ from emotone.service.errors import (
 )
 from emotone.service.middleware import authorize
 from emotone.service.problems import problem_of, respond_to
-from emotone.service.replies import segment_reply
 from emotone.service.workers.recognition import SOURCE
 
 _log = logging.getLogger("emotone.service")
@@ -158,7 +159,8 @@ class _Stream:
             if not outcome.done():
                 raise TimeLimitError("The end of the stream was not recognised in time. Send less sound at once.")
             outcome.result()
-            await self._socket.send_json({"type": "done", "duration_s": round(live.duration_s, 6)})
+            done = {"type": "done", "duration_s": round(live.duration_s, 6), **segment_object(live.summary)}
+            await self._socket.send_json(done)
             await self._socket.close()
         finally:
             receiving.cancel()
@@ -238,17 +240,17 @@ class _Stream:
                 if pipe.closed:
                     raise _ClosedError
                 for segment in live.feed(block):
-                    self._send({"type": "segment", **segment_reply(segment).model_dump()})
+                    self._send({"type": "segment", **segment_object(segment)})
                 if live.current is not None and live.current is not current:
                     current = live.current
-                    self._send({"type": "current", **segment_reply(current).model_dump()})
+                    self._send({"type": "current", **segment_object(current)})
                 if live.duration_s > longest_s:
                     raise TooLongError(f"The stream is longer than {longest_s:g} s, the limit. Start another one.")
                 ahead_s = live.duration_s - _BURST_S - _FASTEST * (monotonic() - begun)
                 if ahead_s > 0:
                     time.sleep(min(ahead_s / _FASTEST, 1.0))
             for segment in live.finish():
-                self._send({"type": "segment", **segment_reply(segment).model_dump()})
+                self._send({"type": "segment", **segment_object(segment)})
             self._context.metrics.audio_seconds.inc(live.duration_s)
         except _ClosedError:
             pass

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -13,9 +14,9 @@ from typing import Any
 import pytest
 
 from emotone.output.formats import as_text
+from emotone.output.objects import SegmentObject, recognition_of
 from emotone.service.app import STATIC
-from emotone.service.replies import recognition_of
-from emotone.service.schemas import RecognitionReply
+from emotone.service.schemas import RECORDING_EXAMPLE
 
 _SCRIPT = """
 import { readFileSync } from "node:fs";
@@ -24,22 +25,15 @@ const reply = JSON.parse(readFileSync(0));
 const texts = ["csv", "textgrid", "vtt"].map((name) => FORMATS[name].write([{ name: "recording", reply }]));
 console.log(JSON.stringify(texts));
 """
-_EXAMPLE: dict[str, Any] = RecognitionReply.model_json_schema()["example"]
 
 
 def segment(start_s: float, end_s: float, emotion: str | None, **members: Any) -> dict[str, Any]:
-    probabilities = dict(zip(_EXAMPLE["labels"], (0.1, 0.2, 0.05, 0.65), strict=True)) if emotion else {}
-    return {
-        "start_s": start_s,
-        "end_s": end_s,
-        "emotion": emotion,
-        "confidence": 0.65 if emotion else 0.0,
-        "unsure": False,
-        "speech": emotion is not None,
-        "probabilities": probabilities,
-        "channel": None,
-        **members,
-    }
+    probabilities = dict(zip(RECORDING_EXAMPLE["labels"], (0.1, 0.2, 0.05, 0.65), strict=True)) if emotion else {}
+    confidence = 0.65 if emotion else 0.0
+    plain = SegmentObject(
+        start_s, end_s, None, emotion, confidence, False, speech=emotion is not None, probabilities=probabilities
+    )
+    return {**asdict(plain), **members}
 
 
 PLAIN = [
@@ -67,15 +61,15 @@ def node() -> Path:
 
 @pytest.mark.parametrize("segments", [PLAIN, TURNS], ids=["plain", "turns"])
 def test_downloads_hold_what_the_service_writes(node: Path, segments: list[dict[str, Any]], tmp_path: Path) -> None:
-    reply = RecognitionReply.model_validate({**_EXAMPLE, "tracks": [{**_EXAMPLE["tracks"][0], "segments": segments}]})
+    reply = {**RECORDING_EXAMPLE, "segments": segments}
     copytree(STATIC, tmp_path / "static")
     (tmp_path / "package.json").write_text('{"type": "module"}', encoding="utf-8")
     (tmp_path / "write.js").write_text(_SCRIPT, encoding="utf-8")
     written = subprocess.run(
-        [node, tmp_path / "write.js"], input=reply.model_dump_json(), capture_output=True, encoding="utf-8", check=True
+        [node, tmp_path / "write.js"], input=json.dumps(reply), capture_output=True, encoding="utf-8", check=True
     )
     table, textgrid, captions = json.loads(written.stdout)
-    recognition = recognition_of(reply, "recording")
+    recognition = recognition_of(reply)
     assert textgrid == as_text([recognition], "textgrid")
     assert captions == as_text([recognition], "webvtt")
     page_rows, service_rows = (

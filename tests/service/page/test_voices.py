@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from browsing import until
 
-from emotone.service.schemas import RecognitionReply
+from emotone.service.schemas import RECORDING_EXAMPLE
 
 pytestmark = pytest.mark.slow
 
@@ -56,8 +56,7 @@ def open_able_page(open_page: OpenPage) -> Callable[[], tuple[Any, list[dict[str
 
         def recognise(route: Any) -> None:
             queries.append(parse_qs(urlsplit(route.request.url).query))
-            example = RecognitionReply.model_json_schema()["example"]
-            route.fulfill(status=200, content_type="application/json", body=json.dumps(example))
+            route.fulfill(status=200, content_type="application/json", body=json.dumps(RECORDING_EXAMPLE))
 
         page.route("**/openapi.json", describe)
         page.route("**/v1/models", describe_model)

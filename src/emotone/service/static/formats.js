@@ -1,7 +1,9 @@
 // A result as the text of a file: CSV, JSON, Praat's TextGrid and WebVTT, made on the page from the answer it has. They
 // hold what the service would write for the same answer, but with the file's own name.
 
-const inOrder = (reply) => reply.tracks.flatMap(({ segments }) => segments).sort((one, other) => one.start_s - other.start_s);
+import { tracksOf } from "./summary.js";
+
+const inOrder = (reply) => reply.segments.toSorted((one, other) => one.start_s - other.start_s);
 const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
 // Spreadsheets take a cell that starts like this for a formula.
 const cell = (text) => quoted(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
@@ -28,13 +30,13 @@ export function asCsv(results) {
 }
 
 /** The service's answer, with the file's name. */
-export const asJson = ([{ name, reply }]) => `${JSON.stringify({ file: name, ...reply }, null, 2)}\n`;
+export const asJson = ([{ name, reply }]) => `${JSON.stringify({ ...reply, file: name }, null, 2)}\n`;
 
 /** For each channel, or each speaker of turns, a tier of emotions and one of their probabilities. */
 export function asTextGrid([{ reply }]) {
   const segments = inOrder(reply);
   const end = Math.max(reply.duration_s, ...segments.map(({ end_s: stop }) => stop));
-  const tiers = isNumber(segments[0]?.turn) ? turnTiers(segments, end) : reply.tracks.flatMap(channelTiers);
+  const tiers = isNumber(segments[0]?.turn) ? turnTiers(segments, end) : tracksOf(reply).flatMap(channelTiers);
   const lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", `xmax = ${end.toFixed(6)}`, "tiers? <exists>", `size = ${tiers.length}`, "item []:"];
   tiers.forEach(([name, intervals], tier) => {
     lines.push(`    item [${tier + 1}]:`, '        class = "IntervalTier"', `        name = ${quoted(name)}`, "        xmin = 0", `        xmax = ${end.toFixed(6)}`, `        intervals: size = ${intervals.length}`);

@@ -14,6 +14,7 @@ import { Recordings, isRunning } from "./recordings.js";
 import { SegmentTable } from "./segment-table.js";
 import { exampleFile, examples, measureBaseline, models, parameterNames, save } from "./service.js";
 import { ApiKey, Settings, sameSettings } from "./settings.js";
+import { tracksOf } from "./summary.js";
 import { Zoom } from "./zoom.js";
 
 const $ = (id) => document.getElementById(id);
@@ -198,10 +199,10 @@ async function showResult(reply) {
   shown = reply;
   if (!reply) return player.clear();
   $("result-title").textContent = selected.name;
-  const { length } = reply.tracks;
+  const { length } = tracksOf(reply);
   $("result-about").textContent = `${lengthOf(reply.duration_s)}${length > 1 ? ` · ${length} channels` : ""}${reply.baseline ? " · relative to the usual voice" : ""}`;
   // That there are turns is said above.
-  const notices = [...reply.notices.filter((notice) => !/^\d+ turns?$/.test(notice)), ...(selected.notice ? [selected.notice] : [])];
+  const notices = [reply.note, selected.notice].filter((notice) => notice && !/^\d+ turns?$/.test(notice));
   $("notices").hidden = !notices.length;
   $("notices").replaceChildren(...notices.map((notice) => element("li", {}, notice)));
   $("legend").replaceChildren(...legendOf(reply.labels));
@@ -210,22 +211,22 @@ async function showResult(reply) {
   zoom.begin(reply.duration_s, Player.widest(reply.duration_s));
   $("zoom").hidden = zoom.most === 1;
   showTabs(reply);
-  showTrack(reply.tracks[0]);
+  showTrack(tracksOf(reply)[0]);
   if (selected.takesFocus) {
     $("result").focus({ preventScroll: true });
     $("result").scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth", block: "start" });
   }
   selected.takesFocus = false;
-  await player.show(selected.file, reply, reply.tracks[0]);
+  await player.show(selected.file, reply, tracksOf(reply)[0]);
   if (position && shown === reply) player.goTo(position);
   return undefined;
 }
 
 /** One tab per channel, with its headline: the arrow keys move between them. */
 function showTabs(reply) {
-  $("channel-tabs").hidden = reply.tracks.length < 2;
-  const sides = reply.tracks.length === 2 ? ["left", "right"] : [];
-  const tabs = reply.tracks.map((track, position) => {
+  $("channel-tabs").hidden = tracksOf(reply).length < 2;
+  const sides = tracksOf(reply).length === 2 ? ["left", "right"] : [];
+  const tabs = tracksOf(reply).map((track, position) => {
     const { text, names, unsure, detail } = headlineOf(track, reply.labels, reply.unsure_threshold);
     const title = `Channel ${position + 1}${sides[position] ? `, ${sides[position]}` : ""}`;
     const tab = element("button", { type: "button", role: "tab", "aria-controls": "over-time" }, element("span", { class: "quiet" }, title), element("span", { class: "headline" }, ...(names.length ? [swatch(names, unsure)] : []), text), element("span", { class: "quiet" }, detail));
@@ -239,8 +240,8 @@ function showTabs(reply) {
     });
   const choose = (position) => {
     mark(position);
-    showTrack(reply.tracks[position]);
-    player.showTrack(reply.tracks[position]);
+    showTrack(tracksOf(reply)[position]);
+    player.showTrack(tracksOf(reply)[position]);
   };
   $("channel-tabs").onkeydown = (event) => {
     const at = tabs.indexOf(document.activeElement);

@@ -3,6 +3,7 @@
 import { element, percent, swatch } from "./emotions.js";
 import { headlineOf } from "./headline.js";
 import { isRunning } from "./recordings.js";
+import { tracksOf } from "./summary.js";
 
 export const STATES = { waiting: "waiting", uploading: "uploading", queued: "waiting in the service’s queue", analysing: "analysing", failed: "failed" };
 
@@ -46,7 +47,7 @@ export class RecordingList {
 function stateOf({ state, progress, reply, problem }) {
   if (state === "failed" && problem) return [problem.title];
   if (state !== "done") return [progress ? `${STATES[state]} ${percent(progress)}` : STATES[state]];
-  return reply.tracks.flatMap((track, position) => {
+  return tracksOf(reply).flatMap((track, position) => {
     const { text, names, unsure } = headlineOf(track, reply.labels, reply.unsure_threshold);
     return [...(position ? [" · "] : []), ...(names.length ? [swatch(names, unsure)] : []), text];
   });

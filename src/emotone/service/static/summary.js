@@ -7,6 +7,20 @@ const MANY = 3;
 const MAX_MOMENTS = 5;
 const MAX_MOMENTS_PER_EMOTION = 2;
 
+const known = new WeakMap();
+
+/** The channels of an answer, each with its own segments and timeline; one track where channels were mixed. */
+export function tracksOf(reply) {
+  if (!known.has(reply)) known.set(reply, reply.channels.length ? reply.channels.map((one) => trackOf(reply, one)) : [{ ...reply, channel: null }]);
+  return known.get(reply);
+}
+
+function trackOf({ segments, timeline }, side) {
+  const own = timeline.channel.flatMap((channel, row) => (channel === side.channel ? [row] : []));
+  const columns = Object.entries(timeline).map(([name, values]) => [name, own.map((row) => values[row])]);
+  return { ...side, segments: segments.filter(({ channel }) => channel === side.channel), timeline: Object.fromEntries(columns) };
+}
+
 const lengthOf = ({ start_s: start, end_s: end }) => end - start;
 const total = (segments) => segments.reduce((sum, segment) => sum + lengthOf(segment), 0);
 

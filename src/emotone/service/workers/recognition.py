@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import json
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Literal, cast
 
 from emotone.audio import AudioInfo, AudioTruncatedWarning, stream_audio
@@ -14,11 +15,11 @@ from emotone.listening.recognizer import Recognizer
 from emotone.listening.recording import Recording
 from emotone.listening.turn_files import parse_turns
 from emotone.output.formats import as_text
+from emotone.output.objects import recording_object
 from emotone.service.errors import TooLongError
-from emotone.service.replies import recognition_of, reply_of
 from emotone.service.requests.extras import ExtraFile, baselines_of, turns_of
 from emotone.service.requests.settings import RecognitionSettings
-from emotone.service.schemas import BaselineReply, RecognitionReply
+from emotone.service.schemas import BaselineReply
 
 SOURCE = "recording"
 """What every recording is called: the client's name for it is not kept."""
@@ -111,15 +112,11 @@ def _recognized(
                 recognizer, named, channels=channels, options=options, on_open=on_open, on_decoded=on_decoded
             ).recognition()
     notices = list(dict.fromkeys(str(one.message) for one in caught))
-    reply = reply_of(recognition, recognizer.metadata, recognizer.unsure_threshold, notices)
-    return as_format(reply, task.text_format), recognition.duration_s
-
-
-def as_format(reply: RecognitionReply, text_format: str) -> str:
-    """An answer in one of the text formats."""
-    if text_format == "json":
-        return reply.model_dump_json()
-    return as_text([recognition_of(reply, SOURCE)], text_format)
+    note = "; ".join(filter(None, [*notices, recognition.note]))
+    recognition = replace(recognition, source=SOURCE, note=note)
+    if task.text_format == "json":
+        return json.dumps(recording_object(recognition)), recognition.duration_s
+    return as_text([recognition], task.text_format), recognition.duration_s
 
 
 def _measured(recognizer: Recognizer, file: BinaryIO, extras: Sequence[ExtraFile]) -> tuple[str, float]:
