@@ -190,10 +190,10 @@ def test_split_channels_are_those_of_the_file(
     assert live.duration_s == length_s
 
 
-def test_each_channel_says_what_it_hears_now(tiny_recognizer: Recognizer, conversation: np.ndarray) -> None:
+def test_each_channel_has_its_last_segment_so_far(tiny_recognizer: Recognizer, conversation: np.ndarray) -> None:
     live = LiveRecognizer(tiny_recognizer, RATE, channels="split")
     assert live.currents == (None,)
-    sound = conversation[: 5 * RATE]
+    sound = conversation[:RATE]
     live.feed(np.stack([sound, np.zeros_like(sound)]))
     left, right = live.currents
     assert left is not None

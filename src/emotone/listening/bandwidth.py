@@ -1,4 +1,4 @@
-"""Whether a recording came through a telephone, by what its file says and by what is left of its spectrum.
+"""Whether a recording came through a telephone, by its header and by its spectrum.
 
 Conventions: narrow-band speech ends at 4 kHz at the latest; its file may have any sample rate.
 """
@@ -30,7 +30,7 @@ _NARROW_CODECS = {
 
 _FRAME = 1_024
 _STEP_S = 0.25
-"""A few frames a second tell a band as well as all of them do."""
+"""A few frames per second show the band as well as all of them."""
 
 _SPEECH_HZ = (300.0, 3_400.0)
 _ABOVE_HZ = 4_400.0
@@ -55,7 +55,7 @@ class BandMeter:
         self._skip = 0
 
     def push(self, block: Waveform) -> None:
-        """Hear a block, shape (n_samples,)."""
+        """Add a block, shape (n_samples,)."""
         if not self._can_tell:
             return
         sound = np.concatenate([self._rest, block[self._skip :]])
@@ -90,9 +90,9 @@ def narrow_band_note(info: AudioInfo | None, sample_rate: int | None, meter: Ban
     """Why a recording is narrow-band, for a reader; empty where it is not.
 
     Args:
-        info: what the file says of itself; None for a waveform.
+        info: information in the header; None for a waveform.
         sample_rate: of a bare waveform, in Hz.
-        meter: that heard the recording.
+        meter: that measured the recording.
     """
     codec = _NARROW_CODECS.get(info.codec) if info else None
     rate = info.sample_rate if info else sample_rate

@@ -35,8 +35,8 @@ class UnsureRule:
         """Why an answer is unsure; empty if it is sure.
 
         Args:
-            probabilities: of each class; none where there is nothing to say.
-            unfamiliar: in [0, 1]; None if the model does not tell.
+            probabilities: of each class; empty without speech.
+            unfamiliar: in [0, 1]; None if the model does not measure it.
 
         >>> UnsureRule(0.5, margin=0.1).reason({"anger": 0.51, "neutral": 0.49})
         'close to the runner-up'
@@ -54,7 +54,7 @@ class UnsureRule:
 
 
 def known(value: float) -> float | None:
-    """A number, or None for NaN, as which arrays hold "not known".
+    """A number, or None for NaN, which means "not measured" in arrays.
 
     >>> known(0.5), known(float("nan"))
     (0.5, None)

@@ -1,4 +1,4 @@
-"""A model file made smaller, and heard once before it is believed: what `emotone convert` does."""
+"""Store a model file with fewer bits, and check its predictions on the bundled recordings: `emotone convert`."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def convert_model(
         name: of the new model; None for the output's name.
     Raises:
         ValueError: no such precision.
-        ModelFileError: the model cannot be used or converted, or the new one judges the bundled clips by more than
-            `TOLERANCE` differently; nothing is written.
+        ModelFileError: the model cannot be used or converted, or the new one changes a probability for the bundled
+            recordings by more than `TOLERANCE`; nothing is written.
         MissingExtraError: the extra `convert` is not installed.
         OutputError: the file cannot be written.
     """

@@ -1,4 +1,4 @@
-"""What Python libraries call a recording -> a source that emotone reads.
+"""From the recordings of other Python libraries to sources that emotone reads.
 
 Conventions: nothing is imported from any of these libraries; objects are recognised by what they offer.
 

@@ -1,4 +1,4 @@
-"""The end of a stream of sound, kept as long as something still needs it.
+"""The end of a stream of sound, kept while later windows need it.
 
 Conventions: positions are samples from the stream's beginning.
 """
@@ -20,7 +20,7 @@ class KeptSound:
     Args:
         sample_rate: in Hz.
     Attributes:
-        n_samples: of all that ever came.
+        n_samples: of the whole stream so far.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -35,7 +35,7 @@ class KeptSound:
         return other
 
     def add(self, block: Waveform) -> None:
-        """Keep a block, shape (n_samples,); a copy, since callers may use theirs again."""
+        """Keep a block, shape (n_samples,); a copy, since callers may reuse theirs."""
         at, block = self.n_samples, np.array(block, dtype=np.float32)
         self.n_samples += len(block)
         if self._pieces and len(self._pieces[-1][1]) < self._rate:
@@ -44,7 +44,7 @@ class KeptSound:
         self._pieces.append((at, block))
 
     def read(self, start: int, end: int) -> Waveform:
-        """What lies between two positions, both of which are still kept, shape (end - start,)."""
+        """The samples between two positions, both of which are still kept, shape (end - start,)."""
         return np.concatenate(
             [piece[max(0, start - at) : end - at] for at, piece in self._pieces if at < end and at + len(piece) > start]
         )

@@ -1,4 +1,4 @@
-"""Sound as it comes, emotions as they become known: the class behind the microphone and the web service.
+"""Emotions in live streams: the class behind `emotone listen` and the web service.
 
 Conventions: blocks are of any size and of one sample rate; times are seconds of sound since the first block.
 """
@@ -22,22 +22,22 @@ CURRENT_EVERY_S = 1.0
 
 
 class LiveRecognizer:
-    """Feed it blocks, take segments; `current` says what is heard right now.
+    """Takes blocks, returns segments; `current` is the last segment so far.
 
-    The segments are those of the same sound as a file: `current` is what comes earlier. Memory does not grow with the
-    stream. Not safe to share between threads; the recognizer is, so make one of these for each stream.
+    The segments are those of the same sound as a file, and so are `probabilities` and `summary` at every second. Memory
+    does not grow with the stream. Not safe to share between threads; the recognizer is, so make one for each stream.
 
     Args:
         recognizer: made by `emotone.load`.
         sample_rate: of the blocks, in Hz.
-        channels: "mix" averages those of a block; "split" judges each on its own, as the two sides of a call. How many
-            there are, the first block says.
+        channels: "mix" averages those of a block; "split" classifies each separately, as the two sides of a call. The
+            first block sets their number.
         options: how to cut and join.
         channel: to write into the segments; None for none, and for the position of each where channels are split.
     Raises:
         SampleRateError: the rate is outside 4 kHz to 192 kHz.
         OptionError: the options do not fit the model, or a channel was named for several.
-        ModelFileError: the voice activity detector is not there.
+        ModelFileError: the voice activity detector is not installed.
     """
 
     def __init__(
@@ -57,26 +57,26 @@ class LiveRecognizer:
             )
         self.sample_rate = sample_rate
         self._recognizer, self._options, self._channels = recognizer, options, channels
-        # The first side says now whether the options fit; the others follow when the channels are known.
-        self._sides = [_Side(recognizer, sample_rate, options, 0 if channels == "split" else channel)]
+        # The first one checks the options now; the others follow when the number of channels is known.
+        self._states = [_Channel(recognizer, sample_rate, options, 0 if channels == "split" else channel)]
         self._n_channels: int | None = None if channels == "split" else 1
         self._newest: Segment | None = None
         self._finished = False
 
     @property
     def current(self) -> Segment | None:
-        """What is going on now, in the channel that changed last; not final. None until something is known."""
+        """The last segment so far of the channel that changed last; not final. None before the first second."""
         return self._newest
 
     @property
     def currents(self) -> tuple[Segment | None, ...]:
-        """What is going on now in each channel; in the mix alone where they are mixed."""
-        return tuple(side.current for side in self._sides)
+        """The last segment so far of each channel; of the mix alone where channels are mixed."""
+        return tuple(side.current for side in self._states)
 
     @property
     def duration_s(self) -> float:
-        """Seconds of sound that were judged or wait for it."""
-        return self._sides[0].timeline.duration_s
+        """Seconds of sound so far."""
+        return self._states[0].timeline.duration_s
 
     @property
     def probabilities(self) -> dict[str, float]:
@@ -105,48 +105,48 @@ class LiveRecognizer:
         )
 
     def _segments(self) -> list[Segment]:
-        return [one for side in self._sides for one in (*side.summary, *side.open)]
+        return [one for side in self._states for one in (*side.summary, *side.open)]
 
     def feed(self, block: npt.NDArray[Any]) -> list[Segment]:
-        """Hear a block.
+        """Add a block.
 
         Args:
             block: float in [-1, 1] or int16, shape (n_samples,) or (n_channels, n_samples), any n.
         Returns:
             the segments that became final, in the order of their times; often none.
         Raises:
-            AudioError: the block is no sound, holds NaN or infinity, or has other channels than those before.
+            AudioError: the block is not audio, holds NaN or infinity, or has other channels than those before.
             RuntimeError: the stream was finished before.
         """
         if self._finished:
             raise EmotoneError("this stream is finished; make a LiveRecognizer for the next one")
         rows = as_block(block, self._channels)
         self._expect(len(rows))
-        return self._heard([side.feed(row) for side, row in zip(self._sides, rows, strict=True)])
+        return self._merged([side.feed(row) for side, row in zip(self._states, rows, strict=True)])
 
     def finish(self) -> list[Segment]:
-        """The rest, when the stream ends; a stream that is too short to judge gives none."""
+        """The rest, when the stream ends; none if the stream is too short."""
         if self._finished:
             return []
         self._finished = True
-        return self._heard([side.finish() for side in self._sides])
+        return self._merged([side.finish() for side in self._states])
 
     def _expect(self, n_channels: int) -> None:
         if self._n_channels is None:
-            self._sides += [
-                _Side(self._recognizer, self.sample_rate, self._options, number) for number in range(1, n_channels)
+            self._states += [
+                _Channel(self._recognizer, self.sample_rate, self._options, number) for number in range(1, n_channels)
             ]
             self._n_channels = n_channels
         if n_channels != self._n_channels:
             raise NotAudioError(f"a block of {n_channels} channels; those before it had {self._n_channels}")
 
-    def _heard(self, final: list[list[Segment]]) -> list[Segment]:
-        news = [side.current for side in self._sides if side.has_news()]
+    def _merged(self, final: list[list[Segment]]) -> list[Segment]:
+        news = [side.current for side in self._states if side.has_news()]
         self._newest = news[-1] if news else self._newest
         return sorted((one for some in final for one in some), key=lambda one: (one.start_s, one.channel or 0))
 
 
-class _Side:
+class _Channel:
     """One channel, or the mix of all."""
 
     def __init__(
@@ -154,7 +154,7 @@ class _Side:
     ) -> None:
         self._recognizer, self._rate, self._channel = recognizer, recognizer.metadata.sample_rate, channel
         self._resampler = Resampler(sample_rate, self._rate) if sample_rate != self._rate else None
-        self.timeline = StreamingTimeline(recognizer, options, channel=channel, stretches=1)
+        self.timeline = StreamingTimeline(recognizer, options, channel=channel, chunks=1)
         hop = (options or TimelineOptions()).hop_samples(recognizer.metadata)
         self._every = min(hop, round(CURRENT_EVERY_S * self._rate))
         self._n_previews = 0
@@ -190,7 +190,7 @@ class _Side:
         return self.current is not seen
 
     def _keep(self, segments: list[Segment]) -> list[Segment]:
-        """Keep one segment that says what all of them say together, whose span is how long they last."""
+        """Keep one segment for all, with their mean and the sum of their durations."""
         self.summary = summarised(self.summary, segments)
         if segments:
             self.open = [one for one in self.open if one.start_s >= segments[-1].end_s]

@@ -1,4 +1,4 @@
-"""Where live sound comes from: a stream of raw samples, or a microphone.
+"""Live sound from a stream of raw samples, a recording in a pipe, or a microphone.
 
 Conventions: blocks are float32 in [-1, 1], shape (n_channels, n_samples), as `LiveRecognizer.feed` takes them.
 """
@@ -23,12 +23,12 @@ SAMPLE_FORMATS = {"s16": "<i2", "s32": "<i4", "f32": "<f4", "u8": "|u1"}
 _SCALES = {"s16": 1 / 32_768, "s32": 1 / 2_147_483_648, "f32": 1.0, "u8": 1 / 128}
 
 BLOCK_S = 0.02
-"""What a block may add to the latency."""
+"""Length of a block, which adds to the latency."""
 
 _RECORDING_BLOCK_S = 0.1
 
 _WAITING_BLOCKS = 500
-"""Ten seconds of a microphone; more than that the model is too slow for, and the oldest sound is lost."""
+"""Ten seconds of a microphone. If the model is too slow for it, the oldest sound is lost."""
 
 
 class RawFile(Protocol):
@@ -61,7 +61,7 @@ class StartedFile:
         try:
             return self._file.read1(size)
         except OSError as error:
-            raise AudioError(f"{self.name} cannot be read on: {error.strerror or error}") from error
+            raise AudioError(f"{self.name} cannot be read further: {error.strerror or error}") from error
 
     def read1(self, size: int, /) -> bytes:
         """At most `size` bytes, as soon as there are any; none at the end."""
@@ -139,7 +139,7 @@ def pcm_blocks(
         try:
             data = file.read1(wanted - len(rest))
         except OSError as error:
-            raise AudioError(f"standard input cannot be read on: {error.strerror or error}") from error
+            raise AudioError(f"standard input cannot be read further: {error.strerror or error}") from error
         if not data:
             return
         rest += data

@@ -14,7 +14,7 @@ or two of another room's silence changes its predictions (EXPERIMENTS.md, 2026-1
 
 @dataclass(frozen=True, slots=True)
 class TimelineOptions:
-    """What is read of a recording, and how it is cut and joined.
+    """How a recording is read, cut and joined.
 
     Attributes:
         window_s: the longest speech to classify at once; None for the longest that the model takes.
@@ -65,13 +65,13 @@ class TimelineOptions:
         """Length of a window of this model's, in samples.
 
         Raises:
-            OptionError: the model cannot judge such a window.
+            OptionError: the model cannot take such a window.
         """
         window_s = metadata.window_s if self.window_s is None else self.window_s
         samples = round(window_s * metadata.sample_rate)
         if not metadata.min_samples <= samples <= metadata.window_samples:
             raise OptionError(
-                f"window_s = {window_s}; this model judges {metadata.min_samples / metadata.sample_rate:.3f} "
+                f"window_s = {window_s}; this model takes {metadata.min_samples / metadata.sample_rate:.3f} "
                 f"to {metadata.window_s:g} s"
             )
         return samples

@@ -1,4 +1,4 @@
-"""What a model says of a batch of waveforms.
+"""Predictions of a model for a batch of waveforms.
 
 Conventions: one row per waveform, in the order in which they were given.
 """
@@ -25,7 +25,7 @@ class Predictions(NamedTuple):
     Attributes:
         probabilities: shape (n, n_classes).
         embeddings: shape (n, d).
-        unfamiliar: shape (n,), in [0, 1]; NaN where the model does not tell.
+        unfamiliar: shape (n,), in [0, 1]; NaN if the model does not measure it.
     """
 
     probabilities: npt.NDArray[np.float32]
@@ -38,7 +38,7 @@ class Predictions(NamedTuple):
 
 
 class Classifier(Protocol):
-    """What timelines and recordings ask of a recognizer.
+    """The part of a recognizer that timelines and recordings use.
 
     Attributes:
         metadata: of its model.

@@ -1,6 +1,6 @@
-"""What a recognizer says of one recording.
+"""The result for one recording.
 
-Conventions: probabilities are calibrated, add up to 1, and stand in the order of the model's labels; times in seconds.
+Conventions: probabilities are calibrated, add up to 1, and are in the order of the model's labels; times in seconds.
 
 `to_dataframe`, `to_annotation` and `plot` call the public functions of the same names.
 """
@@ -26,8 +26,8 @@ class Timeline:
     Attributes:
         start_s: where each window begins, shape (n,).
         end_s: where it ends, shape (n,).
-        probabilities: shape (n, n_classes); NaN where nobody speaks.
-        speech: share of the window with speech, shape (n,), in [0, 1].
+        probabilities: shape (n, n_classes); NaN without speech.
+        speech: 1 with speech, 0 without, shape (n,).
         channel: shape (n,); -1 where channels were mixed.
     """
 
@@ -53,24 +53,24 @@ def _no_timeline() -> Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """One recording, judged as a whole and over time.
+    """One recording, as a whole and over time.
 
     Attributes:
         source: where the sound came from, as given; `<waveform>` and the like where it has no name.
-        emotion: the most probable label; None where nobody speaks in the whole recording.
+        emotion: the most probable label; None without speech.
         probabilities: of each label, in the order of the model's outputs: the mean over the segments with speech,
             weighted by their durations; empty if there are none.
-        unsure: True where the answer is in doubt (see `certainty.UnsureRule`), and where nobody speaks.
+        unsure: True where the answer is in doubt (see `certainty.UnsureRule`), and without speech.
         duration_s: of the sound, at the model's sample rate.
-        embedding: shape (d,), what the model made of the sound before it decided; kept out of comparisons.
+        embedding: shape (d,), the input of the classifier; left out of comparisons.
         segments: in the order of their times; those of all channels where channels were split.
         timeline: the windows behind the segments.
         channels: one for each channel where channels were split, else none.
         labels: of the model, in the order of its outputs.
         narrow_band: True where the recording has the band of a telephone or less.
-        note: what a reader should know besides, such as why it is narrow-band.
-        unfamiliar: how far the speech is from all that the model learnt from, as a quantile over corpora it has not
-            seen, in [0, 1]; None if the model does not tell.
+        note: further remarks for a reader, such as why it is narrow-band.
+        unfamiliar: distance of the speech from the training data, as a quantile over corpora that the model has not
+            seen, in [0, 1]; None if the model does not measure it.
         reason: why it is unsure, such as "low confidence"; empty if it is sure.
         baseline: names of the baselines that the answer is relative to; None for none.
         track: number of the audio track that was asked for, from 1; None for the main one.
@@ -118,7 +118,7 @@ class Recognition:
 
     @property
     def confidence(self) -> float:
-        """The highest probability; 0 where nobody speaks."""
+        """The highest probability; 0 without speech."""
         return max(self.probabilities.values(), default=0.0)
 
     def to_dataframe(self) -> Any:
@@ -141,7 +141,7 @@ class Recognition:
         """Draw the recording: its waveform where `source` is a file that can be read again, emotions over time.
 
         Args:
-            path: the picture; its suffix (.png, .svg or .pdf) says the kind.
+            path: the picture; its suffix (.png, .svg or .pdf) chooses the format.
         Raises:
             MissingExtraError: Matplotlib is not installed.
             OutputError: the kind is unknown, or the file cannot be written.

@@ -48,7 +48,7 @@ def load(
         model: a file made by `emotone export`; "small", for the shipped model without an encoder; or a model on the
             Hugging Face hub, `owner/name` or `owner/name@revision` (extra `hub`), which is downloaded once; None for
             the shipped model. A file of that name on this machine is taken first.
-        threads: of ONNX Runtime; a clip is so small that more than one seldom pay.
+        threads: of ONNX Runtime; more than one seldom help with short recordings.
         unsure_threshold: in place of the model's own.
     Raises:
         OptionError: fewer than one thread, or a threshold outside 0 to 1.
@@ -65,15 +65,15 @@ def read_model(model: str | PathLike[str] | None = None) -> tuple[bytes, ModelMe
 
 
 class Recognizer:
-    """Judges recordings with one model; made by `load`, and safe to share between threads.
+    """Recognises emotions in recordings with one model; made by `load`, and safe to share between threads.
 
     Args:
         content: the bytes of the model file.
-        metadata: what the model file says of itself.
+        metadata: those of the model file.
         threads: of ONNX Runtime.
         unsure_threshold: in place of the model's own.
     Raises:
-        ModelFileError: ONNX Runtime cannot use the graph, or its inputs or outputs are not ours.
+        ModelFileError: ONNX Runtime cannot use the graph, or its inputs or outputs are not those of our models.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Recognizer:
 
     @property
     def takes_baseline(self) -> bool:
-        """Whether the model can be told how a speaker usually sounds."""
+        """Whether the model accepts a baseline of the speaker."""
         return self.metadata.baseline
 
     @property
@@ -138,8 +138,7 @@ class Recognizer:
             name: to show in answers; None for the names of the recordings.
         Raises:
             AudioError: a recording cannot be used.
-            BaselineError: the model takes no baseline, nobody speaks in a recording, or the embedding is another
-                model's.
+            BaselineError: the model takes no baseline, a recording has no speech, or the embedding is another model's.
         """
         if not self.takes_baseline:
             raise BaselineError(
@@ -163,7 +162,7 @@ class Recognizer:
 
     @property
     def sample_rate(self) -> int:
-        """Of the waveforms it judges, in Hz; sources of other rates are resampled."""
+        """Of the waveforms that the model takes, in Hz; sources of other rates are resampled."""
         return self.metadata.sample_rate
 
     @overload
@@ -205,7 +204,7 @@ class Recognizer:
         baseline: Any = None,
         turns: Turns | None = None,
     ) -> Recognition | list[Recognition]:
-        """Judge one recording of any length, as a whole and over time.
+        """Recognise the emotions in one recording of any length, as a whole and over time.
 
         The same rule holds for all lengths, and live: see `emotone.listening.timeline`.
 
@@ -214,7 +213,7 @@ class Recognizer:
                 of shape (n_samples,) or (n_channels, n_samples); or (waveform, sample rate); or a dictionary of
                 Hugging Face datasets or pyannote; or a list of any of these, which gives a list.
             sample_rate: of a bare waveform, in Hz.
-            channels: "mix" averages them; "split" judges each on its own, as the two sides of a call.
+            channels: "mix" averages them; "split" classifies each separately, as the two sides of a call.
             track: number of the audio track of a file that has several, from 1; None for the main one.
             options: how to cut and join; None for the defaults.
             classes: some of the model's, renormalised; None for all. See `with_classes`.
@@ -223,7 +222,7 @@ class Recognizer:
             turns: who speaks when: a file for `read_turns`, or a list of (start, end[, speaker[, text]]) in seconds.
                 Then there is one segment per turn, in their order.
         Raises:
-            AudioError: the source is no sound, too short, or damaged.
+            AudioError: the source is not audio, too short, or damaged.
             TurnsError: the turns cannot be used.
             BaselineError: the model takes no baseline, or not this one.
             UnknownEmotionError: a class that the model does not have.
@@ -294,18 +293,18 @@ class Recognizer:
         options: TimelineOptions | None = None,
         on_error: Callable[[Source, AudioError], None] | None = None,
     ) -> Iterator[Recognition]:
-        """Judge many recordings, in their order; clips share batches, so this is faster than one call after another.
+        """Recognise many recordings, in their order; they share batches, so this is faster than one call after another.
 
-        Memory does not grow with their number: results come as soon as their batch is judged.
+        Memory does not grow with their number: results come as soon as their batch is classified.
 
         Args:
             sources: each as for a call.
             channels: as for a call.
             track: as for a call.
             options: as for a call.
-            on_error: told of each source that cannot be used, which is then left out; None to raise the error.
+            on_error: called with each source that cannot be used, which is then left out; None to raise the error.
         Raises:
-            AudioError: a source is no sound, too short, or damaged, and there is no `on_error`.
+            AudioError: a source is not audio, too short, or damaged, and there is no `on_error`.
             OptionError: an impossible option, or one that does not fit the model.
         """
         options = _with_track(options, track)
@@ -318,15 +317,15 @@ class Recognizer:
                     raise
                 on_error(source, error)
             if sum(len(one.waiting) for one in waiting) >= BATCH or len(waiting) >= BATCH:
-                yield from self._judged(waiting)
+                yield from self._classified(waiting)
                 waiting = []
-        yield from self._judged(waiting)
+        yield from self._classified(waiting)
 
-    def _judged(self, readings: Sequence[Recording]) -> Iterator[Recognition]:
-        sounds = [sound for one in readings for sound in one.waiting]
-        judged = iter(self.classify(sounds).rows() if sounds else ())
-        for one in readings:
-            yield one.recognition([next(judged) for _ in one.waiting])
+    def _classified(self, recordings: Sequence[Recording]) -> Iterator[Recognition]:
+        sounds = [sound for one in recordings for sound in one.waiting]
+        predictions = iter(self.classify(sounds).rows() if sounds else ())
+        for one in recordings:
+            yield one.recognition([next(predictions) for _ in one.waiting])
 
     def probabilities(self, waveforms: Sequence[Waveform]) -> npt.NDArray[np.float32]:
         """Probabilities of many waveforms, in batches.
@@ -345,7 +344,7 @@ class Recognizer:
         return self.classify(as_waveforms(waveforms)).probabilities
 
     def embed(self, source: Source, sample_rate: int | None = None) -> npt.NDArray[np.float32]:
-        """The embedding of one recording: what the model made of it before it decided.
+        """The embedding of one recording, the input of the classifier.
 
         Args:
             source: as for a call.
@@ -353,7 +352,7 @@ class Recognizer:
         Returns:
             shape (d,); the mean over the segments of speech, weighted by their durations; zero if there are none.
         Raises:
-            AudioError: the source is no sound, too short, or damaged.
+            AudioError: the source is not audio, too short, or damaged.
         """
         recognition: Recognition = self(source, sample_rate)
         return recognition.embedding

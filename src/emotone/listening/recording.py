@@ -18,7 +18,7 @@ from emotone.listening.recognition import Recognition, Timeline
 from emotone.listening.segments import Segment, overall, reason_for
 from emotone.listening.sources import MOST_CHANNELS, Source, Waveform, name_of, source_blocks
 from emotone.listening.timeline import StreamingTimeline, Window
-from emotone.listening.voice_activity import STRETCHES_AT_ONCE
+from emotone.listening.voice_activity import CHUNKS_AT_ONCE
 
 
 class Recording:
@@ -59,7 +59,7 @@ class Recording:
         self._track = None if options is None else options.track
         metadata = recognizer.metadata
         self._meter = BandMeter(metadata.sample_rate)
-        self._sides: list[_Side] = []
+        self._channels: list[_Channel] = []
         blocks = source_blocks(
             source,
             sample_rate,
@@ -72,22 +72,22 @@ class Recording:
         )
         for block in blocks:
             self._require_few(len(block))
-            if not self._sides:
-                self._sides = [
-                    _Side(recognizer, options, row if self._split else None, n_sides=len(block))
+            if not self._channels:
+                self._channels = [
+                    _Channel(recognizer, options, row if self._split else None, n_channels=len(block))
                     for row in range(len(block))
                 ]
             self._meter.push(block[0] if len(block) == 1 else block.mean(axis=0))
-            for side, waveform in zip(self._sides, block, strict=True):
+            for side, waveform in zip(self._channels, block, strict=True):
                 side.push(waveform)
-        n_samples = self._sides[0].timeline.n_samples if self._sides else 0
+        n_samples = self._channels[0].timeline.n_samples if self._channels else 0
         if n_samples < metadata.min_samples:
             raise AudioTooShortError(
                 f"{self.name}: {n_samples} samples at {metadata.sample_rate} Hz "
                 f"({n_samples / metadata.sample_rate:.4f} s); the model needs at least {metadata.min_samples} "
                 f"({metadata.min_samples / metadata.sample_rate:.3f} s)"
             )
-        self._waiting = [side.timeline.end() for side in self._sides]
+        self._waiting = [side.timeline.end() for side in self._channels]
 
     def _open(self, info: AudioInfo) -> None:
         self._info = info
@@ -95,10 +95,10 @@ class Recording:
             self._on_open(info)
         self._require_few(info.n_channels if self._split else 1)
 
-    def _require_few(self, n_sides: int) -> None:
-        if n_sides > MOST_CHANNELS:
+    def _require_few(self, n_channels: int) -> None:
+        if n_channels > MOST_CHANNELS:
             raise AudioError(
-                f"{self.name} has {n_sides} channels; at most {MOST_CHANNELS} can be classified each by itself: "
+                f"{self.name} has {n_channels} channels; at most {MOST_CHANNELS} can be classified separately: "
                 "mix them, or cut the recording into files of fewer"
             )
 
@@ -108,7 +108,7 @@ class Recording:
         return [sound for sounds in self._waiting for sound in sounds]
 
     def recognition(self, predictions: Sequence[Prediction] | None = None) -> Recognition:
-        """What is recognised.
+        """The result.
 
         Args:
             predictions: for each of `waiting`; None to classify them now.
@@ -116,13 +116,13 @@ class Recording:
         if predictions is None:
             predictions = self._recognizer.classify(self.waiting).rows() if self.waiting else []
         remaining = iter(predictions)
-        for side, sounds in zip(self._sides, self._waiting, strict=True):
+        for side, sounds in zip(self._channels, self._waiting, strict=True):
             side.segments += side.timeline.finish([next(remaining) for _ in sounds])
         note = narrow_band_note(self._info, self._stated_rate, self._meter)
-        channels = tuple(self._recognition([side], note) for side in self._sides) if self._split else ()
-        return self._recognition(self._sides, note, channels)
+        channels = tuple(self._recognition([side], note) for side in self._channels) if self._split else ()
+        return self._recognition(self._channels, note, channels)
 
-    def _recognition(self, sides: Sequence[_Side], note: str, channels: tuple[Recognition, ...] = ()) -> Recognition:
+    def _recognition(self, sides: Sequence[_Channel], note: str, channels: tuple[Recognition, ...] = ()) -> Recognition:
         labels, rule = self._recognizer.labels, self._recognizer.unsure_rule
         segments = [segment for side in sides for segment in side.segments]
         shares, unfamiliar = overall(segments)
@@ -154,11 +154,11 @@ class Recording:
         )
 
 
-class _Side:
+class _Channel:
     """One channel: its timeline, its windows and its segments."""
 
     def __init__(
-        self, recognizer: Classifier, options: TimelineOptions | None, channel: int | None, *, n_sides: int
+        self, recognizer: Classifier, options: TimelineOptions | None, channel: int | None, *, n_channels: int
     ) -> None:
         self._rate, self._channel, self._n_classes = recognizer.metadata.sample_rate, channel, len(recognizer.labels)
         self._windows: list[tuple[int, int, float, npt.NDArray[np.float32] | None]] = []
@@ -169,7 +169,7 @@ class _Side:
             options,
             channel=channel,
             on_window=self._keep,
-            stretches=max(2, STRETCHES_AT_ONCE // n_sides),
+            chunks=max(2, CHUNKS_AT_ONCE // n_channels),
         )
 
     def push(self, waveform: Waveform) -> None:

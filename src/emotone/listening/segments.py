@@ -18,24 +18,24 @@ from emotone.listening.certainty import NO_SPEECH_FOUND, UnsureRule, known
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of a recording with one emotion, or without speech.
+    """A part of a recording with one emotion, or without speech.
 
     Attributes:
         start_s: in seconds from the beginning of the recording.
         end_s: its end.
-        emotion: the most probable label; None where nobody speaks.
-        probabilities: of each label, the mean over the segment; empty where nobody speaks.
+        emotion: the most probable label; None without speech.
+        probabilities: of each label, the mean over the segment; empty without speech.
         unsure: True where the answer is in doubt; see `certainty.UnsureRule`.
-        speech: whether somebody speaks.
+        speech: whether it has speech.
         channel: of the recording, from 0; None where channels were mixed.
-        unfamiliar: how far the speech is from all that the model learnt from, as a quantile over corpora it has not
-            seen, in [0, 1]; None if the model does not tell.
+        unfamiliar: distance of the speech from the training data, as a quantile over corpora that the model has not
+            seen, in [0, 1]; None if the model does not measure it.
         reason: why it is unsure, such as "low confidence", or why a turn has no emotion; else empty.
         speaker: of the turn; None if unknown.
         text: what is said in the turn; None if unknown.
         turn: position among the turns that were given; None where none were.
         baseline: name of the baseline that the answer is relative to; None for none.
-        note: what to know besides, such as that the turn overlaps another.
+        note: further remarks, such as that the turn overlaps another.
     """
 
     start_s: float
@@ -60,7 +60,7 @@ class Segment:
 
     @property
     def confidence(self) -> float:
-        """The highest probability; 0 where nobody speaks."""
+        """The highest probability; 0 without speech."""
         return max(self.probabilities.values(), default=0.0)
 
 
@@ -170,7 +170,7 @@ class SegmentJoiner:
 
 
 def overall(segments: Iterable[Segment]) -> tuple[dict[str, float], float | None]:
-    """What segments say together: the mean over those with speech, weighted by their durations.
+    """The mean over the segments with speech, weighted by their durations.
 
     Returns:
         probabilities of each label, empty where there is no speech; and `unfamiliar`, None where it is not known.
@@ -219,7 +219,7 @@ def classified(
     Args:
         span_s: start and end.
         probabilities: of each class.
-        unfamiliar: in [0, 1]; None if the model does not tell.
+        unfamiliar: in [0, 1]; None if the model does not measure it.
         rule: when it is unsure.
         channel: of the recording.
         baseline: that the answer is relative to.

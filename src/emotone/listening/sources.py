@@ -1,4 +1,4 @@
-"""Whatever a caller holds -> blocks at the model's sample rate.
+"""From paths, bytes, files and waveforms to blocks at the model's sample rate.
 
 Conventions: `waveform (n_samples,)` is float32 in [-1, 1]; a waveform of several channels is `(n_channels, n_samples)`.
 """
@@ -44,7 +44,7 @@ _LOUDEST_FLOAT = 8.0
 
 
 def name_of(source: Source) -> str:
-    """What to call a source in results: its path, or what it is."""
+    """The name of a source in results: its path, or its kind, such as `<bytes>`."""
     if isinstance(source, str | os.PathLike):
         return os.fsdecode(source)
     if isinstance(source, Mapping):
@@ -92,7 +92,7 @@ def source_blocks(
             yield waveforms[:, start : start + 10 * wanted_rate]
         return
     if sample_rate is not None:
-        raise SampleRateError("sample_rate goes with a bare waveform; files and bytes say their own")
+        raise SampleRateError("sample_rate goes with a bare waveform; files and bytes declare theirs")
     if not (isinstance(source, str | os.PathLike | bytes) or hasattr(source, "read")):
         raise NotAudioError(
             f"a source of type {type(source).__name__}; expected a path, bytes, a file opened in binary mode, "
@@ -112,7 +112,7 @@ def source_blocks(
 
 
 MOST_CHANNELS = 16
-"""That can be judged each on its own: every one takes memory, and a file of a few MB can have hundreds. An array with
+"""That can be classified separately: each takes memory, and a file of a few MB can have hundreds. An array with
 at most as many columns and more rows than this is one of (n_samples, n_channels)."""
 
 

@@ -30,8 +30,8 @@ from emotone.listening.options import TimelineOptions
 from emotone.listening.predictions import Classifier, Prediction
 from emotone.listening.segments import Segment, SegmentJoiner
 from emotone.listening.sources import Waveform
-from emotone.listening.speech import Hearing, is_quiet_or_steady
-from emotone.listening.voice_activity import STRETCHES_AT_ONCE
+from emotone.listening.speech import SpeechFinder, is_quiet_or_steady
+from emotone.listening.voice_activity import CHUNKS_AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ class StreamingTimeline:
         options: how to cut and join.
         channel: to write into the segments.
         on_window: called with each window once it is classified, in their order.
-        stretches: of 32 s, to gather before speech is looked for in all of them at once; 1 for a live stream, which
-            then classifies every window as soon as it is whole. Memory grows with them, by 2 MB each.
+        chunks: of 32 s, in which the speech detector runs at once; 1 for a live stream, which then classifies every
+            window as soon as it is complete. Each takes 2 MB of memory.
     Raises:
         ValueError: the options do not fit the model.
         ModelFileError: the voice activity detector is not installed.
@@ -88,17 +88,17 @@ class StreamingTimeline:
         *,
         channel: int | None = None,
         on_window: Callable[[Window], None] | None = None,
-        stretches: int = STRETCHES_AT_ONCE,
+        chunks: int = CHUNKS_AT_ONCE,
     ) -> None:
         options = options or TimelineOptions()
         metadata = recognizer.metadata
         self._recognizer, self._metadata, self._on_window = recognizer, metadata, on_window
-        self._batch = 1 if stretches == 1 else options.batch
+        self._batch = 1 if chunks == 1 else options.batch
         self._window, self._hop = options.window_samples(metadata), options.hop_samples(metadata)
         self._rate = metadata.sample_rate
         self._margin = round(options.margin_s * self._rate)
         self._sound = KeptSound(self._rate)
-        self._hearing = Hearing(options, self._rate, stretches=stretches)
+        self._finder = SpeechFinder(options, self._rate, chunks=chunks)
         # Up to where it is decided what is speech, and where the last speech and silence begin.
         self._known = 0
         self._speech_from: int | None = None
@@ -154,7 +154,7 @@ class StreamingTimeline:
         if not len(block):
             return []
         self._sound.add(block)
-        voice = self._hearing.voice
+        voice = self._finder.voice
         self._divide(voice.push(block) if voice else None, last=False)
         self._sound.forget_before(self._needed())
         return self._taken()
@@ -171,7 +171,7 @@ class StreamingTimeline:
                 f"{self.n_samples} samples at {self._rate} Hz ({self.duration_s:.4f} s); "
                 f"the model needs at least {least} ({least / self._rate:.3f} s)"
             )
-        voice = self._hearing.voice
+        voice = self._finder.voice
         self._divide(voice.finish() if voice else None, last=True)
         # The detector's last frame may end a sample or two before the stream, after resampling.
         if self._known < self.n_samples:
@@ -216,7 +216,7 @@ class StreamingTimeline:
 
     def _divide(self, probabilities: npt.NDArray[np.float32] | None, *, last: bool) -> None:
         """Take what has become known of speech and silence."""
-        for end, speech in self._hearing.stretches(probabilities, self.n_samples, last=last):
+        for end, speech in self._finder.regions(probabilities, self.n_samples, last=last):
             if speech:
                 self._go_on_speaking(end)
             else:

