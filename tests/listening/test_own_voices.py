@@ -83,6 +83,16 @@ def test_a_subset_with_a_temperature_of_its_own_uses_it(recognizer: Recognizer) 
     np.testing.assert_allclose(list(unlisted.probabilities.values()), softmax(logits), atol=1e-5)
 
 
+def test_speech_of_a_class_that_was_not_chosen_is_unsure(plain: Recognizer) -> None:
+    waveform = noise(1.0)
+    probabilities = plain(waveform, RATE, options=NO_VAD).probabilities
+    ranked = sorted(probabilities, key=lambda name: probabilities[name])
+    without = plain(waveform, RATE, options=NO_VAD, classes=ranked[:2])
+    assert (without.unsure, without.reason, without.unfamiliar) == (True, "unfamiliar speech", 1.0)
+    chosen = plain(waveform, RATE, options=NO_VAD, classes=ranked[2:])
+    assert (chosen.unsure, chosen.unfamiliar) == (False, None)
+
+
 def test_all_classes_in_any_order_are_the_model_itself(recognizer: Recognizer) -> None:
     waveform = noise(1.0)
     assert recognizer(waveform, RATE, classes="anger,sad,happy,neutral") == recognizer(waveform, RATE)

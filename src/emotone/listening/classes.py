@@ -16,6 +16,9 @@ from emotone.model_files.model_file import ModelMetadata
 
 _TINY = np.finfo(np.float32).tiny
 
+CERTAINLY_UNFAMILIAR = 0.99
+"""With a subset of the classes, `unfamiliar` above this is unsure, also in a model that does not measure it."""
+
 
 def choose(metadata: ModelMetadata, classes: Iterable[str]) -> tuple[tuple[int, ...] | None, float]:
     """Which of a model's labels are meant, and how much sharper or flatter their probabilities become.
@@ -67,3 +70,24 @@ def over_subset(
     logits = sharpness * np.log(np.maximum(probabilities[:, list(positions)].astype(np.float64), _TINY))
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def beyond_subset(
+    probabilities: npt.NDArray[np.float32], positions: Sequence[int], unfamiliar: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """How unfamiliar speech is to some of the classes: entirely, where the others together are more probable.
+
+    A model that knows fear can tell that a frightened voice is none of the four classes that it was asked for.
+
+    Args:
+        probabilities: over all classes, shape (n, n_classes).
+        positions: of the chosen classes.
+        unfamiliar: as the model measures it, shape (n,); NaN where it does not.
+    Returns:
+        shape (n,): 1 where the chosen classes have less than half of the probability, else `unfamiliar`.
+
+    >>> beyond_subset(np.array([[0.2, 0.2, 0.6]], np.float32), (0, 1), np.array([0.3], np.float32)).tolist()
+    [1.0]
+    """
+    chosen = probabilities[:, list(positions)].sum(axis=1)
+    return np.where(chosen < 0.5, np.float32(1), unfamiliar).astype(np.float32)

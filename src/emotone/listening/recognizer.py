@@ -24,7 +24,7 @@ from emotone.errors import (
 )
 from emotone.listening.baseline import Baseline, is_speaker_mapping, measure_baseline
 from emotone.listening.certainty import UnsureRule
-from emotone.listening.classes import choose, over_subset
+from emotone.listening.classes import CERTAINLY_UNFAMILIAR, beyond_subset, choose, over_subset
 from emotone.listening.inputs import as_source, as_waveforms
 from emotone.listening.model import BATCH, Model
 from emotone.listening.options import TimelineOptions
@@ -103,7 +103,10 @@ class Recognizer:
     @property
     def unsure_rule(self) -> UnsureRule:
         """When an answer is unsure."""
-        return UnsureRule(self.unsure_threshold, self.metadata.unsure_margin, self.metadata.unsure_unfamiliar)
+        unfamiliar = self.metadata.unsure_unfamiliar
+        if self._chosen is not None:
+            unfamiliar = min(unfamiliar, CERTAINLY_UNFAMILIAR)
+        return UnsureRule(self.unsure_threshold, self.metadata.unsure_margin, unfamiliar)
 
     @property
     def takes_baseline(self) -> bool:
@@ -371,7 +374,10 @@ class Recognizer:
         found = self._model(waveforms, baseline=baseline)
         if self._chosen is None:
             return found
-        return found._replace(probabilities=over_subset(found.probabilities, self._chosen, self._sharpness))
+        return found._replace(
+            probabilities=over_subset(found.probabilities, self._chosen, self._sharpness),
+            unfamiliar=beyond_subset(found.probabilities, self._chosen, found.unfamiliar),
+        )
 
 
 def _with_track(options: TimelineOptions | None, track: int | None) -> TimelineOptions | None:
