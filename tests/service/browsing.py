@@ -16,6 +16,8 @@ import pytest
 from emotone.audio import load_audio
 
 RATE = 16_000
+PATIENCE_MS = 180_000
+"""How long to wait for the page: minutes, since on a busy machine it takes one to load."""
 
 
 def write_talk(path: Path, clips: list[Path], pause_s: float) -> None:
@@ -66,7 +68,7 @@ def analyse(page: Any, *paths: Path) -> None:
     page.wait_for_selector("#spectrogram canvas", state="attached")
 
 
-def until(page: Any, condition: str, timeout_s: float = 60.0) -> None:
+def until(page: Any, condition: str, timeout_s: float = PATIENCE_MS / 1000) -> None:
     """Wait for a condition in JavaScript to hold; Playwright's own waiting is forbidden by the page's policy."""
     end = time.monotonic() + timeout_s
     while not page.evaluate(condition):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import chromium, write_talk
+from browsing import PATIENCE_MS, chromium, write_talk
 from running import RunningService, running
 
 from emotone.listening.recognizer import Recognizer, load
@@ -72,7 +72,7 @@ def open_page(browser: Any, service: RunningService, request: pytest.FixtureRequ
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("request", note_request)
         page.on("console", note_console)
         page.on("pageerror", lambda error: faults.append(str(error)))

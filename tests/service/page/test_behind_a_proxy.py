@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import until
+from browsing import PATIENCE_MS, until
 from running import RunningService, running
 
 from emotone.service.access.keys import new_key
@@ -63,6 +63,7 @@ def proxy(service: RunningService) -> Iterator[str]:
 
 def test_the_page_works_below_a_prefix(browser: Any, proxy: str, clip: Path) -> None:
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     failed: list[str] = []
     page.on("response", lambda answer: failed.append(answer.url) if answer.status >= 400 else None)
     page.goto(proxy)
@@ -85,6 +86,7 @@ def test_enter_submits_the_key_and_what_was_refused_is_analysed(
     keys = tmp_path / "keys.txt"
     keys.write_text(f"{stored.name}:{stored.digest}\n", encoding="utf-8")
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     with running(tmp_path / "service", shipped_model, "--api-keys", str(keys)) as service:
         page.goto(f"{service.url}/")
         page.wait_for_selector("#key-form:not([hidden])")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import PATIENCE_MS
 from running import running
 
 from emotone.audio import load_audio
@@ -40,6 +41,7 @@ def test_a_recording_can_be_saved_with_its_result(open_page: OpenPage, tmp_path:
 def test_a_recording_outlives_its_service(browser: Any, shipped_model: Path, tmp_path: Path) -> None:
     context = browser.new_context(permissions=["microphone"])
     page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     with running(tmp_path / "service", shipped_model) as service:
         page.goto(f"{service.url}/")
         page.click("#record")
