@@ -31,14 +31,14 @@ def draw(folder: Path) -> None:
                 page.wait_for_timeout(3_000)
                 page.screenshot(path=folder / f"page-{name}.png", full_page=True)
                 page.close()
-            context = browser.new_context(viewport={"width": 1180, "height": 640}, permissions=["microphone"])
+            context = browser.new_context(viewport={"width": 1180, "height": 900}, permissions=["microphone"])
             page = context.new_page()
             page.set_default_timeout(TIMEOUT_MS)
             page.goto(f"{service.url}/")
             page.click("#record")
             page.wait_for_selector("#live-bars .bar")
             page.wait_for_timeout(6_000)
-            page.screenshot(path=folder / "page-live.png")
+            page.screenshot(path=folder / "page-live.png", full_page=True)
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ def test_the_live_view_uses_the_chosen_classes_and_the_usual_voice(open_able_pag
     embedding = [1.5, -2.0]
     page.route("**/v1/baseline", lambda route: route.fulfill(json={"model": "m", "embedding": embedding}))
     sent: list[str | bytes] = []
-    page.on("websocket", lambda socket: socket.on("framesent", sent.append))
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
     page.set_input_files("#baseline-file", clip)
     page.uncheck("#classes input >> nth=0")
     labels = page.locator("#classes label").all_inner_texts()
