@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import emotone
+from emotone.batch.journal import Journal
 from emotone.batch.local import recognise_many
 from emotone.batch.locations import find_recordings, is_many
 from emotone.batch.worker_pool import WorkerPool
@@ -163,6 +164,7 @@ def test_a_worker_that_crashes_costs_one_recording(calls, tiny_model):
 
 BATCH = """
 import sys
+from emotone.batch.journal import Journal
 from emotone.batch.local import recognise_many
 recognise_many(sys.argv[1:2], sys.argv[2], model=sys.argv[3], workers=2)
 """
@@ -256,6 +258,26 @@ def test_a_batch_replaces_earlier_results_and_nothing_else(calls, tiny_model, tm
         recognise_many([calls, output], output, **batch)
 
 
+def test_a_damaged_journal_is_an_error_and_can_be_replaced(tmp_path):
+    output = tmp_path / "results.jsonl"
+    with Journal(output, {}) as journal:
+        journal.set_files(f"{i}.wav" for i in range(1000))
+    content = journal_of(output).read_bytes()
+    journal_of(output).write_bytes(content[:4096] + bytes(len(content) - 4096))
+    with pytest.raises(OutputError, match=r"malformed.*add --overwrite to start again"), Journal(output, {}) as journal:
+        journal.set_files(f"{i}.wav" for i in range(1000))
+    with Journal(output, {}, overwrite=True) as journal:
+        journal.set_files(["a.wav"])
+        assert list(journal.open_tasks()) == [(1, "a.wav")]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="cannot"), Journal(tmp_path / "below" / "results.csv", {}):
+        pass
+
+
 def test_names_that_are_not_unicode_are_kept(tmp_path, tiny_model):
     name = os.fsdecode(b"caf\xe9.wav")
     try:
@@ -267,8 +289,6 @@ def test_names_that_are_not_unicode_are_kept(tmp_path, tiny_model):
 
 
 def test_two_processes_do_not_work_on_one_output(calls, tiny_model, tmp_path):
-    from emotone.batch.journal import Journal
-
     with (
         Journal(tmp_path / "results.csv", {}),
         pytest.raises(OutputError, match="another process"),

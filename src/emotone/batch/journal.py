@@ -77,11 +77,14 @@ class Journal:
     def __enter__(self) -> Self:
         check_replaceable(self.path, "the journal of a batch", _is_journal, overwrite=self._overwrite)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             self._open()
-        except BaseException:
+        except BaseException as error:
             self._close()
-            raise
+            # Busy and full disks are OperationalErrors; this one is a damaged file.
+            if not (self._overwrite and type(error.__cause__) is sqlite3.DatabaseError):
+                raise
+            self.path.unlink()
+            self._open()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -89,6 +92,7 @@ class Journal:
 
     def _open(self) -> None:
         with self._explained():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             if self._overwrite and self.path.exists() and not _is_journal(_head(self.path)):
                 self.path.unlink()
             self._database = sqlite3.connect(self.path, isolation_level=None, timeout=1.0)
@@ -230,7 +234,7 @@ class Journal:
             raise OutputError(f"cannot write {self.path}: {error}") from error
         except (sqlite3.Error, OSError) as error:
             raise OutputError(
-                f"cannot use {self.path}: {error}; repair it, name another output, or add --overwrite to start again"
+                f"cannot use {self.path}: {error}; name another output, or add --overwrite to start again"
             ) from error
 
 
