@@ -117,7 +117,7 @@ def learning_curve() -> list[str]:
         f"mean of {about['n_draws']} draws of recordings and speaker groups. SI with respect to the adaptation. The recordings "
         "without labels are drawn at random from the other speakers, so they have the classes about as often as the test "
         "speakers; on recordings of mostly one emotion the gain is smaller. The settings of the new classifier were chosen on "
-        "RAVDESS, with an earlier model (EXPERIMENTS.md), so its RAVDESS column is a little optimistic.\n",
+        "RAVDESS, against the rule for recipes (EXPERIMENTS.md), so its RAVDESS column is a little optimistic.\n",
         "| | " + " | ".join(f"{one['corpus']}, {len(one['classes'])} classes" for one in corpora) + " |",
         "|---|" + "---|" * len(corpora),
     ]
