@@ -114,7 +114,7 @@ def test_a_batch_over_a_store_gives_the_rows_of_the_disk(
         words = ["predict", source, "--model", str(tiny_model), "--output", str(tmp_path / name), "--workers", "1"]
         assert run(words) == 0
     there, here = rows_of(tmp_path / "there.csv"), rows_of(tmp_path / "here.csv")
-    assert len(there) == len(NAMES)
+    assert len({row["file"] for row in there}) == len(NAMES)
     assert [row | {"file": row["file"].replace(store, str(calls))} for row in there] == here
 
 
