@@ -167,7 +167,15 @@ def test_keys_that_the_store_refuses_are_told_from_a_store_that_is_not_there(
         list(find_recordings([s3]))
 
 
-@pytest.mark.parametrize(("address", "package"), [("s3://bucket/a.wav", "pyarrow"), ("gs://bucket/a.wav", "gcsfs")])
+@pytest.mark.parametrize(
+    ("address", "package"),
+    [
+        ("s3://bucket/a.wav", "pyarrow"),
+        ("s3://bucket/folder", "pyarrow"),
+        ("gs://bucket/a.wav", "gcsfs"),
+        ("gs://bucket/folder", "pyarrow"),
+    ],
+)
 def test_without_its_package_an_address_names_the_extra(address: str, package: str) -> None:
     code = f"import sys; sys.modules[{package!r}] = None; from emotone.cli.main import main; main()"
     done = subprocess.run(

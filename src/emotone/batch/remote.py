@@ -81,9 +81,9 @@ def remote_folder(address: str, wanted: Callable[[str], bool]) -> Iterator[str]:
         AudioNotFoundError: no such bucket or folder.
         AudioError: it cannot be listed.
     """
-    from pyarrow.fs import FileSelector, FileType
-
     file_system, root = remote_file_system(address)
+    from pyarrow.fs import FileSelector, FileType  # after the check above, which names the extra
+
     scheme = address.partition("://")[0]
     folders = [root]
     while folders:
@@ -104,10 +104,10 @@ def require_empty_folder(address: str) -> None:
         OutputError: the folder exists and is not empty, the bucket does not exist, or the store cannot be reached.
         MissingExtraError: the packages for it are not installed.
     """
-    from pyarrow.fs import FileSelector, FileType
-
     try:
         file_system, path = remote_file_system(address)
+        from pyarrow.fs import FileSelector, FileType  # after the check above, which names the extra
+
         with _explained(address):
             bucket = file_system.get_file_info(path.partition("/")[0])
             there = file_system.get_file_info(FileSelector(path, allow_not_found=True))
