@@ -14,7 +14,7 @@ import pytest
 from running import RunningService, running
 from test_hardness import ask, heard_to_the_end
 
-from emotone.service.protocol import TimeoutProtocol
+from emotone.service.server.protocol import TimeoutProtocol
 
 pytestmark = pytest.mark.slow
 

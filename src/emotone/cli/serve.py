@@ -88,7 +88,7 @@ def serve(
         print(f"key, shown this once: {key}")
         print(f"line for the file:    {stored.name}:{stored.digest}")
         return
-    from emotone.service.serving import serve as serve_with
+    from emotone.service.server.serving import serve as serve_with
 
     given: dict[str, Any] = {} if max_running is None else {"max_running": max_running}
     serve_with(

@@ -17,13 +17,14 @@ from starlette.concurrency import run_in_threadpool
 
 from emotone import __version__
 from emotone.listening.recognizer import load
-from emotone.service import examples, problems
+from emotone.service import problems
 from emotone.service.context import JOB_NICENESS, ServiceContext
 from emotone.service.job_runner import JobRunner
 from emotone.service.jobs.store import JobStore
 from emotone.service.middleware import ServiceMiddleware, page_policy
 from emotone.service.options import ServiceOptions
-from emotone.service.routes import probes, router
+from emotone.service.routes import examples, monitoring, recognition
+from emotone.service.routes import jobs as job_routes
 from emotone.service.schemas import RECORDING_EXAMPLE, JobReply, JobsReply, ProblemReply
 from emotone.service.workers.process import WorkerPool
 
@@ -86,9 +87,10 @@ def create_app(context: ServiceContext) -> FastAPI:
     app.state.runner = JobRunner(context)
     context.on_drain = app.state.runner.begin_stop
     problems.add_handlers(app)
-    app.include_router(router)
-    app.include_router(probes)
-    app.include_router(examples.router)
+    for routes in (recognition, job_routes, monitoring, examples):
+        app.include_router(routes.router)
+    for unchecked in (recognition.live, monitoring.probes):
+        app.include_router(unchecked)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     _add_pages(app)
     app.add_middleware(ServiceMiddleware)

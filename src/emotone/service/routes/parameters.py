@@ -1,4 +1,4 @@
-"""The parameters of the routes, as pydantic models. Those of a recognition are in `settings.py`."""
+"""The parameters of the routes, as pydantic models. Those of a recognition are in `requests/settings.py`."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from emotone.service.app import create_app, make_context
 from emotone.service.context import ServiceContext
 from emotone.service.log import write_logs
 from emotone.service.options import ServiceOptions
-from emotone.service.protocol import protocol_with
+from emotone.service.server.protocol import protocol_with
 
 _log = logging.getLogger("emotone.service")
 

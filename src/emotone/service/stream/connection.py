@@ -18,17 +18,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from threading import Thread
 from time import monotonic
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, cast
 
-import numpy as np
 import numpy.typing as npt
 from fastapi import WebSocket, WebSocketDisconnect
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from emotone.audio import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, stream_audio
+from emotone.audio import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from emotone.errors import EmotoneError
 from emotone.listening.live import LiveRecognizer
-from emotone.listening.recognizer import Recognizer
 from emotone.output.objects import segment_object
 from emotone.service.access.keys import bearer, check_key
 from emotone.service.access.limits import SocketPlace
@@ -43,7 +41,8 @@ from emotone.service.errors import (
 )
 from emotone.service.middleware import authorize
 from emotone.service.problems import problem_of, respond_to
-from emotone.service.workers.recognition import SOURCE
+from emotone.service.stream.sound import ClosedError, Pipe, decoded_blocks, pcm_blocks
+from emotone.service.stream.start import Start, recognizer_of
 
 _log = logging.getLogger("emotone.service")
 
@@ -55,24 +54,8 @@ of some formats can hold an hour of silence."""
 _LAST_S = 15.0
 _LAST_SHARE = 0.4
 """For the last segments when the service shuts down, in seconds and as a share of the drain time."""
-_HEAD_BYTES = 4096
 _REFUSED = 1008
 _RESTART = 1012
-_SAMPLE = np.dtype("<i2")
-
-
-class Start(BaseModel):
-    """The first message of a stream."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    type: Literal["start"]
-    encoding: Literal["pcm16", "container"] = "pcm16"
-    sample_rate: int | None = None
-    threshold: float | None = None
-    classes: str | None = Field(None, max_length=1000)
-    baseline: list[float] | None = Field(None, max_length=8192)
-    key: str | None = None
 
 
 async def serve_stream(socket: WebSocket, context: ServiceContext) -> None:
@@ -130,12 +113,12 @@ class _Stream:
         self._sound: queue.Queue[bytes] = queue.Queue(_WAITING_MESSAGES)
 
     async def run(self, start: Start, place: SocketPlace) -> None:
-        recognizer = _recognizer_of(self._context, start)
+        recognizer = recognizer_of(self._context, start)
         metadata = self._context.recognizer.metadata
         rate = start.sample_rate or metadata.sample_rate
         live = LiveRecognizer(recognizer, rate if start.encoding == "pcm16" else metadata.sample_rate)
-        pipe = _Pipe(self._sound)
-        blocks = _pcm_blocks(pipe) if start.encoding == "pcm16" else _decoded_blocks(pipe, metadata.sample_rate)
+        pipe = Pipe(self._sound)
+        blocks = pcm_blocks(pipe) if start.encoding == "pcm16" else decoded_blocks(pipe, metadata.sample_rate)
         outcome: asyncio.Future[None] = self._loop.create_future()
         thread = Thread(target=self._listen, args=(live, blocks, outcome, pipe), name="stream", daemon=True)
         await self._socket.send_json({"type": "ready", "labels": list(recognizer.labels), "model": metadata.name})
@@ -228,7 +211,7 @@ class _Stream:
                 await asyncio.sleep(0.01)
 
     def _listen(
-        self, live: LiveRecognizer, blocks: Iterator[npt.NDArray[Any]], outcome: asyncio.Future[None], pipe: _Pipe
+        self, live: LiveRecognizer, blocks: Iterator[npt.NDArray[Any]], outcome: asyncio.Future[None], pipe: Pipe
     ) -> None:
         """In the stream's thread."""
         error: Exception | None = None
@@ -238,7 +221,7 @@ class _Stream:
         try:
             for block in blocks:
                 if pipe.closed:
-                    raise _ClosedError
+                    raise ClosedError
                 for segment in live.feed(block):
                     self._send({"type": "segment", **segment_object(segment)})
                 if live.current is not None and live.current is not current:
@@ -252,7 +235,7 @@ class _Stream:
             for segment in live.finish():
                 self._send({"type": "segment", **segment_object(segment)})
             self._context.metrics.audio_seconds.inc(live.duration_s)
-        except _ClosedError:
+        except ClosedError:
             pass
         except Exception as found:
             error = found
@@ -268,11 +251,7 @@ class _Stream:
             sending.cancel()
             raise SlowClientError("The client does not read its messages.") from None
         except (WebSocketDisconnect, RuntimeError) as error:
-            raise _ClosedError from error
-
-
-class _ClosedError(Exception):
-    """The client is gone."""
+            raise ClosedError from error
 
 
 def _settle(outcome: asyncio.Future[None], error: Exception | None) -> None:
@@ -283,68 +262,3 @@ def _settle(outcome: asyncio.Future[None], error: Exception | None) -> None:
     else:
         outcome.set_exception(error)
         outcome.exception()
-
-
-class _Pipe:
-    """The queue as a file that cannot seek.
-
-    A recording's first 64 KiB are read at once to see what it is; live, these are many seconds. So the first reads end
-    early, once there is enough to tell.
-    """
-
-    name = SOURCE
-
-    def __init__(self, sound: queue.Queue[bytes]) -> None:
-        self._sound = sound
-        self._rest = b""
-        self._given = 0
-        self._head_ended = False
-        self._ended = False
-        self.closed = False
-
-    def read(self, size: int = -1) -> bytes:
-        if self._given >= _HEAD_BYTES and not self._head_ended:
-            self._head_ended = True
-            return b""
-        while not self._rest and not self._ended:
-            self._rest = self._sound.get()
-            if self.closed:
-                raise _ClosedError
-            self._ended = not self._rest
-        piece, self._rest = (self._rest, b"") if size < 0 else (self._rest[:size], self._rest[size:])
-        self._given += len(piece)
-        return piece
-
-    def seekable(self) -> bool:
-        return False
-
-    def readable(self) -> bool:
-        return True
-
-
-def _pcm_blocks(pipe: _Pipe) -> Iterator[npt.NDArray[np.int16]]:
-    """Samples as they come; a message may end within one."""
-    odd = b""
-    pipe._head_ended = True
-    while piece := pipe.read():
-        piece = odd + piece
-        whole = len(piece) // 2 * 2
-        odd = piece[whole:]
-        if whole:
-            yield np.frombuffer(piece[:whole], _SAMPLE).astype(np.int16)
-
-
-def _decoded_blocks(pipe: _Pipe, sample_rate: int) -> Iterator[npt.NDArray[np.float32]]:
-    return stream_audio(cast(BinaryIO, pipe), sample_rate=sample_rate, block_s=0.1)
-
-
-def _recognizer_of(context: ServiceContext, start: Start) -> Recognizer:
-    threshold = start.threshold
-    if threshold is not None and not 0.0 <= threshold <= 1.0:
-        raise StreamError(f"threshold = {threshold}; expected a probability in [0, 1].")
-    recognizer = context.recognizer_with(threshold)
-    if start.classes is not None:
-        recognizer = recognizer.with_classes(start.classes)
-    if start.baseline is not None:
-        recognizer = recognizer.with_baseline(start.baseline)
-    return recognizer

@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
-_CLIPS = Path(__file__).parents[1] / "clips"
+_CLIPS = Path(__file__).parents[2] / "clips"
 router = APIRouter(include_in_schema=False)
 
 

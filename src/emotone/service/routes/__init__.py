@@ -1,0 +1,1 @@
+"""The routes of the service: recognition, jobs, monitoring, examples."""

@@ -1,0 +1,1 @@
+"""Running the application: uvicorn with time limits and orderly shutdown."""
