@@ -19,7 +19,7 @@ from emotone.emotions import FOUR_CLASSES
 from emotone.evaluation.metrics import unweighted_average_recall
 from emotone.evaluation.predictions import Predictions
 from emotone.evaluation.run_folder import RunFolder
-from emotone.experiments.across_corpora import PROTOCOL, restrict
+from emotone.experiments.shipping.across_corpora import PROTOCOL, restrict
 
 OUTPUT = Path(__file__).resolve().parents[1] / "docs" / "results" / "open-licence.json"
 

@@ -15,8 +15,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from emotone.evaluation import markdown
-from emotone.evaluation.report_content import Section
+from emotone.evaluation.reports import markdown
+from emotone.evaluation.reports.content import Section
 from emotone.evaluation.results import Results
 from emotone.evaluation.run_folder import RunFolder
 from emotone.experiments.paper_tables.comparison import compare, signed

@@ -58,8 +58,8 @@ if TYPE_CHECKING:
     from emotone.listening.recognizer import Recognizer, load
     from emotone.listening.segments import Segment
     from emotone.listening.speakers import SpeakerSettings
-    from emotone.listening.turn_files import read_turns
-    from emotone.listening.turns import Turn
+    from emotone.listening.turns.files import read_turns
+    from emotone.listening.turns.turn import Turn
     from emotone.model_files.model_file import ModelMetadata
     from emotone.output.columns import to_annotation, to_dataframe
     from emotone.output.plots import plot
@@ -142,13 +142,13 @@ _HOMES = {
     "Timeline": "emotone.listening.recognition",
     "SpeakerSettings": "emotone.listening.speakers",
     "TimelineOptions": "emotone.listening.options",
-    "Turn": "emotone.listening.turns",
+    "Turn": "emotone.listening.turns.turn",
     "adapt": "emotone.adaptation.adapt",
     "load": "emotone.listening.recognizer",
     "load_audio": "emotone.audio",
     "plot": "emotone.output.plots",
     "probe_audio": "emotone.audio",
-    "read_turns": "emotone.listening.turn_files",
+    "read_turns": "emotone.listening.turns.files",
     "recognise_many": "emotone.batch.local",
     "recognise_with_ray": "emotone.batch.cluster",
     "stream_audio": "emotone.audio",

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from corpora.iemocap_tree import write_wav
-from emotone.corpora import crema_d, emodb, emogator, emovo, nemo, ravdess, savee, tess, urdu
+from emotone.corpora.readers import crema_d, emodb, emogator, emovo, nemo, ravdess, savee, tess, urdu
 from emotone.corpora.release import Release
 
 TESS_WORDS = tuple(first + middle + last for first in "bcdfghjklm" for middle in "aeiou" for last in "nrst")

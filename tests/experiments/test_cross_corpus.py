@@ -15,9 +15,9 @@ import pytest
 from emotone.corpora import Corpus, Utterance, merge_corpora
 from emotone.emotions import FOUR_CLASSES
 from emotone.errors import CorpusError, SpeakerLeakError
-from emotone.evaluation.report import write_report
+from emotone.evaluation.reports.report import write_report
 from emotone.experiments.cross_corpus import HELD_OUT_PROTOCOL, PROTOCOL, UNKNOWN_PROTOCOL, evaluate_model
-from emotone.experiments.model_card import training_corpora
+from emotone.experiments.shipping.model_card import training_corpora
 from emotone.listening.recognizer import Recognizer, load
 from emotone.model_files.model_file import ModelMetadata, TrainingCorpus, with_metadata
 
@@ -158,6 +158,6 @@ def test_scoring_needs_nothing_beyond_the_plain_install() -> None:
     code = (
         "import sys\n"
         "for name in ('torch', 'sklearn', 'scipy', 'pandas', 'matplotlib', 'accelerate'): sys.modules[name] = None\n"
-        "import emotone.cli.evaluate, emotone.experiments.cross_corpus, emotone.evaluation.report\n"
+        "import emotone.cli.learning.evaluate, emotone.experiments.cross_corpus, emotone.evaluation.reports.report\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -13,7 +13,7 @@ from emotone.listening.options import TimelineOptions
 from emotone.listening.recognition import Recognition
 from emotone.listening.recognizer import Recognizer, load
 from emotone.listening.segments import Segment
-from emotone.listening.sources import Source
+from emotone.listening.sound.sources import Source
 
 RATE = 16_000
 

@@ -20,7 +20,7 @@ from emotone.errors import (
     NotAudioError,
     SampleRateError,
 )
-from emotone.listening.model import windows_of
+from emotone.listening.model.session import windows_of
 from emotone.listening.recognizer import Recognizer, load
 from emotone.model_files.model_file import ModelMetadata, with_metadata
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from emotone.errors import AudioTooShortError
-from emotone.listening.certainty import UnsureRule
 from emotone.listening.live import LiveRecognizer
+from emotone.listening.model.certainty import UnsureRule
 from emotone.listening.options import TimelineOptions
 from emotone.listening.recognition import Recognition
 from emotone.listening.recognizer import Recognizer, load

@@ -12,7 +12,7 @@ import pytest
 
 from emotone.listening.recognition import Recognition
 from emotone.listening.segments import Segment
-from emotone.listening.turn_files import parse_turns
+from emotone.listening.turns.files import parse_turns
 from emotone.output.columns import to_annotation, to_dataframe
 from emotone.output.formats import TEXT_FORMATS, as_text, write_results
 

@@ -12,14 +12,14 @@ import pytest
 from emotone.audio import load_audio
 from emotone.corpora import Corpus, protocol_folds
 from emotone.experiments.cross_validation import cross_validate
-from emotone.experiments.fold_training import run_fold
+from emotone.experiments.folds.training import run_fold
 from emotone.experiments.plan import Plan
 from emotone.experiments.recipe import Recipe, recipe_from
 from emotone.features.conditions import ConditionOptions, augmented_copy
 from emotone.listening.recognizer import load
 from emotone.models.unfamiliarity import Unfamiliarity
+from emotone.training.data.frame_cache import FrameCache
 from emotone.training.export import export_model, read_weights
-from emotone.training.frame_cache import FrameCache
 from features.test_whisper import write_encoder
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -16,8 +16,8 @@ from emotone.model_files.model_file import TrainingCorpus, read_model_file
 from emotone.model_files.precision import with_precision
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training import export
-from emotone.training.batches import pad
 from emotone.training.checkpoint import write_weights
+from emotone.training.data.batches import pad
 
 LABELS = ("neutral", "happiness", "sadness", "anger")
 

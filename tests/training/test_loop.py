@@ -21,14 +21,14 @@ import failing_folds
 from emotone.corpora import Corpus, protocol_folds
 from emotone.errors import CheckpointError, TrainingError
 from emotone.experiments.cross_validation import cross_validate
-from emotone.experiments.fold_processes import run_in_processes
-from emotone.experiments.fold_training import run_fold
+from emotone.experiments.folds.processes import run_in_processes
+from emotone.experiments.folds.training import run_fold
 from emotone.experiments.plan import Plan, SilentListener
 from emotone.experiments.recipe import Recipe, recipe_from
-from emotone.training.batches import LabelledWaveforms, scoring_batches, training_batches
 from emotone.training.checkpoint import Checkpoint
+from emotone.training.data.batches import LabelledWaveforms, scoring_batches, training_batches
+from emotone.training.data.waveform_store import WaveformStore
 from emotone.training.options import TrainingOptions, learning_rate_at
-from emotone.training.waveform_store import WaveformStore
 
 
 def small_recipe(**training: object) -> Recipe:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from emotone.corpora import Corpus, Utterance
 from emotone.experiments.cross_validation import cross_validate
-from emotone.experiments.fold_training import run_fold
+from emotone.experiments.folds.training import run_fold
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from emotone.corpora.release import audio_files
 from emotone.errors import AudioError, CorpusError
 from emotone.listening.recognition import Recognition
 from emotone.listening.recognizer import Recognizer
-from emotone.listening.sources import Source
+from emotone.listening.sound.sources import Source
 
 FEWEST = 20
 """With fewer recordings, chance decides the result."""

@@ -24,21 +24,21 @@ from emotone.errors import EmotoneError, OutputError
 
 # Command -> its function, or the Typer application of a group of commands.
 COMMANDS = {
-    "demo": "emotone.cli.demo:demo",
-    "predict": "emotone.cli.predict:predict",
-    "listen": "emotone.cli.listen:listen",
-    "corpora": "emotone.cli.corpora:app",
-    "recipes": "emotone.cli.recipes:app",
-    "train": "emotone.cli.train:train",
-    "crossval": "emotone.cli.crossval:crossval",
-    "tune": "emotone.cli.tune:tune",
-    "report": "emotone.cli.report:report",
-    "export": "emotone.cli.export:export",
-    "convert": "emotone.cli.convert:convert",
-    "evaluate": "emotone.cli.evaluate:evaluate",
-    "adapt": "emotone.cli.adapt:adapt",
-    "reproduce": "emotone.cli.reproduce:app",
-    "serve": "emotone.cli.serve:serve",
+    "demo": "emotone.cli.listening.demo:demo",
+    "predict": "emotone.cli.listening.predict:predict",
+    "listen": "emotone.cli.listening.listen:listen",
+    "corpora": "emotone.cli.learning.corpora:app",
+    "recipes": "emotone.cli.learning.recipes:app",
+    "train": "emotone.cli.learning.train:train",
+    "crossval": "emotone.cli.learning.crossval:crossval",
+    "tune": "emotone.cli.learning.tune:tune",
+    "report": "emotone.cli.learning.report:report",
+    "export": "emotone.cli.learning.export:export",
+    "convert": "emotone.cli.listening.convert:convert",
+    "evaluate": "emotone.cli.learning.evaluate:evaluate",
+    "adapt": "emotone.cli.listening.adapt:adapt",
+    "reproduce": "emotone.cli.learning.reproduce:app",
+    "serve": "emotone.cli.listening.serve:serve",
 }
 
 

@@ -10,7 +10,11 @@ import codecs
 import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from emotone.errors import OutputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,3 +76,20 @@ def abandon_stdout() -> None:
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, sys.stdout.fileno())
     os.close(nothing)
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """A context for printing results; on leaving it everything has been written.
+
+    Raises:
+        OutputError: it could not be written. A closed pipe stays a BrokenPipeError.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        abandon_stdout()
+        raise OutputError(f"cannot write to standard output: {error.strerror or error}") from error

@@ -8,20 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emotone.corpora import (
-    crema_d,
-    emodb,
-    emogator,
-    emovo,
-    iemocap,
-    manifest,
-    nemo,
-    ravdess,
-    read_corpus,
-    savee,
-    tess,
-    urdu,
-)
+from emotone.corpora import manifest, read_corpus
+from emotone.corpora.readers import crema_d, emodb, emogator, emovo, iemocap, nemo, ravdess, savee, tess, urdu
 from emotone.corpora.release import Release, Survey, Trap, survey
 from emotone.corpora.utterance import Corpus
 from emotone.errors import CorpusError

@@ -11,8 +11,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from emotone.corpora import crema_d, emodb, emogator, nemo, ravdess
 from emotone.corpora.origins import MERGED_FROM
+from emotone.corpora.readers import crema_d, emodb, emogator, nemo, ravdess
 from emotone.corpora.release import read_release
 from emotone.corpora.utterance import Corpus
 from emotone.emotions import FOUR_CLASSES, SIX_CLASSES

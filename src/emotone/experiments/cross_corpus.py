@@ -20,7 +20,7 @@ from emotone.evaluation.provenance import Provenance
 from emotone.evaluation.results import Results
 from emotone.evaluation.run_folder import FoldFolder, RunFolder
 from emotone.evaluation.summary import summarise
-from emotone.experiments.model_card import RECIPE_CORPUS
+from emotone.experiments.shipping.model_card import RECIPE_CORPUS
 from emotone.listening.recognition import Recognition
 from emotone.listening.recognizer import Recognizer
 

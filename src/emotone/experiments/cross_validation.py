@@ -13,10 +13,10 @@ from emotone.evaluation.predictions import Predictions, concatenate
 from emotone.evaluation.results import Results
 from emotone.evaluation.run_folder import RunFolder
 from emotone.evaluation.summary import summarise
-from emotone.experiments.fold_processes import run_in_processes
-from emotone.experiments.fold_training import run_fold
+from emotone.experiments.folds.processes import run_in_processes
+from emotone.experiments.folds.training import run_fold
 from emotone.experiments.plan import Listener, Plan, SilentListener
-from emotone.training.waveform_store import WaveformStore
+from emotone.training.data.waveform_store import WaveformStore
 
 
 def cross_validate(plan: Plan, *, jobs: int = 1, listener: Listener | None = None) -> Results:

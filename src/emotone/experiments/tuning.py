@@ -20,12 +20,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from emotone.cores import available_cores
 from emotone.errors import MissingExtraError, RecipeError, TrainingError
-from emotone.experiments.fold_training import validation_uar
+from emotone.experiments.folds.training import validation_uar
 from emotone.experiments.plan import Listener, Plan, SilentListener
 from emotone.experiments.recipe import Recipe, recipe_with
 from emotone.files import write_text
 from emotone.models.residual import ResidualOptions
-from emotone.training.waveform_store import WaveformStore
+from emotone.training.data.waveform_store import WaveformStore
 
 BUDGET = 8
 """Trials of a search; the same for every row of the tables."""

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emotone.errors import BaselineError
-from emotone.listening.inputs import as_array, is_array
 from emotone.listening.recognition import Recognition
+from emotone.listening.sound.inputs import as_array, is_array
 
 _RECORDING_KEYS = frozenset({"array", "waveform", "raw", "bytes", "audio", "path"})
 

@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from emotone.audio import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Resampler
 from emotone.errors import EmotoneError, NotAudioError, OptionError, SampleRateError
+from emotone.listening.model.predictions import Classifier
 from emotone.listening.options import TimelineOptions
-from emotone.listening.predictions import Classifier
 from emotone.listening.segments import Segment, overall, reason_for
-from emotone.listening.sources import Waveform, as_block
+from emotone.listening.sound.sources import Waveform, as_block
 from emotone.listening.timeline import StreamingTimeline
 
 CURRENT_EVERY_S = 1.0

@@ -23,18 +23,18 @@ from emotone.errors import (
     TurnsError,
 )
 from emotone.listening.baseline import Baseline, is_speaker_mapping, measure_baseline
-from emotone.listening.certainty import UnsureRule
-from emotone.listening.classes import CERTAINLY_UNFAMILIAR, beyond_subset, choose, over_subset
-from emotone.listening.inputs import as_source, as_waveforms
-from emotone.listening.model import BATCH, Model
+from emotone.listening.model.certainty import UnsureRule
+from emotone.listening.model.classes import CERTAINLY_UNFAMILIAR, beyond_subset, choose, over_subset
+from emotone.listening.model.predictions import Predictions
+from emotone.listening.model.session import BATCH, Model
 from emotone.listening.options import TimelineOptions
-from emotone.listening.predictions import Predictions
 from emotone.listening.recognition import Recognition
 from emotone.listening.recording import Recording
-from emotone.listening.sources import Source, Waveform, name_of
-from emotone.listening.turn_files import Turns, as_turns
-from emotone.listening.turn_pass import recognise_turns
-from emotone.listening.turns import Turn
+from emotone.listening.sound.inputs import as_source, as_waveforms
+from emotone.listening.sound.sources import Source, Waveform, name_of
+from emotone.listening.turns.files import Turns, as_turns
+from emotone.listening.turns.turn import Turn
+from emotone.listening.turns.turn_pass import recognise_turns
 from emotone.model_files.hub import local_model, shipped_model
 from emotone.model_files.model_file import ModelMetadata, read_model_file
 

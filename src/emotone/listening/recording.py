@@ -10,15 +10,15 @@ import numpy.typing as npt
 
 from emotone.audio import AudioInfo
 from emotone.errors import AudioError, AudioTooShortError, OptionError
-from emotone.listening.bandwidth import BandMeter, narrow_band_note
-from emotone.listening.inputs import as_source
+from emotone.listening.model.predictions import Classifier, Prediction
 from emotone.listening.options import TimelineOptions
-from emotone.listening.predictions import Classifier, Prediction
 from emotone.listening.recognition import Recognition, Timeline
 from emotone.listening.segments import Segment, overall, reason_for
-from emotone.listening.sources import MOST_CHANNELS, Source, Waveform, name_of, source_blocks
+from emotone.listening.sound.bandwidth import BandMeter, narrow_band_note
+from emotone.listening.sound.inputs import as_source
+from emotone.listening.sound.sources import MOST_CHANNELS, Source, Waveform, name_of, source_blocks
+from emotone.listening.sound.voice_activity import CHUNKS_AT_ONCE
 from emotone.listening.timeline import StreamingTimeline, Window
-from emotone.listening.voice_activity import CHUNKS_AT_ONCE
 
 
 class Recording:

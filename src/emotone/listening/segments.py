@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from emotone.listening.certainty import NO_SPEECH_FOUND, UnsureRule, known
+from emotone.listening.model.certainty import NO_SPEECH_FOUND, UnsureRule, known
 
 
 @dataclass(frozen=True, slots=True)

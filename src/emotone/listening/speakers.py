@@ -16,7 +16,7 @@ from emotone.errors import BaselineError
 from emotone.listening.baseline import Baseline
 from emotone.listening.options import TimelineOptions
 from emotone.listening.recognition import Recognition
-from emotone.listening.turn_files import as_turns
+from emotone.listening.turns.files import as_turns
 
 if TYPE_CHECKING:
     from emotone.listening.recognizer import Recognizer

@@ -25,13 +25,13 @@ import numpy as np
 import numpy.typing as npt
 
 from emotone.errors import AudioTooShortError
-from emotone.listening.kept_sound import KeptSound
+from emotone.listening.model.predictions import Classifier, Prediction
 from emotone.listening.options import TimelineOptions
-from emotone.listening.predictions import Classifier, Prediction
 from emotone.listening.segments import Segment, SegmentJoiner
-from emotone.listening.sources import Waveform
-from emotone.listening.speech import SpeechFinder, is_quiet_or_steady
-from emotone.listening.voice_activity import CHUNKS_AT_ONCE
+from emotone.listening.sound.kept_sound import KeptSound
+from emotone.listening.sound.sources import Waveform
+from emotone.listening.sound.speech import SpeechFinder, is_quiet_or_steady
+from emotone.listening.sound.voice_activity import CHUNKS_AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from emotone.models.earlier.largest_answers import LargestAnswers
 from emotone.models.frames import FramesNetwork
-from emotone.models.largest_answers import LargestAnswers
 from emotone.models.recognition_network import RecognitionNetwork
 
 

@@ -10,12 +10,12 @@ from pydantic import Discriminator, Tag
 from emotone.features.encoder_frames import EncoderFrames
 from emotone.features.front_end import FeatureOptions, FrontEnd, build_front_end
 from emotone.features.linear_spectrogram import LinearSpectrogram
+from emotone.models.earlier.lee2015 import N_CEPSTRA, N_FRAME_FEATURES, FrameFeatures, LeeNetwork, LeeOptions
+from emotone.models.earlier.satt2017 import SattNetwork, SattOptions
+from emotone.models.earlier.yenigalla2018 import KERNELS, NoFeatures, YenigallaNetwork, YenigallaOptions
 from emotone.models.frames import FramesNetwork, FramesOptions
-from emotone.models.lee2015 import N_CEPSTRA, N_FRAME_FEATURES, FrameFeatures, LeeNetwork, LeeOptions
 from emotone.models.network import EmotionNetwork
 from emotone.models.residual import ResidualNetwork, ResidualOptions
-from emotone.models.satt2017 import SattNetwork, SattOptions
-from emotone.models.yenigalla2018 import KERNELS, NoFeatures, YenigallaNetwork, YenigallaOptions
 
 Parts = tuple[FrontEnd, int, EmotionNetwork]
 """The front end, the bands it gives, and the network behind it."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from html import escape
 
 from emotone.errors import OutputError
-from emotone.listening.certainty import LOW_CONFIDENCE
+from emotone.listening.model.certainty import LOW_CONFIDENCE
 from emotone.listening.recognition import Recognition
 from emotone.listening.segments import Segment
 from emotone.output.names import as_word, recording_ids

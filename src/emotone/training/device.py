@@ -7,7 +7,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from emotone.errors import TrainingError
-from emotone.models.largest_answers import has_bfloat16_units
+from emotone.models.earlier.largest_answers import has_bfloat16_units
 from emotone.training.options import TrainingOptions
 
 SAFE_CHANNELS = 16

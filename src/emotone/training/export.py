@@ -44,8 +44,8 @@ from emotone.model_files.precision import CONSTANTS, with_precision
 from emotone.models.recognition_network import NormalisationOptions, RecognitionNetwork
 from emotone.models.systems import ModelOptions
 from emotone.models.unfamiliarity import Unfamiliarity
-from emotone.training.batches import pad
 from emotone.training.checkpoint import Checkpoint
+from emotone.training.data.batches import pad
 
 TOLERANCE = 1e-4
 """Largest difference between PyTorch's and ONNX Runtime's probabilities that an export may show."""

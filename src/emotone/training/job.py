@@ -10,8 +10,8 @@ from pathlib import Path
 from emotone.features.augmentation import AugmentationOptions
 from emotone.files import write_text
 from emotone.models.recognition_network import RecognitionNetwork
-from emotone.training.batches import Indices, LabelledWaveforms
-from emotone.training.frame_cache import FrameCache
+from emotone.training.data.batches import Indices, LabelledWaveforms
+from emotone.training.data.frame_cache import FrameCache
 from emotone.training.losses import LossOptions
 from emotone.training.options import TrainingOptions
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from emotone.errors import MissingExtraError
 from emotone.features.augmentation import derived_seed
 from emotone.models.frames import FramesNetwork
-from emotone.training.batches import Indices, LabelledWaveforms
-from emotone.training.frame_cache import FrameCache
+from emotone.training.data.batches import Indices, LabelledWaveforms
+from emotone.training.data.frame_cache import FrameCache
 
 MAX_ITERATIONS = 80
 """Of L-BFGS; scores on validation speakers no longer change after about 40."""

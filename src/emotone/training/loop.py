@@ -25,11 +25,11 @@ from emotone.evaluation.metrics import accuracy, unweighted_average_recall
 from emotone.evaluation.run_folder import FoldFolder
 from emotone.features.augmentation import derived_seed
 from emotone.models.network import Criterion
-from emotone.training.batches import Batch, scoring_batches, training_batches
 from emotone.training.checkpoint import BestEpoch, Checkpoint, WeightAverage, snapshot
+from emotone.training.data.batches import Batch, scoring_batches, training_batches
+from emotone.training.data.feature_cache import FeatureCache
+from emotone.training.data.frame_cache import FrameCache
 from emotone.training.device import fastest_memory_format, make_accelerator
-from emotone.training.feature_cache import FeatureCache
-from emotone.training.frame_cache import FrameCache
 from emotone.training.job import EpochRecord, TrainedNetwork, TrainingJob, write_history
 from emotone.training.linear import fit_linear
 from emotone.training.losses import build_criterion, focal_loss

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emotone.models.recognition_network import RecognitionNetwork
-from emotone.training.batches import Indices, LabelledWaveforms, scoring_batches
-from emotone.training.feature_cache import FeatureCache
-from emotone.training.frame_cache import FrameCache
+from emotone.training.data.batches import Indices, LabelledWaveforms, scoring_batches
+from emotone.training.data.feature_cache import FeatureCache
+from emotone.training.data.frame_cache import FrameCache
 
 CACHED_BATCH = 64
 """Utterances scored at once where their features are at hand; like lengths stand together, so little is padding."""

@@ -14,10 +14,10 @@ import torch
 from corpora.iemocap_tree import build_iemocap
 from emotone.corpora import protocol_folds, read_corpus
 from emotone.errors import RecipeError, TrainingError
-from emotone.evaluation.latex import document as latex_document
+from emotone.evaluation.reports.latex import document as latex_document
 from emotone.evaluation.significance import Comparison, Interval, McNemar
 from emotone.experiments.cross_validation import cross_validate
-from emotone.experiments.fold_training import run_fold
+from emotone.experiments.folds.training import run_fold
 from emotone.experiments.paper_tables import run as tables
 from emotone.experiments.paper_tables import schedule
 from emotone.experiments.paper_tables.comparison import RowComparison, claim

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emotone.evaluation.report_content import Paragraph, Part, Table
+from emotone.evaluation.reports.content import Paragraph, Part, Table
 from emotone.evaluation.results import Results
 from emotone.experiments.paper_tables.outcome import NONE, Outcome, TableFacts, stamped
 from emotone.experiments.paper_tables.run import has_recipe, row_cost, row_recipe

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from emotone.evaluation.latex import document as latex_document
-from emotone.evaluation.markdown import document as markdown_document
-from emotone.evaluation.page import document as page_document
-from emotone.evaluation.report_content import Paragraph, Part, Section, Table
+from emotone.evaluation.reports.content import Paragraph, Part, Section, Table
+from emotone.evaluation.reports.latex import document as latex_document
+from emotone.evaluation.reports.markdown import document as markdown_document
+from emotone.evaluation.reports.page import document as page_document
 from emotone.evaluation.results import ConfidenceInterval, percent
 from emotone.experiments.paper_tables.comparison import RowComparison, claim, compare, signed
 from emotone.experiments.paper_tables.costs import choices, costs, origin

@@ -21,9 +21,9 @@ from emotone.evaluation.results import FoldInfo, Results
 from emotone.evaluation.run_folder import RunFolder
 from emotone.experiments.cross_validation import cross_validate
 from emotone.experiments.leakage import Leak, leaky_folds
+from emotone.experiments.opensmile_baseline import cross_validate_peer
 from emotone.experiments.paper_tables.outcome import FoldRun, Outcome, State, TableFacts, build_outcome
 from emotone.experiments.paper_tables.rows import ROWS, Row
-from emotone.experiments.peers import cross_validate_peer
 from emotone.experiments.plan import Listener, Partitions, Plan
 from emotone.experiments.recipe import Recipe, load_recipe, recipe_names
 from emotone.features.encoder_frames import find_encoder

@@ -9,9 +9,9 @@ from typing import Any
 
 from emotone.errors import MissingExtraError
 from emotone.experiments.cross_validation import run_one_fold
+from emotone.experiments.opensmile_baseline import cross_validate_peer
 from emotone.experiments.paper_tables.rows import Row, in_order
 from emotone.experiments.paper_tables.run import TableListener, TablePlan, fold_weight, obstacle, row_plan
-from emotone.experiments.peers import cross_validate_peer
 from emotone.experiments.recipe import Recipe
 from emotone.training.job import EpochRecord
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from emotone.evaluation.report_content import Table
+from emotone.evaluation.reports.content import Table
 from emotone.evaluation.results import percent
 from emotone.experiments.paper_tables.rows import ROWS, Row, in_order
 from emotone.experiments.paper_tables.run import TableListener, TablePlan, obstacle, row_plan

@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emotone.errors import BaselineError, EmotoneError, TurnsError
-from emotone.listening.classes import choose
+from emotone.listening.model.classes import choose
 from emotone.listening.options import TimelineOptions
 from emotone.model_files.model_file import ModelMetadata
 from emotone.service.errors import BadSettingError

@@ -13,7 +13,7 @@ from emotone.audio import AudioInfo, AudioTruncatedWarning, stream_audio
 from emotone.listening.baseline import Baseline
 from emotone.listening.recognizer import Recognizer
 from emotone.listening.recording import Recording
-from emotone.listening.turn_files import parse_turns
+from emotone.listening.turns.files import parse_turns
 from emotone.output.formats import as_text
 from emotone.output.objects import recording_object
 from emotone.service.errors import TooLongError

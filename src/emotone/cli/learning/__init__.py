@@ -1,0 +1,1 @@
+"""Commands about corpora, training, scores and the export of models."""

@@ -1,0 +1,1 @@
+"""Commands that recognise emotions, or adapt and serve the model that does."""

@@ -1,0 +1,1 @@
+"""A run as Markdown, HTML and LaTeX, with its figures."""

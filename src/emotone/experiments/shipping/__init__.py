@@ -1,0 +1,1 @@
+"""The models that ship: their training, tests on other corpora, and cards."""

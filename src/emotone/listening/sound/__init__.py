@@ -1,0 +1,1 @@
+"""What a caller gives, as blocks of samples, and where in them speech is."""

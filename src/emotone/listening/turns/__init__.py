@@ -1,0 +1,1 @@
+"""Turns, who speaks when: read from files, and classified one by one."""

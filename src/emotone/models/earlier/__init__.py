@@ -1,0 +1,1 @@
+"""Systems of earlier papers, and the parts that only they have."""

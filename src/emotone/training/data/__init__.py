@@ -1,0 +1,1 @@
+"""Waveforms, features and frames on disk and in memory, and batches of them."""

@@ -1,0 +1,171 @@
+"""A store of a frozen encoder's frames on disk, for recordings and augmented copies of them.
+
+Conventions: an entry is one block's output for one copy of one utterance: float16 (n_frames, width), in a file named by
+the SHA-256 of all that it depends on (the recording, the encoder, the block, the pooling, the copy). Entries are
+therefore shared between corpora, recipes and runs, and computing them again after an interruption continues where it
+stopped. A damaged entry is noticed by its checksum when the store is opened, and computed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from emotone.errors import OutputError, StoreError
+from emotone.features.conditions import ConditionOptions, augmented_copy
+from emotone.features.encoder_frames import EncoderFrames
+from emotone.features.whisper import encoder_digest
+from emotone.files import write_bytes
+from emotone.training.data.waveform_store import StoredWaveforms
+
+_MAGIC = b"EMOTFRM1"
+_HEADER = struct.Struct("<8sIIQ")  # magic, checksum, width, frames
+
+BATCH_SAMPLES = 16_000 * 24
+"""A batch holds at most so many samples, padding included: larger ones fall out of the processor's cache."""
+
+Progress = Callable[[int, int], None]
+
+
+class FrameStore:
+    """Frames of an encoder in a folder.
+
+    Args:
+        folder: where entries are kept; any number of processes may share it.
+        front_end: computes the frames; its weights must be frozen.
+        conditions: how augmented copies are made.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], front_end: EncoderFrames, conditions: ConditionOptions | None = None
+    ) -> None:
+        self.folder = Path(folder)
+        self.front_end = front_end
+        self.conditions = conditions or ConditionOptions()
+        self._digests = {block: encoder_digest(front_end.encoder, block) for block in front_end.options.blocks}
+
+    def entry(self, waveform_entry: Path, block: int, copy: int) -> Path:
+        """The file of one block's frames of one copy.
+
+        Args:
+            waveform_entry: of the waveform store; its name identifies the recording.
+            block: of the encoder.
+            copy: 0 for the recording itself.
+        """
+        options = self.front_end.options
+        asked = [waveform_entry.stem, self._digests[block], block, options.pool, copy]
+        if copy:
+            asked.append(self.conditions.settings())
+        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        return self.folder / digest[:2] / f"{digest[2:34]}.frames"
+
+    def fill(
+        self,
+        waveforms: StoredWaveforms,
+        indices: Sequence[int],
+        copies: Sequence[int],
+        progress: Progress | None = None,
+    ) -> None:
+        """Compute what is missing.
+
+        Args:
+            waveforms: of the corpus.
+            indices: which utterances.
+            copies: which copies of each, 0 for the recording itself.
+            progress: called with (done, all) after each batch.
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        blocks = self.front_end.options.blocks
+        todo = [
+            (index, copy)
+            for copy in copies
+            for index in indices
+            if not all(_is_whole(self.entry(waveforms.paths[index], block, copy)) for block in blocks)
+        ]
+        todo.sort(key=lambda one: (one[1], int(waveforms.lengths[one[0]])))
+        done = 0
+        while done < len(todo):
+            batch: list[NDArray[np.float32]] = []
+            members: list[tuple[int, int]] = []
+            for index, copy in todo[done:]:
+                longest = max(int(waveforms.lengths[index]), *(len(one) for one in batch), 0)
+                if batch and longest * (len(batch) + 1) > BATCH_SAMPLES:
+                    break
+                name = waveforms.paths[index].stem
+                copied = augmented_copy(
+                    waveforms.read(index), self.conditions, copy, name, sample_rate=waveforms.sample_rate
+                )
+                batch.append(copied)
+                members.append((index, copy))
+            self._write(waveforms, members, batch)
+            done += len(members)
+            if progress is not None:
+                progress(done, len(todo))
+
+    def _write(
+        self, waveforms: StoredWaveforms, members: list[tuple[int, int]], batch: list[NDArray[np.float32]]
+    ) -> None:
+        padded = np.zeros((len(batch), max(map(len, batch))), dtype=np.float32)
+        for row, one in zip(padded, batch, strict=True):
+            row[: len(one)] = one
+        with torch.inference_mode():
+            frames, counts = self.front_end(torch.from_numpy(padded), torch.tensor([len(one) for one in batch]))
+        blocks = self.front_end.options.blocks
+        width = frames.shape[1] // len(blocks)
+        for (index, copy), one, count in zip(members, frames, counts.tolist(), strict=True):
+            for position, block in enumerate(blocks):
+                content = one[position * width : (position + 1) * width, :count].T.half().contiguous().numpy()
+                body = content.tobytes()
+                try:
+                    write_bytes(
+                        self.entry(waveforms.paths[index], block, copy),
+                        _HEADER.pack(_MAGIC, zlib.crc32(body), width, count) + body,
+                        synced=False,
+                    )
+                except OutputError as error:
+                    raise StoreError(f"the store {self.folder} cannot be written: {error}") from error
+
+    def read(self, waveform_entry: Path, copy: int = 0) -> NDArray[np.float16]:
+        """Frames of the front end's blocks, concatenated, shape (n_frames, n_channels).
+
+        Raises:
+            StoreError: they were never computed, or an entry is damaged.
+        """
+        parts = []
+        for block in self.front_end.options.blocks:
+            path = self.entry(waveform_entry, block, copy)
+            found = _read(path)
+            if found is None:
+                raise StoreError(f"the frames {path} are missing or damaged; start again to compute them")
+            parts.append(found)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def _read(path: Path) -> NDArray[np.float16] | None:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
+    if len(content) < _HEADER.size:
+        return None
+    magic, checksum, width, count = _HEADER.unpack_from(content)
+    body = memoryview(content)[_HEADER.size :]
+    if magic != _MAGIC or len(body) != 2 * width * count or zlib.crc32(body) != checksum:
+        return None
+    return np.frombuffer(body, dtype="<f2").reshape(count, width)
+
+
+def _is_whole(path: Path) -> bool:
+    return path.is_file() and _read(path) is not None
