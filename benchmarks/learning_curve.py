@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import emotone
-from emotone.adaptation.new_head import fit_head
+from emotone.adaptation.linear_head import fit_head
 from emotone.adaptation.recentring import SHRINKAGE, balancing_shift
 from emotone.adaptation.recordings import Recordings, run_model
 from emotone.corpora import Corpus, read_corpus

@@ -13,7 +13,8 @@ from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
 from emotone.emotions import FOUR_CLASSES
-from emotone.model_files.model_file import ModelMetadata, Score, TrainingCorpus, with_metadata
+from emotone.model_files.metadata import ModelMetadata, Score, TrainingCorpus
+from emotone.model_files.model_file import with_metadata
 
 if TYPE_CHECKING:
     from emotone.listening.recognizer import Recognizer

@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from emotone.model_files.model_file import ClassSet, ModelMetadata, with_metadata
+from emotone.model_files.metadata import ClassSet, ModelMetadata
+from emotone.model_files.model_file import with_metadata
 
 LABELS = ("neutral", "happiness", "sadness", "anger")
 FITTED = ("neutral", "anger")

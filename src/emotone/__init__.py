@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from emotone.listening.speakers import SpeakerSettings
     from emotone.listening.turns.files import read_turns
     from emotone.listening.turns.turn import Turn
-    from emotone.model_files.model_file import ModelMetadata
+    from emotone.model_files.metadata import ModelMetadata
     from emotone.output.columns import to_annotation, to_dataframe
     from emotone.output.plots import plot
 
@@ -132,7 +132,7 @@ _HOMES = {
     "BatchReport": "emotone.batch.local",
     "Failure": "emotone.batch.local",
     "LiveRecognizer": "emotone.listening.live",
-    "ModelMetadata": "emotone.model_files.model_file",
+    "ModelMetadata": "emotone.model_files.metadata",
     "NewHead": "emotone.adaptation.new_head",
     "Progress": "emotone.batch.local",
     "Recentred": "emotone.adaptation.recentring",

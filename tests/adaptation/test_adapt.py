@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import emotone
 from emotone.adaptation.graph import with_linear_head, with_logit_shift
-from emotone.adaptation.new_head import fit_head
+from emotone.adaptation.linear_head import fit_head
 from emotone.adaptation.recentring import balancing_shift, recentre
 from emotone.adaptation.recordings import Recordings
 from emotone.cli.main import run

@@ -15,7 +15,7 @@ from emotone.errors import BaselineError, TurnsError, UnknownEmotionError
 from emotone.listening.baseline import Baseline
 from emotone.listening.recognizer import Recognizer, load
 from emotone.listening.turns.turn import Turn
-from emotone.model_files.model_file import ModelMetadata
+from emotone.model_files.metadata import ModelMetadata
 from relative_model import relative_model
 from voices import write_wav
 

@@ -22,7 +22,8 @@ from emotone.errors import (
 )
 from emotone.listening.model.session import windows_of
 from emotone.listening.recognizer import Recognizer, load
-from emotone.model_files.model_file import ModelMetadata, with_metadata
+from emotone.model_files.metadata import ModelMetadata
+from emotone.model_files.model_file import with_metadata
 
 
 @pytest.fixture(scope="module")

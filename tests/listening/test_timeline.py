@@ -18,7 +18,7 @@ from emotone.listening.recognition import Recognition
 from emotone.listening.recognizer import Recognizer, load
 from emotone.listening.segments import Segment, SegmentJoiner, overall
 from emotone.listening.timeline import StreamingTimeline, Window
-from emotone.model_files.model_file import ModelMetadata
+from emotone.model_files.metadata import ModelMetadata
 from stream_cuts import cut
 
 RATE = 16_000

@@ -14,17 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emotone.errors import ModelFileError
-from emotone.model_files.model_file import (
-    SCHEMA,
-    ClassSet,
-    Encoder,
-    ModelMetadata,
-    Score,
-    TrainingCorpus,
-    read_metadata,
-    read_model_file,
-    with_metadata,
-)
+from emotone.model_files.metadata import SCHEMA, ClassSet, Encoder, ModelMetadata, Score, TrainingCorpus
+from emotone.model_files.model_file import read_metadata, read_model_file, with_metadata
 
 
 def test_what_is_written_is_read(tiny_metadata: ModelMetadata) -> None:

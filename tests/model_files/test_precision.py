@@ -16,7 +16,8 @@ from onnx import numpy_helper
 from emotone.audio import load_audio
 from emotone.errors import MissingExtraError, ModelFileError
 from emotone.listening.recognizer import Recognizer
-from emotone.model_files.model_file import ModelMetadata, read_metadata, read_model_file, with_metadata
+from emotone.model_files.metadata import ModelMetadata
+from emotone.model_files.model_file import read_metadata, read_model_file, with_metadata
 from emotone.model_files.precision import NETWORK, with_precision
 
 LOSS = {"fp16": 1e-3, "int8": 0.03}

@@ -15,7 +15,7 @@ from running import running
 
 from emotone.audio import load_audio
 from emotone.listening.recognizer import Recognizer, load
-from emotone.model_files.model_file import ModelMetadata
+from emotone.model_files.metadata import ModelMetadata
 from relative_model import relative_model
 from voices import voice, write_wav
 

@@ -12,7 +12,8 @@ import torch
 from emotone.audio import load_audio
 from emotone.errors import CheckpointError, ModelFileError
 from emotone.experiments.recipe import load_recipe
-from emotone.model_files.model_file import TrainingCorpus, read_model_file
+from emotone.model_files.metadata import TrainingCorpus
+from emotone.model_files.model_file import read_model_file
 from emotone.model_files.precision import with_precision
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training import export

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from emotone import __version__
 from emotone.adaptation.graph import FLOOR, with_logit_shift
 from emotone.adaptation.recordings import Recordings
-from emotone.model_files.model_file import ModelMetadata, TrainingCorpus, with_metadata
+from emotone.model_files.metadata import ModelMetadata, TrainingCorpus
+from emotone.model_files.model_file import with_metadata
 
 SHRINKAGE = 20
 """The shift counts n / (n + SHRINKAGE): half of it with 20 recordings, five sixths with 100."""

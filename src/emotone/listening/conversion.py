@@ -14,7 +14,8 @@ from emotone.audio import load_audio
 from emotone.errors import ModelFileError
 from emotone.files import write_bytes
 from emotone.listening.recognizer import Recognizer
-from emotone.model_files.model_file import ModelMetadata, read_metadata, read_model_file, with_metadata
+from emotone.model_files.metadata import ModelMetadata
+from emotone.model_files.model_file import read_metadata, read_model_file, with_metadata
 from emotone.model_files.precision import with_precision
 
 TOLERANCE = 0.1

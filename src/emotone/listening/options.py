@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from emotone.errors import OptionError
-from emotone.model_files.model_file import ModelMetadata
+from emotone.model_files.metadata import ModelMetadata
 
 MARGIN_S = 0.5
 """Of silence around speech. Recordings of corpora begin and end with a little silence, which the model knows; a second

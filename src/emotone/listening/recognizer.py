@@ -33,10 +33,11 @@ from emotone.listening.recording import Recording
 from emotone.listening.sound.inputs import as_source, as_waveforms
 from emotone.listening.sound.sources import Source, Waveform, name_of
 from emotone.listening.turns.files import Turns, as_turns
+from emotone.listening.turns.recognition import recognise_turns
 from emotone.listening.turns.turn import Turn
-from emotone.listening.turns.turn_pass import recognise_turns
 from emotone.model_files.hub import local_model, shipped_model
-from emotone.model_files.model_file import ModelMetadata, read_model_file
+from emotone.model_files.metadata import ModelMetadata
+from emotone.model_files.model_file import read_model_file
 
 
 def load(

@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emotone.errors import MissingExtraError, ModelFileError, OptionError
-from emotone.model_files.model_file import PRECISIONS, read_metadata, with_metadata
+from emotone.model_files.metadata import PRECISIONS
+from emotone.model_files.model_file import read_metadata, with_metadata
 
 if TYPE_CHECKING:
     import onnx

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from emotone.model_files.model_file import ModelMetadata
+from emotone.model_files.metadata import ModelMetadata
 from emotone.service.jobs.job import Job
 from emotone.service.schemas import JobReply, ModelReply, ProblemReply, ScoreReply, TrainingCorpusReply
 

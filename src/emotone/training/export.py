@@ -31,15 +31,8 @@ from emotone.features.augmentation import derived_seed
 from emotone.features.encoder_frames import EncoderFrames
 from emotone.features.front_end import FeatureOptions
 from emotone.files import write_bytes
-from emotone.model_files.model_file import (
-    INPUTS,
-    OUTPUTS,
-    PRECISIONS,
-    ModelMetadata,
-    Score,
-    TrainingCorpus,
-    with_metadata,
-)
+from emotone.model_files.metadata import INPUTS, OUTPUTS, PRECISIONS, ModelMetadata, Score, TrainingCorpus
+from emotone.model_files.model_file import with_metadata
 from emotone.model_files.precision import CONSTANTS, with_precision
 from emotone.models.recognition_network import NormalisationOptions, RecognitionNetwork
 from emotone.models.systems import ModelOptions

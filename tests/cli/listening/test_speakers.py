@@ -14,7 +14,7 @@ from emotone.audio import load_audio
 from emotone.cli.main import run
 from emotone.listening.recognizer import load
 from emotone.listening.turns.files import parse_turns
-from emotone.model_files.model_file import ModelMetadata
+from emotone.model_files.metadata import ModelMetadata
 from relative_model import relative_model
 from voices import write_wav
 

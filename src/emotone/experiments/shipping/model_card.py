@@ -13,7 +13,7 @@ from emotone.evaluation.metrics import unweighted_average_recall
 from emotone.evaluation.predictions import Predictions
 from emotone.evaluation.results import Results, percent
 from emotone.evaluation.significance import bootstrap_over_speakers
-from emotone.model_files.model_file import ModelMetadata, Score, TrainingCorpus
+from emotone.model_files.metadata import ModelMetadata, Score, TrainingCorpus
 
 _ACTED_CORPORA = ("crema-d", "emodb", "emovo", "nemo", "ravdess", "savee", "tess")
 _ACTED = " All recordings are of actors who play emotions on given sentences."

@@ -25,7 +25,7 @@ from emotone.experiments.recipe import load_recipe
 from emotone.experiments.shipping.across_corpora import LeftOut, fit_unfamiliarity, leave_corpora_out, predict_unseen
 from emotone.experiments.shipping.model_card import score_of, training_corpora
 from emotone.features.encoder_frames import EncoderFrames
-from emotone.model_files.model_file import ClassSet, Encoder
+from emotone.model_files.metadata import ClassSet, Encoder
 from emotone.training.export import export_model, read_weights
 
 DEVELOPMENT_CORPUS = "nemo"

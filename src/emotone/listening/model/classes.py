@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from emotone.emotions import FOUR_CLASSES, canonical
 from emotone.errors import UnknownEmotionError
-from emotone.model_files.model_file import ModelMetadata
+from emotone.model_files.metadata import ModelMetadata
 
 _TINY = np.finfo(np.float32).tiny
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from emotone.listening.model.certainty import UnsureRule
 from emotone.listening.sound.sources import Waveform
-from emotone.model_files.model_file import ModelMetadata
+from emotone.model_files.metadata import ModelMetadata
 
 Prediction: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], np.float32]
 """Of one waveform: probabilities (n_classes,), embedding (d,), unfamiliar."""

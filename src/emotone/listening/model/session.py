@@ -15,7 +15,7 @@ import numpy.typing as npt
 from emotone.errors import AudioTooShortError, ModelFileError, OptionError
 from emotone.listening.model.predictions import Predictions
 from emotone.listening.sound.sources import Waveform
-from emotone.model_files.model_file import BASELINE, INPUTS, OUTPUTS, UNFAMILIAR, ModelMetadata
+from emotone.model_files.metadata import BASELINE, INPUTS, OUTPUTS, UNFAMILIAR, ModelMetadata
 
 BATCH = 16
 """Enough to fill the vector units; more only costs memory."""

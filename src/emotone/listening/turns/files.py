@@ -12,7 +12,9 @@ from pathlib import Path, PurePath
 from typing import Any, TypeAlias
 
 from emotone.errors import TurnsError
-from emotone.listening.turns.formats import Named, decoded, has_times, parse
+from emotone.listening.turns.formats import decoded, parse
+from emotone.listening.turns.tables import has_times
+from emotone.listening.turns.times import Named
 from emotone.listening.turns.turn import Turn, clean_text
 
 MAX_BYTES = 64 << 20

@@ -9,34 +9,24 @@ References:
 
 from __future__ import annotations
 
-import csv
 import html
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
-from typing import Any, TypeAlias
+from typing import Any
 
-from emotone.errors import MissingExtraError, TurnsError
+from emotone.errors import TurnsError
+from emotone.listening.turns.tables import from_parquet, from_table, has_times
+from emotone.listening.turns.times import Named, filled_lines, located, rounded, seconds
 from emotone.listening.turns.turn import Turn, clean_text
-
-Named: TypeAlias = tuple[str, Turn]
 
 FORMATS = "RTTM, SubRip, WebVTT, TextGrid, audformat, CSV with start and end, or JSON of Whisper, whisperX or pyannote"
 
 _RTTM_TYPES = frozenset(
     {"SPEAKER", "SPKR-INFO", "SEGMENT", "NOSCORE", "LEXEME", "NON-LEX", "NON-SPEECH", "FILLER", "SU"}
 )
-_COLUMNS = {
-    "start": ("start", "start_s", "start_time", "starttime", "begin", "onset", "tmin", "from", "start_ms"),
-    "end": ("end", "end_s", "end_time", "endtime", "stop", "offset", "tmax", "to", "end_ms"),
-    "duration": ("duration", "duration_s", "dur", "duration_ms"),
-    "speaker": ("speaker", "speaker_id", "speaker_label", "spk"),
-    "text": ("text", "transcript", "transcription", "sentence", "utterance", "label"),
-    "file": ("file", "filename", "file_name", "path", "recording", "audio", "uri"),
-}
-_CLOCK = re.compile(r"^(?:(\d+) days? )?(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)$")
 _CUE = re.compile(r"^\s*((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})\s*-->\s*((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})")
 _BRACKETED = re.compile(r"^\[([^\]\n]{1,64})\]:?\s+")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
@@ -53,7 +43,7 @@ def parse(content: bytes, tiers: Sequence[str] = ()) -> Iterator[Named]:
         MissingExtraError: Parquet, and pyarrow is not installed.
     """
     if content[:4] == b"PAR1":
-        return _from_parquet(BytesIO(content))
+        return from_parquet(BytesIO(content))
     text = decoded(content)
     if _is_textgrid(text):
         return _from_textgrid(text, tiers)
@@ -63,30 +53,6 @@ def parse(content: bytes, tiers: Sequence[str] = ()) -> Iterator[Named]:
         if recognises(text):
             return reader(text)
     raise TurnsError(f"not a file of turns in a known format; expected {FORMATS}")
-
-
-def seconds(value: Any) -> float:
-    """A time as files write it: seconds as a number, or a clock with hours, minutes and days.
-
-    >>> seconds("1.5"), seconds("00:01:02,250"), seconds("0 days 00:00:03.5")
-    (1.5, 62.25, 3.5)
-    """
-    if isinstance(value, bool) or value is None:
-        raise TurnsError(f"a time is {value!r}; expected seconds")
-    if isinstance(value, int | float):
-        return float(value)
-    if hasattr(value, "total_seconds"):
-        return float(value.total_seconds())
-    word = str(value).strip()
-    if clock := _CLOCK.match(word):
-        days, hours, minutes, rest = clock.groups()
-        return (
-            86_400.0 * int(days or 0) + 3_600.0 * int(hours or 0) + 60.0 * int(minutes) + float(rest.replace(",", "."))
-        )
-    try:
-        return float(word.replace(",", "."))
-    except ValueError as error:
-        raise TurnsError(f"a time is {word[:40]!r}; expected seconds, or hh:mm:ss.mmm") from error
 
 
 def decoded(content: bytes) -> str:
@@ -100,12 +66,8 @@ def decoded(content: bytes) -> str:
         return content.decode("cp1252", "replace")
 
 
-def _lines(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line.strip()]
-
-
 def _is_rttm(text: str) -> bool:
-    first = next((line for line in _lines(text) if not line.startswith(";")), "")
+    first = next((line for line in filled_lines(text) if not line.startswith(";")), "")
     return bool(first) and first.split()[0] in _RTTM_TYPES and len(first.split()) >= 5
 
 
@@ -116,10 +78,10 @@ def _from_rttm(text: str) -> Iterator[Named]:
             continue
         if len(words) < 8:
             raise TurnsError(f"line {number} has {len(words)} fields; RTTM has at least 8: {line[:60]!r}")
-        with _at(f"line {number}"):
+        with located(f"line {number}"):
             start_s, duration_s = seconds(words[3]), seconds(words[4])
             speaker = "" if words[7] == "<NA>" else words[7]
-            yield words[1], Turn(start_s, _rounded(start_s + duration_s), speaker)
+            yield words[1], Turn(start_s, rounded(start_s + duration_s), speaker)
 
 
 def _is_webvtt(text: str) -> bool:
@@ -127,7 +89,7 @@ def _is_webvtt(text: str) -> bool:
 
 
 def _is_subrip(text: str) -> bool:
-    return any(_CUE.match(line) for line in _lines(text)[:8])
+    return any(_CUE.match(line) for line in filled_lines(text)[:8])
 
 
 def _from_captions(text: str) -> Iterator[Named]:
@@ -219,7 +181,7 @@ def _from_json(text: str) -> Iterator[Named]:
     for number, entry in enumerate(entries, 1):
         if not isinstance(entry, Mapping):
             raise TurnsError(f"entry {number} is {entry!r:.40}; expected an object with start and end")
-        with _at(f"entry {number}"):
+        with located(f"entry {number}"):
             start, end = _times_of(entry)
             speaker, words = entry.get("speaker"), entry.get("text")
             yield (
@@ -241,108 +203,10 @@ def _times_of(entry: Mapping[str, Any]) -> tuple[float, float]:
     return seconds(start), seconds(end)
 
 
-def has_times(text: str) -> bool:
-    """Whether it is a table with starts and ends."""
-    return _columns_of(_head_of(text)[0]) is not None or _is_label_track(text)
-
-
-def _is_label_track(text: str) -> bool:
-    """Audacity's labels: start, end and text between tabs, without a head."""
-    first = next(iter(_lines(text)), "").split("\t")
-    return len(first) in (2, 3) and all(re.fullmatch(r"\d+[.,]\d+", word) for word in first[:2])
-
-
-def _from_table(text: str) -> Iterator[Named]:
-    if _is_label_track(text):
-        rows: Iterable[Sequence[Any]] = (line.replace(",", ".", 2).split("\t") for line in _lines(text))
-        # Audacity adds lines of frequencies that begin with a backslash.
-        yield from _from_rows((row for row in rows if row[0] != "\\"), {"start": 0, "end": 1, "text": 2}, 1.0)
-        return
-    head, delimiter = _head_of(text)
-    columns = _columns_of(head) or {}
-    reader = list(csv.reader(text.splitlines(), delimiter=delimiter))
-    rows = [row for row in reader if any(word.strip() for word in row)][1:]
-    # Whisper writes its .tsv in whole milliseconds, under the names of seconds.
-    whisper = delimiter == "\t" and [name.strip() for name in head] == ["start", "end", "text"]
-    whole = all(re.fullmatch(r"\d+", word.strip()) for row in rows for word in row[:2])
-    named_ms = head[columns["start"]].strip().lower().endswith("_ms")
-    yield from _from_rows(rows, columns, 1e-3 if named_ms or (whisper and whole) else 1.0)
-
-
-def _from_rows(rows: Iterable[Sequence[Any]], columns: Mapping[str, int], unit: float) -> Iterator[Named]:
-    def value(row: Sequence[Any], name: str) -> Any:
-        place = columns.get(name)
-        return "" if place is None or place >= len(row) or row[place] is None else row[place]
-
-    for number, row in enumerate(rows, 1):
-        with _at(f"row {number}"):
-            start_s = seconds(value(row, "start")) * unit
-            if "end" in columns:
-                end = value(row, "end")
-                # audformat leaves the end open where a segment lasts until the file ends.
-                end_s = math.inf if str(end) in ("", "NaT") else seconds(end) * unit
-            else:
-                end_s = start_s + seconds(value(row, "duration")) * unit
-            speaker, words = (clean_text(str(value(row, name))) for name in ("speaker", "text"))
-            yield str(value(row, "file")), Turn(_rounded(start_s), _rounded(end_s), speaker, words)
-
-
-def _head_of(text: str) -> tuple[list[str], str]:
-    first = next(iter(_lines(text)), "")
-    delimiter = max(",\t;|", key=first.count)
-    return next(csv.reader([first], delimiter=delimiter), []), delimiter
-
-
-def _columns_of(head: Sequence[str]) -> dict[str, int] | None:
-    names = [name.strip().lower().replace(" ", "_") for name in head]
-    columns = {}
-    for kind, known in _COLUMNS.items():
-        place = next((names.index(name) for name in known if name in names), None)
-        if place is not None:
-            columns[kind] = place
-    return columns if "start" in columns and ("end" in columns or "duration" in columns) else None
-
-
-def _from_parquet(file: BytesIO) -> Iterator[Named]:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise MissingExtraError("turns in Parquet", "formats") from None
-    try:
-        table = pq.read_table(file)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise TurnsError(f"damaged Parquet: {error}") from error
-    columns = _columns_of(table.column_names)
-    if columns is None:
-        raise TurnsError(f"a table with the columns {', '.join(table.column_names)}; expected start and end")
-    rows = ([row[name] for name in table.column_names] for row in table.to_pylist())
-    yield from _from_rows(rows, columns, 1.0)
-
-
-class _at:  # noqa: N801 - reads as a word in a `with`
-    """Errors within it say where they are."""
-
-    def __init__(self, place: str) -> None:
-        self._place = place
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
-        if isinstance(error, TurnsError):
-            raise TurnsError(f"{self._place}: {error}") from error
-
-
-def _rounded(time_s: float) -> float:
-    # 0.1 + 0.2 in binary is noise that would show in every output.
-    return round(time_s, 9) if math.isfinite(time_s) else time_s
-
-
 _READERS: tuple[tuple[Callable[[str], bool], Callable[[str], Iterator[Named]]], ...] = (
     (_is_webvtt, _from_captions),
     (_is_json, _from_json),
     (_is_rttm, _from_rttm),
     (_is_subrip, _from_captions),
-    (has_times, _from_table),
+    (has_times, from_table),
 )

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from emotone.errors import BaselineError, EmotoneError, TurnsError
 from emotone.listening.model.classes import choose
 from emotone.listening.options import TimelineOptions
-from emotone.model_files.model_file import ModelMetadata
+from emotone.model_files.metadata import ModelMetadata
 from emotone.service.errors import BadSettingError
 from emotone.service.requests.extras import ExtraFile, baselines_of, turns_of
 
