@@ -17,12 +17,10 @@ import av
 import numpy as np
 import pytest
 from running import RunningService, running
-from test_hardness import ask
+from test_hardness import ask, metrics
+from waiting import wait_for
 
 from emotone.service.workers.process import WorkerPool, WorkerProcess
-
-WAIT_S = 120
-"""For what takes a moment; tests run on busy machines."""
 
 
 def endless_flac(minutes: int) -> bytes:
@@ -44,13 +42,6 @@ def workers_of(service: RunningService) -> list[int]:
     """The ids of its worker processes."""
     listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(service.process.pid)], capture_output=True, text=True)
     return [int(word) for word in listed.stdout.split()]
-
-
-def wait_for(condition: Any) -> None:
-    until = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def test_seconds_are_counted_as_they_are_decoded_silence_included(serve: Any) -> None:
@@ -175,14 +166,6 @@ def test_sigterm_under_load_answers_what_runs_and_refuses_the_rest(
         assert service.process.wait(60) == 0
         assert sorted(status for status, _, _ in found) == [200, 200, 503, 503, 503, 503]
         assert "Traceback" not in service.log.read_text(encoding="utf-8")
-
-
-def metrics(service: RunningService) -> bytes:
-    import urllib.request
-
-    with urllib.request.urlopen(f"{service.url}/metrics", timeout=60) as response:
-        content: bytes = response.read()
-        return content
 
 
 def stop_all(service: RunningService, stopped: set[int]) -> bool:

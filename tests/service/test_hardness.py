@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from browsing import write_talk
 from running import RunningService, running
+from waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -29,6 +30,12 @@ def ask(service: RunningService, method: str, path: str, content: bytes | None =
     text = response.read()
     connection.close()
     return response.status, json.loads(text) if text else None
+
+
+def metrics(service: RunningService) -> bytes:
+    with urllib.request.urlopen(f"{service.url}/metrics", timeout=60) as response:
+        content: bytes = response.read()
+        return content
 
 
 def resident_mib(service: RunningService) -> float:
@@ -47,51 +54,48 @@ def heard_to_the_end(connection: socket.socket) -> bytes:
 
 
 def test_no_job_is_lost_when_the_service_is_killed_in_the_middle(
-    shipped_model: Path, clips_dir: Path, tmp_path: Path
+    small_model: Path, clips_dir: Path, tmp_path: Path
 ) -> None:
     talk = tmp_path / "talk.wav"
     write_talk(talk, sorted(clips_dir.glob("*/*.flac")) * 12, 0.3)
     content = talk.read_bytes()
     ids = []
-    with running(tmp_path, shipped_model) as service:
+
+    def states() -> list[str]:
+        return [ask(service, "GET", f"/v1/jobs/{one}")[1]["state"] for one in ids]
+
+    with running(tmp_path, small_model) as service:
         ids += [ask(service, "POST", "/v1/jobs", content)[1]["id"] for _ in range(6)]
         service.end(signal.SIGKILL)
-    with running(tmp_path, shipped_model) as service:
-        while not any(ask(service, "GET", f"/v1/jobs/{one}")[1]["state"] == "done" for one in ids):
-            time.sleep(0.05)
+    with running(tmp_path, small_model) as service:
+        wait_for(lambda: "done" in states())
         service.end(signal.SIGKILL)
-    with running(tmp_path, shipped_model) as service:
-        until = time.monotonic() + 200
-        while time.monotonic() < until:
-            states = [ask(service, "GET", f"/v1/jobs/{one}")[1]["state"] for one in ids]
-            if set(states) <= {"done", "failed"}:
-                break
-            time.sleep(0.2)
-        assert states == ["done"] * len(ids)
+    with running(tmp_path, small_model) as service:
+        wait_for(lambda: set(states()) <= {"done", "failed"})
+        assert states() == ["done"] * len(ids)
         replies = [ask(service, "GET", f"/v1/jobs/{one}/result")[1] for one in ids]
         assert all(reply == replies[0] for reply in replies)
         assert not list((service.data_dir / "uploads").iterdir())
 
 
 def test_sigterm_answers_what_has_begun_and_keeps_the_job_that_runs(
-    shipped_model: Path, clips_dir: Path, tmp_path: Path
+    small_model: Path, clips_dir: Path, tmp_path: Path
 ) -> None:
     talk = tmp_path / "talk.wav"
     write_talk(talk, sorted(clips_dir.glob("*/*.flac")) * 60, 0.3)
     content = talk.read_bytes()
     answers: list[int] = []
-    with running(tmp_path, shipped_model) as service:
+    with running(tmp_path, small_model) as service:
         job_id = ask(service, "POST", "/v1/jobs", content)[1]["id"]
         caller = threading.Thread(target=lambda: answers.append(ask(service, "POST", "/v1/recognize", content)[0]))
         caller.start()
-        time.sleep(0.7)
+        wait_for(lambda: b"emotone_running 1.0" in metrics(service))
         assert service.end(signal.SIGTERM) == 0
         caller.join()
     assert answers == [200]
-    with running(tmp_path, shipped_model) as service:
-        while (job := ask(service, "GET", f"/v1/jobs/{job_id}")[1])["state"] != "done":
-            assert job["state"] in ("queued", "running")
-            time.sleep(0.1)
+    with running(tmp_path, small_model) as service:
+        wait_for(lambda: ask(service, "GET", f"/v1/jobs/{job_id}")[1]["state"] not in ("queued", "running"))
+        assert ask(service, "GET", f"/v1/jobs/{job_id}")[1]["state"] == "done"
 
 
 def test_a_head_that_never_ends_is_cut_off(tiny_model: Path, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import resource
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from waiting import wait_for
 
 from emotone.errors import OutputError
 from emotone.service import job_runner
@@ -151,22 +151,22 @@ def test_a_job_that_ends_while_the_disk_is_full_is_kept_when_there_is_room_again
         # Longer than a page, so that it needs another.
         return replace(answer, text=answer.text + " " * 10_000)
 
+    finish, attempts = context.jobs.finish, []
+
+    def count(*arguments: Any, **more: Any) -> None:
+        attempts.append(arguments)
+        finish(*arguments, **more)
+
+    monkeypatch.setattr(context.jobs, "finish", count)
     monkeypatch.setattr(WorkerProcess, "recognize", fill)
     job_id = client.post("/v1/jobs", content=angry_clip).json()["id"]
-    until = time.monotonic() + 120
-    while database.execute("PRAGMA max_page_count").fetchone()[0] > 1_000_000:
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    time.sleep(0.2)
+    wait_for(lambda: len(attempts) >= 2)
     assert client.get(f"/v1/jobs/{job_id}").json()["state"] == "running"
     database.execute("PRAGMA max_page_count = 1000000")
     monkeypatch.setattr(WorkerProcess, "recognize", recognize)
     second = client.post("/v1/jobs", content=angry_clip).json()["id"]
     for one in (job_id, second):
-        until = time.monotonic() + 120
-        while (state := client.get(f"/v1/jobs/{one}").json()["state"]) != "done":
-            assert time.monotonic() < until, state
-            time.sleep(0.05)
+        wait_for(lambda job_id=one: client.get(f"/v1/jobs/{job_id}").json()["state"] == "done")
 
 
 @pytest.mark.parametrize("content", [b"no database" * 1000, b"SQLite format 3\0" + bytes(8000)])

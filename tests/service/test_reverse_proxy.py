@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from running import running
+from waiting import wait_for
 
 from emotone.service.access.proxies import network_of
 from emotone.service.options import ServiceOptions
@@ -135,14 +136,19 @@ def test_the_types_of_problems_are_below_the_path(serve: Any) -> None:
     assert problem["type"] == "/emotone/problems/not-audio"
     assert client.get(problem["type"]).json()["type"] == problem["type"]
     job = client.post("/v1/jobs", content=b"no sound at all").json()
-    until = time.monotonic() + 120
-    while (state := client.get(f"/v1/jobs/{job['id']}").json())["state"] != "failed":
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    assert state["problem"]["type"] == problem["type"]
+    wait_for(lambda: client.get(f"/v1/jobs/{job['id']}").json()["state"] == "failed")
+    assert client.get(f"/v1/jobs/{job['id']}").json()["problem"]["type"] == problem["type"]
     with client.websocket_connect("ws://localhost/v1/stream") as stream:
         stream.send_text("nothing")
         assert stream.receive_json()["problem"]["type"] == "/emotone/problems/bad-stream"
+
+
+def test_probes_answer_to_any_host_name(serve: Any) -> None:
+    """Load balancers and containers ask by address."""
+    client = serve(allowed_hosts=("example.org",))
+    by_address = {"host": "10.0.0.7:8000"}
+    for path, status in (("/healthz", 200), ("/readyz", 200), ("/v1/models", 403), ("/metrics", 403), ("/", 403)):
+        assert client.get(path, headers=by_address).status_code == status, path
 
 
 def test_forwarded_headers_count_only_from_named_proxies(serve: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
+from waiting import wait_for
 
 from emotone import errors
 from emotone.service import problems
@@ -99,19 +99,17 @@ def test_a_full_queue_says_when_to_retry_and_is_not_ready(serve: Any, angry_clip
     threads = [threading.Thread(target=call) for _ in range(3)]
     for thread, (running, waiting) in zip(threads, [(1, 0), (2, 0), (2, 1)], strict=True):
         thread.start()
-        until = time.monotonic() + 120
-        while (queue.running, queue.waiting) != (running, waiting):
-            assert time.monotonic() < until
-            time.sleep(0.02)
+        wait_for(lambda expected=(running, waiting): (queue.running, queue.waiting) == expected)
     refused = client.post("/v1/recognize", content=angry_clip)
     assert client.get("/readyz").status_code == 503
-    until = time.monotonic() + 120
-    while len(found) < 3:
-        assert time.monotonic() < until
+
+    def all_answered() -> bool:
         for number in stopped:
             with suppress(ProcessLookupError):
                 os.kill(number, signal.SIGCONT)
-        time.sleep(0.05)
+        return len(found) == 3
+
+    wait_for(all_answered)
     for thread in threads:
         thread.join()
     assert refused.status_code == 429

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +194,37 @@ def test_a_stream_ends_with_its_last_segments_when_the_service_shuts_down(client
         found = messages(socket)
     assert any(one["type"] == "segment" for one in found)
     assert found[-1]["problem"]["type"] == "/problems/shutting-down"
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_stream_that_is_behind_ends_within_the_drain_time(
+    serve: Any, talk: np.ndarray, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    client = serve(drain_s=2.0)
+    go_on, begun = threading.Event(), threading.Event()
+
+    def hang(*_: Any) -> list[Any]:
+        begun.set()
+        go_on.wait(60)
+        return []
+
+    monkeypatch.setattr(LiveRecognizer, "feed", hang)
+    try:
+        with client.websocket_connect("ws://localhost/v1/stream") as socket:
+            socket.send_json({"type": "start", "sample_rate": RATE})
+            assert socket.receive_json()["type"] == "ready"
+            # More messages than the stream's queue holds, or few and the end.
+            for _ in range(1 if stopped else 100):
+                socket.send_bytes(talk[:100].tobytes())
+            if stopped:
+                socket.send_json({"type": "stop"})
+            assert begun.wait(60)
+            at = time.monotonic()
+            client.portal.call(client.app.state.context.drain)
+            assert messages(socket)[-1]["problem"]["type"] == "/problems/shutting-down"
+            assert time.monotonic() - at < 10
+    finally:
+        go_on.set()
 
 
 def test_a_query_of_a_stream_is_not_ignored(client: TestClient) -> None:

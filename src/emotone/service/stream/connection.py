@@ -130,15 +130,16 @@ class _Stream:
         try:
             ends: set[asyncio.Future[Any]] = {receiving, outcome, ending}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if ending.done() and not receiving.done() and not outcome.done():
-                # The sound that has come is still answered.
-                receiving.cancel()
-                await self._put(b"")
-                await asyncio.wait({outcome}, timeout=min(_LAST_S, _LAST_SHARE * self._context.options.drain_s))
-                raise ShuttingDownError
-            if receiving.done():
+            stopped = receiving.done()
+            if stopped:
                 receiving.result()
-                await asyncio.wait({outcome}, timeout=self._context.options.request_timeout_s)
+                timeout_s = self._context.options.request_timeout_s
+                await asyncio.wait({outcome, ending}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            if ending.done() and not outcome.done():
+                receiving.cancel()
+                await self._last_segments(outcome)
+                if not stopped or not outcome.done():
+                    raise ShuttingDownError
             if not outcome.done():
                 raise TimeLimitError("The end of the stream was not recognised in time. Send less sound at once.")
             outcome.result()
@@ -150,6 +151,14 @@ class _Stream:
             ending.cancel()
             pipe.closed = True
             await self._put(b"", patience=False)
+
+    async def _last_segments(self, outcome: asyncio.Future[None]) -> None:
+        """Recognise the sound that has been received, for a part of the drain time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(_LAST_S, _LAST_SHARE * self._context.options.drain_s)):
+                # Where the thread is behind, the queue has no room for the end.
+                await self._put(b"")
+                await asyncio.wait({outcome})
 
     async def first_message(self) -> Start:
         message = await self._next()
