@@ -67,6 +67,18 @@ def test_cut_anywhere_the_segments_are_the_same(
     np.testing.assert_allclose(timeline.embedding, whole.embedding, atol=1e-5)
 
 
+def test_several_long_regions_of_speech_get_the_same_segments_with_batches_of_any_size(
+    tiny_recognizer: Recognizer, spoken_clips: list[np.ndarray]
+) -> None:
+    loud = [clip[np.flatnonzero(np.abs(clip) > 0.02 * np.abs(clip).max())] for clip in spoken_clips]
+    region = np.resize(np.concatenate(loud), 13 * RATE)
+    recording = np.concatenate([np.concatenate([region, np.zeros(RATE, np.float32)])] * 3)
+    expected, windows, _ = run(tiny_recognizer, [recording], TimelineOptions(batch=1))
+    assert sum(one.speech == 1.0 for one in windows) > 3 * 10
+    for batch in (2, 7, 16):
+        same(run(tiny_recognizer, [recording], TimelineOptions(batch=batch))[0], expected)
+
+
 def test_segments_tile_the_recording_and_have_what_they_say(
     tiny_recognizer: Recognizer, conversation: np.ndarray
 ) -> None:
