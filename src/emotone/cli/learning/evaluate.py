@@ -46,6 +46,7 @@ def evaluate(
     from rich.progress import track
 
     from emotone import load
+    from emotone.cli.learning.display import show_notes
     from emotone.corpora import read_corpus
     from emotone.emotions import parse_classes, require_present
     from emotone.evaluation.provenance import command_line
@@ -59,10 +60,7 @@ def evaluate(
     rules = {**({str(old): str(new) for old, new in own.items()} if isinstance(own, dict) else {}), **label_rules(map_)}
     task = read_corpus(corpus, directory, labels=rules).with_classes(wanted)
     console = Console(stderr=True)
-    for note in task.notes:
-        console.print(f"note: {note}", style="dim", markup=False, highlight=False)
-    for reason, count in task.dropped.items():
-        console.print(f"left out: {count} ({reason})", style="dim", highlight=False)
+    show_notes(console, task)
     results = evaluate_model(
         recognizer,
         task,

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,10 +14,7 @@ import typer
 from emotone.cli.learning.options import CorpusFolder, Device, Evaluations, Protocol, Store, Threads, Workers
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from emotone.experiments.paper_tables.rows import Row
-    from emotone.experiments.plan import Plan
     from emotone.experiments.tuning import Tuning
 
 WITH_PHONEMES = ("emodb", "iemocap")
@@ -65,7 +60,8 @@ def model(
     """
     from rich.console import Console
 
-    from emotone.cli.learning.training_run import RunDisplay, default_store
+    from emotone.cli.learning.display import RunDisplay
+    from emotone.cli.learning.training_run import default_store
     from emotone.errors import RecipeError
     from emotone.evaluation.predictions import Predictions
     from emotone.evaluation.provenance import command_line
@@ -153,6 +149,7 @@ def tables(
     """
     from rich.console import Console
 
+    from emotone.cli.learning.display import TableDisplay
     from emotone.cli.learning.training_run import check_device, default_store
     from emotone.cores import available_cores
     from emotone.corpora import protocol_folds
@@ -252,88 +249,3 @@ def _read(name: str, directory: Path) -> Any:
 
     options: dict[str, Any] = {"phonemes": True} if name in WITH_PHONEMES else {}
     return read_corpus(name, directory, **options)
-
-
-class TableDisplay:
-    """One progress bar over the whole table, in multiply-adds, with the time left; one line per finished fold."""
-
-    def __init__(self, console: Console, commit: Callable[[Row], None]) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-        self.console, self.commit = console, commit
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=True, compact=True),
-            TextColumn("{task.fields[state]}"),
-            console=console,
-            # Rows differ a thousandfold in cost, so the speed of the last half minute says little.
-            speed_estimate_period=3600,
-        )
-        self.bar = self.progress.add_task("table", total=1.0, state="")
-        self.weights: dict[str, float] = {}
-        self.row: Row | None = None
-        self.passed: dict[tuple[str, int, int], float] = {}
-        self.noted = time.monotonic()
-
-    def __enter__(self) -> TableDisplay:
-        self.progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.progress.stop()
-
-    def planned(self, weights: dict[str, float], total: float) -> None:
-        """Sets the length of the bar."""
-        self.weights = weights
-        self.progress.update(self.bar, total=total or 1.0)
-
-    def row_begins(self, row: Row, plan: Plan) -> None:
-        """Names the row."""
-        self.row = row
-        self.progress.update(self.bar, state=f"{row.key}, seed {plan.seeds[0]}")
-        self.console.print(f"{row.key}: seed {plan.seeds[0]}", highlight=False)
-
-    def row_skipped(self, row: Row, state: str) -> None:
-        """Says why."""
-        self.console.print(f"{row.key}: {state}", highlight=False)
-
-    def decoded(self, done: int, total: int) -> None:
-        """Decoding is short beside the table."""
-        self.progress.update(self.bar, state=f"decoding {done} of {total}")
-
-    def epoch(self, seed: int, fold: int, record: Any, n_epochs: int) -> None:
-        """Moves the bar by an epoch of this row."""
-        self._pass(seed, fold, record.epoch / n_epochs)
-        name = self.row.key if self.row else ""
-        state = f"{name} seed {seed} fold {fold} epoch {record.epoch}/{n_epochs}"
-        self.progress.update(self.bar, state=state)
-        if not self.console.is_terminal and time.monotonic() - self.noted > 60:
-            self.noted = time.monotonic()
-            remaining = self.progress.tasks[0].time_remaining
-            left = f", about {remaining / 60:.0f} minutes left of the table" if remaining is not None else ""
-            self.console.print(f"{state}, {self.progress.tasks[0].percentage:.1f} %{left}", highlight=False)
-
-    def fold_done(self, seed: int, fold: int, info: dict[str, Any], fresh: bool) -> None:
-        """Prints a line for the fold, and adds it to the record."""
-        self._pass(seed, fold, 1.0)
-        self.console.print(
-            f"  seed {seed} fold {fold} {'done' if fresh else 'was done before'}: "
-            f"validation UAR {100 * info['validation_uar']:.1f}, {info['seconds']:.0f} s",
-            highlight=False,
-        )
-        if fresh and self.row is not None:
-            self.commit(self.row)
-
-    def _pass(self, seed: int, fold: int, share: float) -> None:
-        if self.row is None:
-            return
-        key = (self.row.key, seed, fold)
-        step = (share - self.passed.get(key, 0.0)) * self.weights.get(self.row.key, 0.0)
-        self.passed[key] = share
-        self.progress.update(self.bar, advance=step)

@@ -1,16 +1,14 @@
-"""Shared by `train` and `crossval`: read the options, run, show progress."""
+"""Shared by `train` and `crossval`: read the options, run, print the headline."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from emotone.cli.learning.display import RunDisplay, show_notes
 from emotone.cores import available_cores
 from emotone.corpora import Corpus, protocol_folds, read_corpus
 from emotone.emotions import parse_classes, require_present
@@ -23,7 +21,7 @@ try:
     from emotone.experiments.folds.warm_start import require_unseen
     from emotone.experiments.plan import Plan
     from emotone.experiments.recipe import load_recipe
-    from emotone.experiments.tracking import Tracker, check_tracker, open_tracker
+    from emotone.experiments.tracking import check_tracker, open_tracker
 except ModuleNotFoundError as error:
     if error.name and error.name.partition(".")[0] != "emotone":
         raise MissingExtraError("training", "train") from error
@@ -104,10 +102,7 @@ def start_run(
     )
     if init is not None:
         require_unseen(init, asked, [split.folds[fold] for fold in plan.fold_numbers])
-    for note in asked.notes:
-        console.print(f"note: {note}", style="dim", markup=False, highlight=False)
-    for reason, count in asked.dropped.items():
-        console.print(f"left out: {count} ({reason})", style="dim", highlight=False)
+    show_notes(console, asked)
     console.print(
         f"{asked.name}: {len(asked.utterances)} utterances, {len(asked.speakers)} speakers, "
         f"{len(asked.classes)} classes; {split.protocol}, folds {split.hash}; recipe {chosen.name}; into {folder}",
@@ -151,64 +146,3 @@ def default_store() -> Path:
     """The waveform store in the user's cache."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(cache) / "emotone" / "waveforms"
-
-
-class RunDisplay:
-    """A progress bar for the run: loss, UAR, recordings per second, time left; one line per finished fold."""
-
-    def __init__(self, console: Console, plan: Plan, tracker: Tracker) -> None:
-        self.console, self.plan, self.tracker = console, plan, tracker
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=True, compact=True),
-            TextColumn("{task.fields[state]}"),
-            console=console,
-        )
-        self.decoding: TaskID | None = None
-        self.n_epochs = {
-            fold: plan.recipe.training.n_epochs(len(plan.folds.folds[fold].indices(plan.corpus).train))
-            for fold in plan.fold_numbers
-        }
-        total = len(plan.seeds) * sum(self.n_epochs.values())
-        self.training = self.progress.add_task("training", total=total, state="", start=False)
-
-    def __enter__(self) -> RunDisplay:
-        self.progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.progress.stop()
-
-    def decoded(self, done: int, total: int) -> None:
-        """A bar for the store."""
-        if self.decoding is None:
-            self.decoding = self.progress.add_task("decoding", total=total, state="")
-        self.progress.update(self.decoding, completed=done)
-
-    def epoch(self, seed: int, fold: int, record: Any, n_epochs: int) -> None:
-        """One step on, with the last loss and UAR."""
-        self.progress.start_task(self.training)
-        state = (
-            f"seed {seed} fold {fold} epoch {record.epoch}/{n_epochs}: loss {record.train_loss:.3f}, "
-            f"validation UAR {100 * record.validation_uar:.1f}, {record.clips_per_second:.0f} clips/s"
-        )
-        self.progress.update(self.training, advance=1, state=state)
-        self.tracker.log(seed, fold, record)
-        if not self.console.is_terminal and (record.epoch % 10 == 0 or record.epoch == n_epochs):
-            self.console.print(state, highlight=False)
-
-    def fold_done(self, seed: int, fold: int, info: dict[str, Any], fresh: bool) -> None:
-        """A line for the fold; epochs that were not needed are taken off the bar."""
-        epochs = self.n_epochs[fold]
-        self.progress.update(self.training, advance=(epochs - info["epochs_run"]) if fresh else epochs)
-        self.console.print(
-            f"seed {seed} fold {fold} {'done' if fresh else 'was done before'}: epoch {info['best_epoch']} chosen, "
-            f"validation UAR {100 * info['validation_uar']:.1f}, {info['seconds']:.0f} s",
-            highlight=False,
-        )

@@ -11,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import struct
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,15 +18,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from emotone.errors import OutputError, StoreError
+from emotone.errors import StoreError
 from emotone.features.conditions import ConditionOptions, augmented_copy
 from emotone.features.encoder_frames import EncoderFrames
 from emotone.features.whisper import encoder_digest
-from emotone.files import write_bytes
+from emotone.training.data.entries import read_entry, write_entry
 from emotone.training.data.waveform_store import StoredWaveforms
 
 _MAGIC = b"EMOTFRM1"
-_HEADER = struct.Struct("<8sIIQ")  # magic, checksum, width, frames
 
 BATCH_SAMPLES = 16_000 * 24
 """A batch holds at most so many samples, padding included: larger ones fall out of the processor's cache."""
@@ -125,15 +122,8 @@ class FrameStore:
         for (index, copy), one, count in zip(members, frames, counts.tolist(), strict=True):
             for position, block in enumerate(blocks):
                 content = one[position * width : (position + 1) * width, :count].T.half().contiguous().numpy()
-                body = content.tobytes()
-                try:
-                    write_bytes(
-                        self.entry(waveforms.paths[index], block, copy),
-                        _HEADER.pack(_MAGIC, zlib.crc32(body), width, count) + body,
-                        synced=False,
-                    )
-                except OutputError as error:
-                    raise StoreError(f"the store {self.folder} cannot be written: {error}") from error
+                entry = self.entry(waveforms.paths[index], block, copy)
+                write_entry(entry, _MAGIC, width, count, content.tobytes())
 
     def read(self, waveform_entry: Path, copy: int = 0) -> NDArray[np.float16]:
         """Frames of the front end's blocks, concatenated, shape (n_frames, n_channels).
@@ -152,19 +142,11 @@ class FrameStore:
 
 
 def _read(path: Path) -> NDArray[np.float16] | None:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    entry = read_entry(path, _MAGIC)
+    if entry is None:
         return None
-    except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
-    if len(content) < _HEADER.size:
-        return None
-    magic, checksum, width, count = _HEADER.unpack_from(content)
-    body = memoryview(content)[_HEADER.size :]
-    if magic != _MAGIC or len(body) != 2 * width * count or zlib.crc32(body) != checksum:
-        return None
-    return np.frombuffer(body, dtype="<f2").reshape(count, width)
+    width, count, body = entry
+    return np.frombuffer(body, dtype="<f2").reshape(count, width) if len(body) == 2 * width * count else None
 
 
 def _is_whole(path: Path) -> bool:

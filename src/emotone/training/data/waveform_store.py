@@ -4,16 +4,14 @@ Conventions: an entry is one utterance as 16-bit integers at one sample rate, in
 recording's bytes and of the settings. The name therefore changes with the content, entries are shared between corpora
 and runs, and two processes that make the same entry write the same bytes; each writes beside it and renames.
 
-An entry's header carries its length and a checksum. A damaged entry is noticed when the store is opened, and made anew.
-Only waveforms are stored: features take less time to compute than to read, and waveforms can be augmented.
+An entry's header carries its length and a checksum. A damaged entry is noticed when the store is opened, and made
+again. Only waveforms are stored: features take less time to compute than to read, and waveforms can be augmented.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import struct
-import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,11 +22,10 @@ from numpy.typing import NDArray
 
 from emotone.audio import load_audio
 from emotone.corpora.utterance import Utterance
-from emotone.errors import AudioError, OutputError, StoreError
-from emotone.files import write_bytes
+from emotone.errors import AudioError, StoreError
+from emotone.training.data.entries import HEADER_SIZE, read_entry, write_entry
 
 _MAGIC = b"EMOTWAV1"
-_HEADER = struct.Struct("<8sIIQ")  # magic, checksum, sample rate, samples
 _SCALE = np.float32(1 / 32768)
 
 
@@ -50,10 +47,10 @@ class StoredWaveforms:
         return len(self.paths)
 
     def read(self, index: int, start: int = 0, n_samples: int | None = None) -> NDArray[np.float32]:
-        """A waveform, or a stretch of it, as float32 in [-1, 1), shape (n_samples,)."""
+        """A waveform, or a part of it, as float32 in [-1, 1), shape (n_samples,)."""
         length = int(self.lengths[index])
         stop = length if n_samples is None else min(length, start + n_samples)
-        stored = np.memmap(self.paths[index], dtype="<i2", mode="r", offset=_HEADER.size, shape=(length,))
+        stored = np.memmap(self.paths[index], dtype="<i2", mode="r", offset=HEADER_SIZE, shape=(length,))
         return stored[start:stop].astype(np.float32) * _SCALE
 
 
@@ -121,11 +118,7 @@ class WaveformStore:
                 end_s=utterance.end_s,
             )
             samples = np.clip(np.rint(waveform * 32768), -32768, 32767).astype("<i2")
-            try:
-                # Not synced: 7,442 waits for a disk take minutes, and the checksum notices what a power cut would lose.
-                write_bytes(path, _packed(samples, self.sample_rate), synced=False)
-            except OutputError as error:
-                raise StoreError(f"the store {self.folder} cannot be written: {error}") from error
+            write_entry(path, _MAGIC, self.sample_rate, len(samples), samples.tobytes())
             length = len(samples)
         return path, length
 
@@ -139,23 +132,10 @@ class WaveformStore:
         return f"{digest[:2]}/{digest[2:34]}.wave"
 
 
-def _packed(samples: NDArray[np.int16], sample_rate: int) -> bytes:
-    body = samples.tobytes()
-    return _HEADER.pack(_MAGIC, zlib.crc32(body), sample_rate, len(samples)) + body
-
-
 def _checked_length(path: Path, sample_rate: int) -> int | None:
     """Samples of a sound entry, None where it is missing or damaged."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    entry = read_entry(path, _MAGIC)
+    if entry is None:
         return None
-    except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
-    if len(content) < _HEADER.size:
-        return None
-    magic, checksum, rate, length = _HEADER.unpack_from(content)
-    body = memoryview(content)[_HEADER.size :]
-    if magic != _MAGIC or rate != sample_rate or len(body) != 2 * length or zlib.crc32(body) != checksum:
-        return None
-    return int(length)
+    rate, length, body = entry
+    return length if rate == sample_rate and len(body) == 2 * length else None
