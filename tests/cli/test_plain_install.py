@@ -12,8 +12,8 @@ import pytest
 import typer
 
 import plain_install
-from emotone.cli.extras import EXTRA_OF_PACKAGE
 from emotone.cli.main import COMMANDS, app
+from emotone.extras import EXTRA_OF_PACKAGE
 
 
 @pytest.fixture(scope="module")

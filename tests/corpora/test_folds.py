@@ -10,16 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emotone.corpora.folds import (
-    DEFAULT_PROTOCOLS,
-    PARTS,
-    PROTOCOLS,
-    RAVDESS_FOLDS,
-    Fold,
-    Split,
-    protocol_folds,
-    require_disjoint,
-)
+from emotone.corpora.folds import PARTS, Fold, Split, require_disjoint
+from emotone.corpora.protocols import DEFAULT_PROTOCOLS, PROTOCOLS, RAVDESS_FOLDS, protocol_folds
 from emotone.corpora.utterance import Corpus, Utterance
 from emotone.errors import CorpusError, SpeakerLeakError
 

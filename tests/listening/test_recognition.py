@@ -216,7 +216,7 @@ def test_plot_without_matplotlib_names_the_extra(
     tiny_recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     recognition = tiny_recognizer(np.zeros(RATE, dtype=np.float32), RATE)
-    monkeypatch.setattr("emotone.output.pictures.find_spec", lambda _: None)
+    monkeypatch.setattr("emotone.extras.find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match="plot"):
         recognition.plot(tmp_path / "picture.png")
 

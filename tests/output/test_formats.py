@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emotone import extras
 from emotone.errors import MissingExtraError, OutputError
 from emotone.listening.recognition import Recognition
 from emotone.listening.segments import Segment
-from emotone.output import extras
 from emotone.output.annotations import as_rttm, as_textgrid, as_webvtt
 from emotone.output.formats import (
     FORMATS,

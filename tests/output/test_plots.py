@@ -55,7 +55,7 @@ def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_matplotlib_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emotone.output.pictures.find_spec", lambda _: None)
+    monkeypatch.setattr("emotone.extras.find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=re.escape("emotone[plot]")):
         plot_recognition(TONE, 16_000, recognition(), tmp_path / "picture.png")
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotone.errors import MissingExtraError, ModelFileError
+from emotone.extras import require_library
 
 if TYPE_CHECKING:
     import onnx
@@ -31,10 +32,7 @@ def require_onnx() -> None:
     Raises:
         MissingExtraError: the extra `adapt` is not installed.
     """
-    from importlib.util import find_spec
-
-    if find_spec("onnx") is None:
-        raise MissingExtraError("adapting a model", "adapt")
+    require_library("onnx", "adapting a model", "adapt")
 
 
 def with_logit_shift(content: bytes, shift: Floats) -> bytes:

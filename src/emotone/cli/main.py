@@ -18,9 +18,9 @@ from typer.core import TyperGroup
 
 from emotone import __version__
 from emotone.cli import exit_status
-from emotone.cli.extras import missing_extra
 from emotone.cli.terminal import abandon_stdout, prepare_streams
 from emotone.errors import EmotoneError, OutputError
+from emotone.extras import missing_extra
 
 # Command -> its function, or the Typer application of a group of commands.
 COMMANDS = {

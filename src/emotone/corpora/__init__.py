@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any
 
 from emotone.corpora import manifest, merged
-from emotone.corpora.folds import PROTOCOLS, Fold, Folds, Split, protocol_folds
+from emotone.corpora.folds import Fold, Folds, Split
 from emotone.corpora.merged import merge_corpora
 from emotone.corpora.origins import origin
+from emotone.corpora.protocols import PROTOCOLS, protocol_folds
 from emotone.corpora.readers import crema_d, emodb, emogator, emovo, iemocap, nemo, ravdess, savee, tess, urdu
 from emotone.corpora.release import read_release, unreadable
 from emotone.corpora.utterance import Corpus, Utterance

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
 from emotone.errors import MissingExtraError, RecipeError
 from emotone.evaluation.run_folder import RunFolder
+from emotone.extras import require_library
 from emotone.training.job import EpochRecord
 
 TRACKERS = {"tensorboard": "tensorboard", "mlflow": "mlflow"}
@@ -65,8 +65,7 @@ def check_tracker(name: str | None) -> None:
         return
     if name not in TRACKERS:
         raise RecipeError(f"got --tracker {name!r}; expected {' or '.join(TRACKERS)}")
-    if find_spec(TRACKERS[name]) is None:
-        raise MissingExtraError(f"--tracker {name}", "track")
+    require_library(TRACKERS[name], f"--tracker {name}", "track")
 
 
 def _values(record: EpochRecord) -> dict[str, float]:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from emotone.errors import OutputError
+from emotone.extras import require_library
 from emotone.files import written_whole
 from emotone.listening.recognition import Recognition
 from emotone.listening.segments import Segment
 from emotone.output.annotations import spoken
-from emotone.output.extras import require_library
 from emotone.output.names import as_utf8, recording_id
 from emotone.output.rows import parquet_schema
 

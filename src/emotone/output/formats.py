@@ -15,8 +15,8 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from emotone.errors import OutputError
+from emotone.extras import require_library
 from emotone.files import check_replaceable, require_local, write_text
-from emotone.output.extras import require_library
 
 if TYPE_CHECKING:
     from emotone.listening.recognition import Recognition

@@ -7,12 +7,12 @@ emotion keeps its colour in every picture. Needs the extra `plot` to draw, not t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.util import find_spec
 from os import PathLike
 from pathlib import PurePath
 from typing import Any
 
-from emotone.errors import MissingExtraError, OutputError
+from emotone.errors import OutputError
+from emotone.extras import require_library
 from emotone.files import check_replaceable
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -47,8 +47,7 @@ def check_picture(path: str | PathLike[str], *, inputs: Iterable[str] = (), over
     """
     if PurePath(path).suffix.lower() not in SUFFIXES:
         raise OutputError(f"cannot draw {PurePath(path).name!r}; expected a name that ends in {', '.join(SUFFIXES)}")
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError("a picture (--plot)", "plot")
+    require_library("matplotlib", "a picture (--plot)", "plot")
     begins = _BEGINS[PurePath(path).suffix.lower()]
     check_replaceable(path, "a picture", lambda content: content.startswith(begins), inputs=inputs, overwrite=overwrite)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 
-from emotone.errors import MissingExtraError
+from emotone.extras import require_library
 
 if TYPE_CHECKING:
     from emotone.service.access.proxies import Network
@@ -77,8 +76,8 @@ def serve(
 
     It listens on this machine only, unless --host is given. After SIGTERM it finishes running requests.
     """
-    if find_spec("fastapi") is None or find_spec("uvicorn") is None:
-        raise MissingExtraError("emotone serve", "serve")
+    for library in ("fastapi", "uvicorn"):
+        require_library(library, "emotone serve", "serve")
     from emotone.service.access.keys import new_key as make_key
     from emotone.service.access.keys import read_keys
     from emotone.service.options import ServiceOptions

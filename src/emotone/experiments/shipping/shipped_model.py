@@ -19,11 +19,10 @@ from emotone.errors import TrainingError
 from emotone.evaluation.results import Results
 from emotone.evaluation.run_folder import RunFolder
 from emotone.experiments.cross_validation import cross_validate
-from emotone.experiments.folds.score import score_of_fold
 from emotone.experiments.plan import Listener, Plan, SilentListener
 from emotone.experiments.recipe import load_recipe
 from emotone.experiments.shipping.across_corpora import LeftOut, fit_unfamiliarity, leave_corpora_out, predict_unseen
-from emotone.experiments.shipping.model_card import score_of, training_corpora
+from emotone.experiments.shipping.model_card import score_of, score_of_fold, training_corpora
 from emotone.features.encoder_frames import EncoderFrames
 from emotone.model_files.metadata import ClassSet, Encoder
 from emotone.training.export import export_model, read_weights

@@ -1,6 +1,8 @@
-"""Which extra brings a package that is not installed."""
+"""The optional extras: which of them brings a package, and whether a package is installed."""
 
 from __future__ import annotations
+
+from importlib.util import find_spec
 
 from emotone.errors import MissingExtraError
 
@@ -47,3 +49,21 @@ def missing_extra(error: ModuleNotFoundError, command: str) -> MissingExtraError
     """
     extra = EXTRA_OF_PACKAGE.get((error.name or "").partition(".")[0])
     return None if extra is None else MissingExtraError(command, extra)
+
+
+def require_library(library: str, what: str, extra: str) -> None:
+    """Check that a library is installed.
+
+    Args:
+        library: its import name, such as "pyannote.core".
+        what: that needs it, for the message.
+        extra: that installs it.
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        found = find_spec(library)
+    except ModuleNotFoundError:  # a package in a package that is not there
+        found = None
+    if found is None:
+        raise MissingExtraError(what, extra)
