@@ -174,6 +174,8 @@ def _join(address: str) -> None:
     Raises:
         EmotoneError: there is no cluster at the address.
     """
+    # Ray reports its use to its makers unless this is set.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
     host, _, port = address.removeprefix("ray://").rpartition(":")

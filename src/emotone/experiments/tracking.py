@@ -97,6 +97,8 @@ def _tensorboard(folder: Path) -> Iterator[Tracker]:
 
 @contextmanager
 def _mlflow(folder: Path) -> Iterator[Tracker]:
+    # MLflow reports its use to its makers unless this is set.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
         from mlflow import MlflowClient
     except ImportError as error:

@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
@@ -33,6 +32,7 @@ from emotone.features.front_end import FeatureOptions
 from emotone.files import write_bytes
 from emotone.model_files.metadata import INPUTS, OUTPUTS, PRECISIONS, ModelMetadata, Score, TrainingCorpus
 from emotone.model_files.model_file import with_metadata
+from emotone.model_files.onnx_runtime import onnx_runtime
 from emotone.model_files.precision import CONSTANTS, with_precision
 from emotone.models.recognition_network import NormalisationOptions, RecognitionNetwork
 from emotone.models.systems import ModelOptions
@@ -281,7 +281,7 @@ def _name_constants(model: onnx.ModelProto) -> None:
 
 def largest_difference(content: bytes, network: RecognitionNetwork, temperature: float) -> float:
     """The largest difference of probabilities between ONNX Runtime and PyTorch over many lengths."""
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    session = onnx_runtime().InferenceSession(content, providers=["CPUExecutionProvider"])
     module = CalibratedNetwork(network, temperature).eval()
     rate, shortest = network.front_end.options.sample_rate, network.front_end.min_samples
     generator = np.random.Generator(np.random.PCG64(derived_seed("export")))

