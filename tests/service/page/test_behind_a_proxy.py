@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import threading
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -28,16 +29,21 @@ def proxy(service: RunningService) -> Iterator[str]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            # The browser hangs up when the page is left or closed.
+            with suppress(ConnectionError):
+                self._pass_on()
+
+        def _pass_on(self) -> None:
             size = int(self.headers.get("Content-Length", 0))
             body = self.rfile.read(size)
             if not self.path.startswith(PREFIX + "/"):
                 self.send_error(404)
                 return
-            connection = http.client.HTTPConnection("127.0.0.1", service.port)
             headers = {name: value for name, value in self.headers.items() if name != "Origin"}
-            connection.request(self.command, self.path.removeprefix(PREFIX), body, headers)
-            answer = connection.getresponse()
-            content = answer.read()
+            with closing(http.client.HTTPConnection("127.0.0.1", service.port)) as connection:
+                connection.request(self.command, self.path.removeprefix(PREFIX), body, headers)
+                answer = connection.getresponse()
+                content = answer.read()
             self.send_response(answer.status)
             for name, value in answer.getheaders():
                 if name.lower() not in ("transfer-encoding", "content-length", "date", "server", "connection"):
@@ -45,7 +51,6 @@ def proxy(service: RunningService) -> Iterator[str]:
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
-            connection.close()
 
         do_POST = do_DELETE = do_GET  # noqa: N815
 

@@ -11,6 +11,7 @@ const LONGEST_STEP_S = 14_400;
 // Lines whose points are closer than this run into one another: then means over longer intervals are drawn.
 const CLOSEST_PX = 4;
 const INTERVAL_PX = 6;
+const SAME_TIME_S = 0.01;
 
 function shape(name, attributes, text) {
   const made = document.createElementNS(SPACE, name);
@@ -119,20 +120,19 @@ function means(timeline, length, from, to, duration) {
   };
 }
 
-/** The curve of one label in pieces, through the middles of the windows: it breaks where there is no speech. */
+/** The curve of one label in pieces, through the middles of the windows: it breaks where there is no speech or no turn. */
 function runs({ start_s: starts, end_s: ends, probabilities }, position) {
   const found = [];
   let run = [];
+  const isLast = (index) => !probabilities[index + 1] || starts[index + 1] - ends[index] > SAME_TIME_S;
   probabilities.forEach((shares, index) => {
-    if (!shares) {
-      if (run.length) found.push(run);
-      run = [];
-      return;
-    }
+    if (!shares) return;
     if (!run.length) run.push([starts[index], shares[position]]);
     run.push([(starts[index] + ends[index]) / 2, shares[position]]);
-    if (index + 1 === starts.length || !probabilities[index + 1]) run.push([ends[index], shares[position]]);
+    if (!isLast(index)) return;
+    run.push([ends[index], shares[position]]);
+    found.push(run);
+    run = [];
   });
-  if (run.length) found.push(run);
   return found;
 }

@@ -36,6 +36,7 @@ let drawn = {}; // the recording and the file it was drawn from
 let live = null; // LiveRecording
 let attaching = false; // whether the chosen file belongs to the result that is shown
 let offered = new Set(); // parameters that the service takes
+let introduced = null; // fulfilled when they are known
 
 const settings = new Settings({
   channels: $("channels"),
@@ -93,10 +94,13 @@ const zoom = new Zoom({
 // Recordings and the list
 
 /** A file of turns belongs to the recording of the same name, or to the only one beside it, or to the one shown. */
-function addFiles(files, options = {}) {
+async function addFiles(files, options = {}) {
+  const all = [...files];
+  // Until the service has said what it takes, turns cannot be told from recordings.
+  if (all.some(({ name }) => TURNS.test(name))) await introduced;
   const isTurns = ({ name }) => offered.has("turns") && TURNS.test(name);
-  const turns = [...files].filter(isTurns);
-  const sounds = [...files].filter((file) => !isTurns(file));
+  const turns = all.filter(isTurns);
+  const sounds = all.filter((file) => !isTurns(file));
   const turnsOf = ({ name }) => turns.find((file) => stemOf(file.name) === stemOf(name)) ?? (turns.length === 1 && sounds.length === 1 ? turns[0] : null);
   const added = sounds.map((file) => recordings.add(file, { ...options, turns: turnsOf(file) }));
   if (added.length) select(added[0], { wanted: true });
@@ -326,7 +330,7 @@ function applyToAll() {
 }
 
 function keyEntered() {
-  introduce();
+  introduced = introduce();
   recordings.retryRefused();
 }
 
@@ -479,7 +483,7 @@ async function offerExamples() {
 }
 
 listen();
-introduce();
+introduced = introduce();
 offerExamples();
 recordings.resume();
 if (recordings.all.length) select(recordings.all.at(-1));

@@ -34,8 +34,10 @@ export class SegmentTable {
     const fill = element("span");
     Object.assign(fill.style, { width: `${100 * confidence}%`, background: segment.emotion ? colourOf(segment.emotion) : "transparent" });
     const meter = element("span", { class: "meter", "aria-hidden": "true" }, fill);
+    // On a phone, in place of the columns of speakers and texts.
+    const below = element("span", { class: "words-below" }, [segment.speaker, segment.text].filter(Boolean).join(": "));
     const name = segment.emotion ? [swatch(candidates(segment), segment.unsure), said] : [said];
-    return element("tr", { class: segment.speech ? "" : "pause" }, element("td", {}, hear), element("td", {}, clock(start)), element("td", {}, clock(end)), element("td", { class: "speaker" }, segment.speaker ?? ""), element("td", {}, ...name), element("td", {}, ...(segment.emotion ? [meter, percent(confidence)] : ["–"])), element("td", { class: "words" }, segment.text ?? ""));
+    return element("tr", { class: segment.speech ? "" : "pause" }, element("td", {}, hear), element("td", {}, clock(start)), element("td", {}, clock(end)), element("td", { class: "speaker" }, segment.speaker ?? ""), element("td", {}, ...name, below), element("td", {}, ...(segment.emotion ? [meter, percent(confidence)] : ["–"])), element("td", { class: "words" }, segment.text ?? ""));
   }
 
   /** The row that the Tab key reaches. */
