@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from emotone.errors import OutputError
-from emotone.files import write_bytes, write_text, written_whole
+from emotone.files import check_replaceable, check_writable, write_bytes, write_text, written_whole
 
 
 def test_text_and_bytes_are_written_as_given(tmp_path: Path) -> None:
@@ -55,3 +55,20 @@ def test_a_link_keeps_pointing_where_it_did(tmp_path: Path) -> None:
     write_text(link, "new")
     assert link.is_symlink()
     assert (tmp_path / "folder" / "a.txt").read_text() == "new"
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_writable(tmp_path / "new" / "folder" / "a.csv")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="is not a folder"):
+        check_writable(tmp_path / "file" / "a.csv")
+    with pytest.raises(OutputError, match="null"):
+        check_writable(tmp_path / "a\0.csv")
+    # Root may write everywhere.
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    for path in (tmp_path / "a.csv", tmp_path / "new" / "a.csv"):
+        with pytest.raises(OutputError, match="no permission to write"):
+            check_replaceable(path, "csv", lambda _: True)

@@ -52,6 +52,24 @@ def written_whole(path: str | os.PathLike[str], *, synced: bool = True) -> Itera
 _HEAD, _TAIL = 4_096, 1 << 16
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Check, before any work is done, that a new file or folder can be made at a path.
+
+    Raises:
+        OutputError: the folder that it would be in cannot be written to.
+    """
+    try:
+        folder = Path(os.path.realpath(path)).parent
+        while not os.path.lexists(folder):
+            folder = folder.parent
+    except (OSError, ValueError) as error:
+        raise OutputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
+    if not folder.is_dir():
+        raise OutputError(f"cannot write {path}: {folder} is not a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write {path}: no permission to write in {folder}")
+
+
 def check_replaceable(
     path: str | os.PathLike[str],
     kind: str,
@@ -63,14 +81,15 @@ def check_replaceable(
     """Refuse to replace a file that is not of the kind that is to be written, or that is being read.
 
     Args:
-        path: where to write; nothing happens if there is no such file.
+        path: where to write.
         kind: what is to be written, for the message.
         is_kind: whether content is of that kind; it gets the beginning and the end of the file.
         inputs: what is being read.
         overwrite: replace anything.
     Raises:
-        OutputError: it must not be replaced.
+        OutputError: it must not be replaced, or its folder cannot be written to.
     """
+    check_writable(path)
     try:
         if overwrite or not os.path.isfile(path):  # noqa: PTH113 - False where a folder may not be searched
             return
@@ -86,7 +105,9 @@ def check_replaceable(
     except (OSError, ValueError) as error:
         raise OutputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
     if not is_kind(content):
-        raise OutputError(f"{path} exists and is not {kind} of emotone; name another output, or add --overwrite")
+        raise OutputError(
+            f"{path} exists and is not {kind} written by emotone; name another output, or add --overwrite"
+        )
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

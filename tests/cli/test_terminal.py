@@ -96,3 +96,17 @@ def test_the_module_is_the_command(clip: str, tiny_model: Path, tmp_path: Path) 
         capture_output=True, env=os.environ | {"PYTHONIOENCODING": "cp1252"}, cwd=tmp_path, timeout=240, check=True,
     )  # fmt: skip
     assert "é \\u0142ód\\u017a \\u732b" in done.stdout.decode("cp1252")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", "a\x1b[31m.wav"],
+        ["predict", "a.wav", "--model", "m\x1b[2J.onnx"],
+        ["predict", "a.wav", "--output", "\x1b[2J/\x00"],
+        ["corpora", "check", "emodb", "no\x1bwhere"],
+    ],
+)
+def test_names_in_errors_cannot_control_the_terminal(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(words) != 0
+    assert "\x1b" not in capsys.readouterr().err

@@ -125,7 +125,7 @@ def run(arguments: Sequence[str]) -> int:
             abandon_stdout()
             print(f"error: cannot write: {error.strerror}; free some space or choose another disk", file=sys.stderr)
         elif error.filename is not None:
-            print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+            _print_safely(f"error: {error.filename}: {error.strerror}")
         else:
             raise
         return exit_status.status_of(OutputError())
@@ -153,9 +153,16 @@ def _status_of_run(arguments: Sequence[str]) -> int:
 
 
 def _report(error: EmotoneError) -> int:
-    print(f"error: {error}", file=sys.stderr)
+    _print_safely(f"error: {error}")
     return exit_status.status_of(error)
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    _print_safely(f"warning: {message}")
+
+
+def _print_safely(text: str) -> None:
+    """Print on standard error; names of files in the text must not control the terminal."""
+    from emotone.output.names import printable
+
+    print("\n".join(printable(line) for line in text.split("\n")), file=sys.stderr)

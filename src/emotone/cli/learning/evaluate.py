@@ -51,6 +51,7 @@ def evaluate(
     from emotone.emotions import parse_classes, require_present
     from emotone.evaluation.provenance import command_line
     from emotone.experiments.cross_corpus import evaluate_model
+    from emotone.files import check_writable
 
     recognizer = load(model)
     labels = recognizer.metadata.labels
@@ -61,10 +62,12 @@ def evaluate(
     task = read_corpus(corpus, directory, labels=rules).with_classes(wanted)
     console = Console(stderr=True)
     show_notes(console, task)
+    folder = output or Path("runs") / f"{task.name}-{recognizer.metadata.name}"
+    check_writable(folder / "results.json")
     results = evaluate_model(
         recognizer,
         task,
-        output or Path("runs") / f"{task.name}-{recognizer.metadata.name}",
+        folder,
         speakers=[] if speakers is None else [speaker.strip() for speaker in speakers.split(",")],
         unseen=unseen,
         neutral_clips=neutral_clips,

@@ -63,6 +63,7 @@ def tune(
     from emotone.experiments.recipe import load_recipe
     from emotone.experiments.tuning import Trial, default_space, parse_parameter
     from emotone.experiments.tuning import tune as search
+    from emotone.files import check_writable
 
     check_device(device)
     console = Console(stderr=True)
@@ -71,12 +72,14 @@ def tune(
         chosen = chosen.model_copy(update={"labels": {**chosen.labels, **rules}})
     space = [parse_parameter(text) for text in vary] if vary else default_space(chosen)
     asked = task(corpus, directory, classes, chosen.labels)
+    output = output or Path("runs") / f"tune-{asked.name}-{Path(recipe).stem}"
+    check_writable(output / "trials.jsonl")
     plan = Plan(
         corpus=asked,
         folds=protocol_folds(asked, protocol),
         recipe=chosen,
         seeds=(seed,),
-        folder=output or Path("runs") / f"tune-{asked.name}-{Path(recipe).stem}",
+        folder=output,
         store=store or default_store(),
         only_folds=parse_folds(fold),
         device=device,
