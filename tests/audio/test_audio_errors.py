@@ -179,7 +179,7 @@ def test_sizes_that_a_pipe_leaves_open_are_no_truncation(size):
 
 
 def test_a_header_without_its_samples_is_truncated_even_where_warnings_are_wanted():
-    with pytest.raises(AudioTruncatedError, match=r"declares 1.000 s; 0.000 s"):
+    with pytest.raises(AudioTruncatedError, match=r"declares 1.000 s\); 0.000 s"):
         load_audio(SECOND[:44])
 
 

@@ -164,5 +164,5 @@ def test_wav_sizes_beyond_4_gib_are_read_from_rf64():
     header += b"fmt \x10\0\0\0" + bytes.fromhex("01000100803e0000007d000002001000") + b"data\xff\xff\xff\xff"
     assert probe_audio(header + samples.tobytes()).declared_samples == 16_000
     assert np.array_equal(load_audio(header + samples.tobytes(), truncated="error"), samples / np.float32(32_768))
-    with pytest.warns(AudioTruncatedWarning, match=r"declares 1.000 s; 0.500 s"):
+    with pytest.warns(AudioTruncatedWarning, match=r"declares 1.000 s\); 0.500 s"):
         load_audio(header + samples[:8_000].tobytes())

@@ -1,4 +1,4 @@
-"""Where decoded sound belongs in time, by the timestamps of its container.
+"""The position of decoded sound in time, from the timestamps of its container.
 
 Containers leave out what was not recorded: sound that begins after the picture, a paused recorder, lost packets. Such
 gaps become silence, so that times are those of the container's own clock.

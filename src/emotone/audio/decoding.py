@@ -1,4 +1,4 @@
-"""Decoding one recording at its own rate, in its own time, and reporting how much of it was there."""
+"""Decoding one recording at its own sample rate, and reporting what is missing or damaged."""
 
 from __future__ import annotations
 
@@ -250,15 +250,16 @@ def _report(recording: Recording, tally: _Tally, truncated: Literal["warn", "err
     slack = 0.0 if exact else _SLACK_S * info.sample_rate
     problems = []
     if info.declared_samples is not None and round(read) < info.declared_samples - slack:
-        problems.append(f"truncated: it declares {info.declared_samples / info.sample_rate:.3f} s")
+        problems.append(f"truncated (it declares {info.declared_samples / info.sample_rate:.3f} s)")
     if recording.cut_in:
-        problems.append(f"truncated: it ends within {recording.cut_in}")
-    # Damage behind the declared end is a tag or junk, and loses nothing.
+        problems.append(f"truncated (it ends within {recording.cut_in})")
+    # Damage behind the declared end is a tag or junk: no sound is lost.
     if tally.damaged and (info.declared_samples is None or tally.damage_s * info.sample_rate < info.declared_samples):
-        problems.append(f"damaged: {tally.damaged} packets cannot be decoded, the first at {tally.damage_s:.3f} s")
+        count = "1 packet" if tally.damaged == 1 else f"{tally.damaged} packets"
+        problems.append(f"damaged ({count} cannot be decoded, the first at {tally.damage_s:.3f} s)")
     if not problems:
         return
-    message = f"{label} is {' and '.join(problems)}; {read / info.sample_rate:.3f} s could be read"
+    message = f"{label}: is {' and '.join(problems)}; {read / info.sample_rate:.3f} s could be read"
     if truncated == "error" or not tally.read:
         raise AudioTruncatedError(f"{message}; get a whole copy")
     warnings.warn(message, AudioTruncatedWarning, stacklevel=4)

@@ -1,4 +1,4 @@
-"""What a recording declares before any of it is decoded."""
+"""The properties that a recording declares, before any of it is decoded."""
 
 from __future__ import annotations
 

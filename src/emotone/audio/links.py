@@ -1,7 +1,7 @@
 """Several Ogg, FLAC or WAV recordings joined in one file ("chained"), read one after the other.
 
-FFmpeg reads only the first, or fails at the second if its sample rate or channels differ. Here each is opened as a
-recording of its own: for FFmpeg, the file ends where the next recording begins.
+FFmpeg reads only the first, or fails at the second if its sample rate or channels differ. Here each is opened
+separately: for FFmpeg, the file ends where the next recording begins.
 
 Conventions: positions are bytes from the beginning of the current recording.
 """

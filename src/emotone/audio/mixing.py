@@ -1,7 +1,7 @@
-"""Several channels as one: the mean of mono and stereo, FFmpeg's own downmix of surround sound.
+"""Mixing channels into one: the mean of stereo, FFmpeg's downmix of surround sound.
 
-Stereo whose sides are each other's negative, as after a wrongly wired cable, cancels in the mean. The mean is still
-what is returned; `CancellationMeter` finds such recordings.
+Stereo whose sides are each other's negative, as after a wrongly wired cable, cancels in the mean. The mean is returned
+all the same; `CancellationMeter` detects such recordings.
 """
 
 from __future__ import annotations

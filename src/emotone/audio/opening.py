@@ -201,7 +201,7 @@ def _unreadable(file: SourceFile, error: Exception) -> AudioError:
     part = cut_in(file) if file.at(4, 4) in _MP4_ATOMS or file.at(0, 4) == b"OggS" else None
     if part:
         return AudioTruncatedError(
-            f"{file.label} is truncated: it ends within {part}, and nothing can be read; get a whole copy"
+            f"{file.label}: is truncated (it ends within {part}) and cannot be read; get a whole copy"
         )
     message = f"{file.label}: is damaged and cannot be read: {_reason(error)}"
     if file.size is None:
@@ -218,7 +218,7 @@ def _audio_stream(container: InputContainer, label: str, track: int | None) -> A
     tracks = container.streams.audio
     if track is not None and tracks:
         if track > len(tracks):
-            raise NoAudioStreamError(f"{label}: has {len(tracks)} audio tracks; there is no track {track}")
+            raise NoAudioStreamError(f"{label}: has no audio track {track}; it has {len(tracks)}")
         stream = tracks[track - 1]
     if not isinstance(stream, AudioStream):
         kinds = sorted({stream.type for stream in container.streams})

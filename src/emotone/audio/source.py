@@ -1,4 +1,4 @@
-"""Where bytes come from: a path, bytes or a file object, opened here so that FFmpeg never sees a name or a URL."""
+"""Sources of bytes: a path, bytes or a file object, opened here so that FFmpeg never sees a name or a URL."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ EmotoneError
 │   ├── ForbiddenError  a web page of another origin
 │   ├── JobNotFoundError    an unknown job, or another caller's
 │   ├── NotAcceptableError  no media type that the client accepts
-│   ├── NotListedError      a list of jobs where callers cannot be told apart
+│   ├── NotListedError      jobs are not listed without keys
 │   ├── IdempotencyError    an idempotency key that was used for another request
 │   ├── JobNotDoneError     a result that is not there yet
 │   └── StreamError         a live stream that does not keep to the protocol
@@ -123,7 +123,7 @@ class NotAcceptableError(RequestError):
 
 
 class NotListedError(RequestError):
-    """Jobs cannot be listed, since callers cannot be told apart."""
+    """Jobs are not listed, since the callers cannot be distinguished."""
 
 
 class IdempotencyError(RequestError):

@@ -39,7 +39,7 @@ _SAFE_HEADERS = {
     "cache-control": "no-store",
 }
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
-# A client may invent any method; each would be a line of the metrics for ever.
+# A client may invent any method; each would stay in the metrics until the service ends.
 _METHODS = _READING | frozenset(ROUTED_METHODS)
 _MAX_HEAD_BYTES = 16_384
 _MAX_HEAD_LINES = 100

@@ -34,7 +34,7 @@ def job_reply(job: Job, decoded_s: float = 0.0, declared_s: float | None = None)
 
 
 def model_reply(metadata: ModelMetadata, threshold: float) -> ModelReply:
-    """What a model says of itself, without the recipe."""
+    """A model as the service describes it, without the recipe."""
     return ModelReply(
         name=metadata.name,
         labels=list(metadata.labels),

@@ -84,7 +84,7 @@ class ScoreReply(BaseModel):
 
 
 class ModelReply(BaseModel):
-    """What a model says of itself."""
+    """A model: labels, training corpora, and measured scores."""
 
     name: str
     labels: list[str]
@@ -99,7 +99,7 @@ class ModelReply(BaseModel):
 
 
 class ModelsReply(BaseModel):
-    """The models that this service has: the one it judges with."""
+    """The models of this service; at present one."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -173,7 +173,7 @@ class ProblemReply(BaseModel):
 
 
 class JobReply(BaseModel):
-    """How a job stands."""
+    """The state of a job."""
 
     model_config = ConfigDict(
         json_schema_extra={

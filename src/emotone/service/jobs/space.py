@@ -7,7 +7,7 @@ from threading import RLock
 from emotone.service.errors import BusyError
 
 RETRY_JOBS_S = 30
-"""When to retry where there is no place for another job."""
+"""Seconds after which to retry when there is no room for another job."""
 
 
 class DiskSpace:

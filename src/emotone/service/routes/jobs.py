@@ -108,10 +108,10 @@ async def add_job(
     responses=problem_responses(*ALWAYS, 404, 507),
 )
 async def list_jobs(request: Request, context: Context, query: Annotated[JobsQuery, Query()]) -> JobsReply:
-    """The newest first. Without API keys, callers cannot be told apart; then only a service for one machine lists."""
+    """The newest first. Without API keys, callers cannot be distinguished; then only a private service lists jobs."""
     if not context.options.api_keys and not (context.options.is_private and not request.scope.get("forwarded")):
         raise NotListedError(
-            "Without API keys, callers cannot be told apart, so jobs are not listed. Set --api-keys, or keep the id."
+            "Without API keys, callers cannot be distinguished, so jobs are not listed. Set --api-keys, or keep the id."
         )
     jobs = await run_in_threadpool(
         context.jobs.of_owner, caller(request), state=query.state, limit=query.limit, before=query.before

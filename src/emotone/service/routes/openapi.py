@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of the routes beyond their signatures: problems, bodies, text formats."""
+"""OpenAPI descriptions of problems, bodies and text formats, which signatures do not contain."""
 
 from __future__ import annotations
 

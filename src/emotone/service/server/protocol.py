@@ -40,7 +40,7 @@ class TimeoutProtocol(H11Protocol):
 
     @property
     def app(self) -> ASGIApp:
-        """The application for the next request; beyond the limit of connections, the scope says so."""
+        """The application for the next request; beyond the limit of connections its scope is marked."""
         return self._crowded if len(self.connections) > self.max_connections else self._app
 
     @app.setter
@@ -83,7 +83,7 @@ class TimeoutProtocol(H11Protocol):
         self._stop("write")
 
     def timeout_keep_alive_handler(self) -> None:
-        """No further request: a close waits until the last answer has been read, but not for ever."""
+        """No further request: wait until the last answer has been read before closing, but not without limit."""
         super().timeout_keep_alive_handler()
         self._start("close", self.write_timeout_s, self.transport.abort)
 
@@ -140,7 +140,7 @@ class TimeoutProtocol(H11Protocol):
 
 
 def protocol_with(header_timeout_s: float, write_timeout_s: float, max_connections: int) -> type[TimeoutProtocol]:
-    """The protocol with limits of its own."""
+    """The protocol with these limits."""
     own = {
         "header_timeout_s": header_timeout_s,
         "write_timeout_s": write_timeout_s,

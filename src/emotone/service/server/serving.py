@@ -75,7 +75,7 @@ def _no_start(options: ServiceOptions) -> EmotoneError:
 
 
 class DrainingServer(uvicorn.Server):
-    """A server that goes on listening while it finishes its work, so that load balancers see that it ends.
+    """A server that keeps listening while it finishes its work, so that load balancers see it shut down.
 
     uvicorn closes its socket first and then waits. Here, after the first signal, `/readyz` and new requests get 503,
     waiting ones too, running ones are answered; when they are, or the drain time is nearly over, uvicorn's own shutdown

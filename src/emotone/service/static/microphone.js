@@ -66,5 +66,5 @@ function wav(pieces, sampleRate, name) {
   return new File([head, ...pieces], name, { type: "audio/wav" });
 }
 
-/** "14.05.09": several recordings on one page can be told apart. */
+/** "14.05.09": it distinguishes several recordings on one page. */
 const timeNow = () => new Date().toTimeString().slice(0, 8).replaceAll(":", ".");

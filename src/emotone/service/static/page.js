@@ -19,7 +19,7 @@ import { Zoom } from "./zoom.js";
 
 const $ = (id) => document.getElementById(id);
 
-// Files of turns are told from recordings by their suffixes; the service recognises their format by content.
+// Files of turns are distinguished from recordings by their suffixes; the service recognises their format by content.
 const TURNS = /\.(rttm|srt|vtt|textgrid|csv|json)$/i;
 // An arrow key moves by this, or by a twentieth of a short recording.
 const SEEK_S = 5;
@@ -96,7 +96,7 @@ const zoom = new Zoom({
 /** A file of turns belongs to the recording of the same name, or to the only one beside it, or to the one shown. */
 async function addFiles(files, options = {}) {
   const all = [...files];
-  // Until the service has said what it takes, turns cannot be told from recordings.
+  // Until the service has said what it takes, turns cannot be distinguished from recordings.
   if (all.some(({ name }) => TURNS.test(name))) await introduced;
   const isTurns = ({ name }) => offered.has("turns") && TURNS.test(name);
   const turns = all.filter(isTurns);

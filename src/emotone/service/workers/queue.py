@@ -1,6 +1,6 @@
 """Recordings that are answered at once: how many are recognised at the same time, and who waits.
 
-Conventions: a recording that has taken longer than `_SHORT_S` is a long one. It goes on, but gives its place to the
+Conventions: a recording that has taken longer than `_SHORT_S` is a long one. It continues, but gives its place to the
 next one that waits, so that a short recording does not wait behind long ones. At most `max_running` long ones run
 beside `max_running` others.
 """
