@@ -101,6 +101,40 @@ def test_an_utterance_gets_the_same_frames_alone_and_in_a_batch(encoder_folder, 
         assert not frames[:, count:].any()
 
 
+def test_a_smaller_range_raises_all_that_is_too_faint_to_the_floor(encoder_folder):
+    sound = speech(16_000)
+    sound[8_000:] *= 0.001
+    lengths = torch.tensor([16_000])
+    whole, _ = load_encoder(encoder_folder, (0,)).log_mel(sound[None], lengths)
+    short, counts = load_encoder(encoder_folder, (0,), dynamic_range_db=30).log_mel(sound[None], lengths)
+    whole, short = 4 * whole[..., : int(counts)], 4 * short[..., : int(counts)]  # in decades
+    floor = short.max() - 3
+    assert float(whole.min()) < float(floor) - 0.5
+    np.testing.assert_allclose(short.numpy(), torch.maximum(whole, floor).numpy(), atol=1e-5)
+
+
+def test_faint_noise_changes_the_frames_less_with_a_smaller_range(encoder_folder):
+    def changed(range_db: float) -> float:
+        options = FeatureOptions(
+            kind="whisper", source=str(encoder_folder), blocks=(0,), pool=1, dynamic_range_db=range_db
+        )
+        front_end = EncoderFrames(options)
+        sound = speech(16_000)
+        sound[6_000:] = 0
+        noisy = sound + 1e-4 * torch.randn(16_000, generator=torch.manual_seed(1))
+        clean, _ = front_end(sound[None], torch.tensor([16_000]))
+        other, _ = front_end(noisy[None], torch.tensor([16_000]))
+        return float((clean - other).abs().mean())
+
+    assert changed(40) < 0.2 * changed(80)
+
+
+def test_a_range_that_is_left_as_it_was_is_not_written_down():
+    written = FeatureOptions(kind="whisper", source="x").model_dump()
+    assert "dynamic_range_db" not in written
+    assert FeatureOptions(kind="whisper", source="x", dynamic_range_db=60).model_dump()["dynamic_range_db"] == 60
+
+
 @pytest.mark.parametrize("gain_db", [-30, -12, 6])
 def test_the_recording_level_does_not_matter(encoder_folder, gain_db):
     front_end = EncoderFrames(FeatureOptions(kind="whisper", source=str(encoder_folder), blocks=(2,)))

@@ -39,7 +39,9 @@ class EncoderFrames(FrontEnd):
     def __init__(self, options: FeatureOptions) -> None:
         super().__init__()
         self.options = options
-        encoder = load_encoder(find_encoder(options.source, options.revision), options.blocks)
+        encoder = load_encoder(
+            find_encoder(options.source, options.revision), options.blocks, dynamic_range_db=options.dynamic_range_db
+        )
         self.digest = encoder_digest(encoder, options.blocks[-1])
         if options.sha256 and options.sha256 != self.digest:
             raise EncoderError(

@@ -26,7 +26,8 @@ POWER_FLOOR = 1e-10
 
 
 _OF_SPECTROGRAMS = {"n_fft", "win_length", "hop_length", "n_mels", "n_mfcc", "f_min", "f_max", "fixed_frames"}
-_OF_ENCODERS = {"source", "revision", "sha256", "blocks", "pool", "trainable"}
+_OF_ENCODERS = {"source", "revision", "sha256", "blocks", "pool", "dynamic_range_db", "trainable"}
+_WHISPERS_RANGE_DB = 80.0
 
 
 class FeatureOptions(BaseModel):
@@ -51,6 +52,8 @@ class FeatureOptions(BaseModel):
         sha256: of the encoder's weights (`whisper.encoder_digest` of its last block used); "" accepts any.
         blocks: whose outputs are the frames, 0 (the convolutions) to the last, ascending; several are concatenated.
         pool: so many neighbouring frames, of 20 ms each, are averaged into one.
+        dynamic_range_db: the encoder's log-mel spectrogram is cut off so far below its loudest value. 80 is Whisper's
+            own; with less, faint noise and the kind of silence around speech change the frames less.
         trainable: whether the encoder learns too; otherwise its frames are computed once and stored.
     """
 
@@ -71,13 +74,17 @@ class FeatureOptions(BaseModel):
     sha256: str = ""
     blocks: tuple[int, ...] = (2,)
     pool: int = Field(2, ge=1)
+    dynamic_range_db: float = Field(_WHISPERS_RANGE_DB, ge=10, le=100)
     trainable: bool = False
 
     @model_serializer(mode="wrap")
     def _of_its_kind(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A run's key is made of its recipe: the settings of an encoder must not change the keys of runs without one.
+        # A run's key is made of its recipe: the settings of an encoder must not change the keys of runs without one,
+        # nor a setting that is left as it was those of earlier runs.
         settings: dict[str, Any] = write(self)
         dropped = _OF_SPECTROGRAMS if self.kind == "whisper" else _OF_ENCODERS
+        if self.dynamic_range_db == _WHISPERS_RANGE_DB:
+            dropped = dropped | {"dynamic_range_db"}
         return {name: value for name, value in settings.items() if name not in dropped}
 
     @model_validator(mode="after")

@@ -37,8 +37,8 @@ FRAMES_PER_SECOND = 50
 PUBLISHED_WIDTHS = {"openai/whisper-tiny.en": 384, "openai/whisper-base": 512}
 """Channels of a hidden state of the encoders that our recipes name."""
 
-DYNAMIC_RANGE = 8.0
-"""Decades below the recording's loudest value at which its log-mel spectrogram is cut off, as in Whisper."""
+DYNAMIC_RANGE_DB = 80.0
+"""So far below its loudest value is a recording's log-mel spectrogram cut off in Whisper."""
 
 LOUDEST = 1.0
 """log10 of the loudest mel power that every utterance is scaled to. Speech that peaks at half of full scale has about
@@ -75,15 +75,17 @@ class WhisperLogMel(nn.Module):
 
     Args:
         keep_level: True gives Whisper's own values, which depend on the recording level.
+        dynamic_range_db: it is cut off so far below its loudest value.
     Shape:
         waveform (batch, n_samples), lengths (batch,) -> (batch, 80, n_samples // 160), counts (batch,)
     """
 
     filters: Tensor
 
-    def __init__(self, *, keep_level: bool = False) -> None:
+    def __init__(self, *, keep_level: bool = False, dynamic_range_db: float = DYNAMIC_RANGE_DB) -> None:
         super().__init__()
         self.keep_level = keep_level
+        self.dynamic_range = dynamic_range_db / 10  # in decades, as the spectrogram
         self.spectrogram = Spectrogram(N_FFT, N_FFT, HOP_LENGTH, padding="none")
         filters = mel_filterbank(SAMPLE_RATE, N_FFT, N_MELS, 0.0, SAMPLE_RATE / 2)
         self.register_buffer("filters", torch.from_numpy(filters).float(), persistent=False)
@@ -101,7 +103,7 @@ class WhisperLogMel(nn.Module):
         log_mel = torch.log10(torch.clamp(power[:, :, :n_frames], min=_SMALLEST_POWER))
         mask = length_mask(counts, n_frames)[:, None, :]
         loudest = torch.where(mask, log_mel, torch.full_like(log_mel, -20.0)).amax((1, 2), keepdim=True)
-        log_mel = torch.maximum(log_mel, loudest - DYNAMIC_RANGE)
+        log_mel = torch.maximum(log_mel, loudest - self.dynamic_range)
         if not self.keep_level:
             log_mel = log_mel - loudest + LOUDEST
         return (log_mel + 4.0) / 4.0 * mask, counts
@@ -164,11 +166,19 @@ class WhisperEncoder(nn.Module):
         shape: dimensions; from `read_shape`.
         blocks: whose outputs are given, 0 (the convolutions) to `shape.n_blocks`, ascending; several are concatenated.
         keep_level: see `WhisperLogMel`.
+        dynamic_range_db: likewise.
     Shape:
         waveform (batch, n_samples), lengths (batch,) -> (batch, len(blocks) * width, n_frames), counts (batch,)
     """
 
-    def __init__(self, shape: WhisperShape, blocks: tuple[int, ...], *, keep_level: bool = False) -> None:
+    def __init__(
+        self,
+        shape: WhisperShape,
+        blocks: tuple[int, ...],
+        *,
+        keep_level: bool = False,
+        dynamic_range_db: float = DYNAMIC_RANGE_DB,
+    ) -> None:
         super().__init__()
         if not blocks or list(blocks) != sorted(set(blocks)) or blocks[0] < 0 or blocks[-1] > shape.n_blocks:
             raise EncoderError(
@@ -176,7 +186,7 @@ class WhisperEncoder(nn.Module):
                 f"0 (the convolutions) to {shape.n_blocks}"
             )
         self.shape, self.blocks = shape, blocks
-        self.log_mel = WhisperLogMel(keep_level=keep_level)
+        self.log_mel = WhisperLogMel(keep_level=keep_level, dynamic_range_db=dynamic_range_db)
         self.conv1 = nn.Conv1d(N_MELS, shape.width, 3, padding=1)
         self.conv2 = nn.Conv1d(shape.width, shape.width, 3, stride=2, padding=1)
         self.embed_positions = nn.Embedding(shape.n_positions, shape.width)
@@ -279,7 +289,11 @@ def read_shape(source: str | os.PathLike[str]) -> WhisperShape:
 
 
 def load_encoder(
-    source: str | os.PathLike[str], blocks: tuple[int, ...], *, keep_level: bool = False
+    source: str | os.PathLike[str],
+    blocks: tuple[int, ...],
+    *,
+    keep_level: bool = False,
+    dynamic_range_db: float = DYNAMIC_RANGE_DB,
 ) -> WhisperEncoder:
     """The first blocks of the encoder in a folder, in evaluation mode.
 
@@ -287,10 +301,13 @@ def load_encoder(
         source: a folder with `config.json` and `model.safetensors`.
         blocks: whose outputs are given; see `WhisperEncoder`.
         keep_level: see `WhisperLogMel`.
+        dynamic_range_db: likewise.
     Raises:
         EncoderError: the folder holds no Whisper encoder, or one with fewer blocks, or of other dimensions.
     """
-    encoder = WhisperEncoder(read_shape(source), blocks, keep_level=keep_level)
+    encoder = WhisperEncoder(
+        read_shape(source), blocks, keep_level=keep_level, dynamic_range_db=dynamic_range_db
+    )
     path = encoder_file(source)
     try:
         with safetensors.safe_open(str(path), framework="pt") as opened:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from emotone.errors import StoreError
 from emotone.features.conditions import ConditionOptions, augmented_copy
 from emotone.features.encoder_frames import EncoderFrames
-from emotone.features.whisper import encoder_digest
+from emotone.features.whisper import DYNAMIC_RANGE_DB, encoder_digest
 from emotone.training.data.entries import read_entry, write_entry
 from emotone.training.data.waveform_store import StoredWaveforms
 
@@ -62,6 +62,8 @@ class FrameStore:
         asked = [waveform_entry.stem, self._digests[block], block, options.pool, copy]
         if copy:
             asked.append(self.conditions.settings())
+        if options.dynamic_range_db != DYNAMIC_RANGE_DB:
+            asked.append({"dynamic_range_db": options.dynamic_range_db})
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
         return self.folder / digest[:2] / f"{digest[2:34]}.frames"
 
