@@ -305,9 +305,7 @@ def load_encoder(
     Raises:
         EncoderError: the folder holds no Whisper encoder, or one with fewer blocks, or of other dimensions.
     """
-    encoder = WhisperEncoder(
-        read_shape(source), blocks, keep_level=keep_level, dynamic_range_db=dynamic_range_db
-    )
+    encoder = WhisperEncoder(read_shape(source), blocks, keep_level=keep_level, dynamic_range_db=dynamic_range_db)
     path = encoder_file(source)
     try:
         with safetensors.safe_open(str(path), framework="pt") as opened:
