@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emotone.cli.main import main
+from emotone.cli.start import main
 
 if __name__ == "__main__":
     main()

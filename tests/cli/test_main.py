@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -94,3 +97,23 @@ def test_the_table_in_the_documentation_holds_every_status() -> None:
     assert exit_status.__doc__ is not None
     for _, status in exit_status._STATUSES:
         assert f"| {status} |" in exit_status.__doc__
+
+
+INTERRUPTED_AT_IMPORT = """
+import os, signal, sys, time
+
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "emotone.cli.main":
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(60)
+
+sys.meta_path.insert(0, Finder())
+from emotone.cli.start import main
+main()
+"""
+
+
+def test_ctrl_c_while_modules_are_imported_shows_no_traceback() -> None:
+    ended = subprocess.run([sys.executable, "-c", INTERRUPTED_AT_IMPORT], capture_output=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, b"")

@@ -1,1 +1,1 @@
-"""The command line: one file a command; the only place that prints or sets an exit status."""
+"""The command line: one file per command; the only place that prints or sets an exit status."""

@@ -132,9 +132,16 @@ def test_text_for_a_pipe_has_a_line_a_segment(speech, tiny_model):
     assert b" s  " in done.stdout
 
 
-def test_silence_and_nothing_are_no_errors(tiny_model):
+@pytest.mark.parametrize("samples", [b"", b"a few words"])
+def test_too_little_sound_is_reported(samples, tiny_model):
+    words = [*COMMAND, "-", "--model", str(tiny_model), "--format", "jsonl"]
+    done = subprocess.run(words, input=samples, capture_output=True, timeout=120, check=True)
+    assert done.stdout == b""
+    assert b"at least 0.025 s are needed" in done.stderr
+
+
+def test_silence_is_no_error(tiny_model):
     words = ["--model", str(tiny_model), "--format", "jsonl"]
-    assert heard(b"", *words) == []
     assert all(line["emotion"] is None for line in heard(bytes(64_000 * 2), *words))
 
 

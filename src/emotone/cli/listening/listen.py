@@ -94,8 +94,8 @@ def listen(
 
     Other programs can pipe samples in: arecord -t raw -f S16_LE -r 16000 | emotone listen -
 
-    So can a recording (WAV, FLAC, Ogg, WebM and others): its header says what --sample-rate, --sample-format and
-    --n-channels say of raw samples.
+    So can a recording (WAV, FLAC, Ogg, WebM and others): its header replaces --sample-rate, --sample-format and
+    --n-channels.
     """
     if source not in (None, "-"):
         raise typer.BadParameter(f"{source!r}: expected `-` or nothing; files are for `emotone predict`")
@@ -140,6 +140,9 @@ def listen(
         _as_view(live, blocks)
     else:
         _as_text(live, blocks)
+    shortest_s = recognizer.metadata.min_samples / recognizer.sample_rate
+    if pipe is not None and live.duration_s < shortest_s:
+        _print_note(f"standard input ended after {live.duration_s:.3f} s; at least {shortest_s:.3f} s are needed")
 
 
 def _print_note(note: str) -> None:
