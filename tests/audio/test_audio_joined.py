@@ -178,6 +178,37 @@ def test_surround_sound_is_mixed_as_ffmpeg_mixes_it_without_the_low_frequency_ch
     assert np.abs(mixed - expected).max() < 1e-4
 
 
+@pytest.mark.parametrize(
+    ("container", "codec", "sample_format", "layout"),
+    [
+        ("adts", "aac", "fltp", "7.1"),
+        ("ipod", "aac", "fltp", "hexadecagonal"),
+        ("ipod", "alac", "s16p", "7.1(wide)"),
+        ("ogg", "libopus", "flt", "7.1"),
+    ],
+)
+def test_eight_channels_and_more_are_read(container, codec, sample_format, layout):
+    # PyAV's own conversion to an array reads beyond the eighth plane, and crashes.
+    n_channels = av.AudioLayout(layout).nb_channels
+    samples = np.zeros((n_channels, 24_000))
+    sounding = n_channels - 2
+    samples[sounding] = 0.5 * np.sin(2 * np.pi * 440 * np.arange(24_000) / 48_000)
+    memory = io.BytesIO()
+    with av.open(memory, "w", format=container) as output:
+        stream = output.add_stream(codec, rate=48_000, layout=layout)
+        packed = np.ascontiguousarray((samples * 32_767).astype(np.int16).T.reshape(1, -1))
+        frame = av.AudioFrame.from_ndarray(packed, format="s16", layout=layout)
+        frame.sample_rate, frame.pts, frame.time_base = 48_000, 0, Fraction(1, 48_000)
+        for one in av.AudioResampler(sample_format, layout, 48_000).resample(frame):
+            output.mux(stream.encode(one))
+        output.mux(stream.encode(None))
+    power = np.square(load_audio(memory.getvalue(), channels="split")).mean(axis=1)
+    assert power.shape == (n_channels,)
+    assert np.argmax(power) == sounding
+    assert np.delete(power, sounding).max() < power[sounding] / 100
+    assert load_audio(memory.getvalue()).ndim == 1
+
+
 @pytest.mark.parametrize(("layout", "n_channels"), [("5.1", 6), ("7.1", 8), ("quad", 4), ("5.0", 5), ("3 channels", 3)])
 def test_no_mix_is_louder_than_full_scale(layout, n_channels):
     weights = downmix_weights(layout, n_channels)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import av
 import numpy as np
+from av.audio.plane import AudioPlane
 from numpy.typing import NDArray
 
 from emotone.audio.mixing import CancellationMeter, downmix_weights
 from emotone.errors import AudioSamplesError, NotAudioError
 
+_TYPES = {"u8": np.uint8, "s16": np.int16, "s32": np.int32, "flt": np.float32, "dbl": np.float64}
 _SCALES = {"u8": 128.0, "s16": 32_768.0, "s32": 2_147_483_648.0, "flt": 1.0, "dbl": 1.0}
 """Full scale of FFmpeg's sample formats; powers of two, so that integers of up to 24 bits come out exactly."""
-
 
 _LOUDEST = 8.0
 """Decoders of lossy formats overshoot full scale a little; samples scaled as integers overshoot by thousands, and
@@ -41,7 +43,7 @@ def samples_of(
         raise NotAudioError(
             f"{label}: holds samples of format {name}, expected {', '.join(_SCALES)}; convert it to 24 bits or float"
         )
-    data = np.concatenate([frame.to_ndarray() for frame in frames], axis=1)
+    data = np.concatenate([_raw(frame) for frame in frames], axis=1)
     rows = (
         [data[i] for i in range(n_channels)]
         if frames[0].format.is_planar
@@ -67,6 +69,19 @@ def samples_of(
         if scale != 1.0:
             samples *= np.float32(1.0 / scale)
     return samples
+
+
+def _raw(frame: av.AudioFrame) -> NDArray[Any]:
+    """The samples of a frame: shape (n_channels, n) if its format is planar, (1, n_channels * n) if not.
+
+    PyAV's own `to_ndarray` looks for the planes until a null pointer, which FFmpeg does not write after eight planes or
+    more: it reads memory beyond them and crashes, with every 7.1 recording in AAC, ALAC or Opus.
+    """
+    if not frame.format.is_planar:
+        return frame.to_ndarray()
+    kind = _TYPES[frame.format.name.removesuffix("p")]
+    planes = [AudioPlane(frame, index) for index in range(frame.layout.nb_channels)]
+    return np.stack([np.frombuffer(cast(Any, plane), kind, frame.samples) for plane in planes])
 
 
 def check_samples(samples: NDArray[np.float32], start_s: float, rate: int, label: str) -> None:
