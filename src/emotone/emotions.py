@@ -103,7 +103,7 @@ def in_order(labels: Iterable[str]) -> tuple[str, ...]:
 
 
 def parse_classes(text: str) -> tuple[str, ...]:
-    """The label set in a text such as `happy,sad,stressed`, in its order; `four` stands for `FOUR_CLASSES`.
+    """The label set in a text such as `happy,sad,stressed`, in its order; `four` means `FOUR_CLASSES`.
 
     Raises:
         UnknownEmotionError: fewer than two classes, a class named twice, or an impossible name.

@@ -3,7 +3,7 @@
 EmotoneError
 ├── AudioError (ValueError)
 │   ├── AudioNotFoundError        no such file
-│   ├── NotAudioError             a folder, an empty file, or bytes that are no audio we know
+│   ├── NotAudioError             a folder, an empty file, or bytes of no known audio format
 │   │   ├── NoAudioStreamError    a container without sound (a silent video, a picture)
 │   │   └── SourceTypeError (TypeError)  an object of a type that no recording has
 │   ├── AudioTruncatedError       fewer samples than the container declares
@@ -47,7 +47,7 @@ class AudioNotFoundError(AudioError):
 
 
 class NotAudioError(AudioError):
-    """The content is no audio of an allowed format (judged by content, never by suffix)."""
+    """The content is not audio of an allowed format. The suffix does not count."""
 
 
 class NoAudioStreamError(NotAudioError):
@@ -91,7 +91,7 @@ class UnknownEmotionError(CorpusError):
 
 
 class SpeakerLeakError(CorpusError):
-    """A speaker stands on two sides of a split. There is no switch to allow it."""
+    """A speaker is in two parts of a split. There is no switch to allow it."""
 
 
 class TurnsError(EmotoneError, ValueError):
@@ -135,7 +135,7 @@ class OptionError(EmotoneError, ValueError):
 
 
 class OutputError(EmotoneError):
-    """A result could not be written; what stood there before is untouched."""
+    """A result could not be written; what was there before is unchanged."""
 
 
 class MissingExtraError(EmotoneError, ImportError):

@@ -102,7 +102,7 @@ def test_columns_that_do_not_belong_together_are_refused(
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('"utterance"', '"name"', "is no table of predictions"),
+        ('"utterance"', '"name"', "is not a table of predictions"),
         ('"male",0', '"male","zero"', "a value that cannot be"),
         ('0,"neutral"', '0,"joy"', "a value that cannot be: 'joy'"),
         ('"u000","03"', '"u000"', "row 2: 9 columns, expected 10"),

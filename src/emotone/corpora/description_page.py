@@ -1,4 +1,4 @@
-"""A corpus's description as one HTML page that stands alone: styles and figures in it, no script, nothing fetched.
+"""A corpus's description as one self-contained HTML page: styles and figures in it, no script, nothing fetched.
 
 Conventions: every text goes through `html.escape`; figures are SVG elements in the page's own colours, so that the page
 can be light or dark as the reader's system is.

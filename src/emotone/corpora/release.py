@@ -1,7 +1,7 @@
 """Official releases as data, what is found of them on a disk, and the reader that most of them share.
 
 Conventions: a recording is known by its id, which is read from its path without the suffix, so that any audio format
-will do; `._*` files, hidden files and `__MACOSX` folders are no part of any release.
+will do; `._*` files, hidden files and `__MACOSX` folders are not part of any release.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ OUTSIDE = "not in the part of the corpus that is read"
 
 @dataclass(frozen=True, slots=True)
 class Trap:
-    """A fault of the official release itself, so that finding it is no fault of the copy.
+    """A fault of the official release itself, so that finding it does not mean a faulty copy.
 
     Attributes:
         kind: what a check would otherwise complain about.

@@ -45,7 +45,7 @@ def validate(truth: ArrayLike, prediction: ArrayLike, n_labels: int) -> tuple[In
         prediction: class indices, shape (n,).
         n_labels: how many classes there are.
     Raises:
-        EvaluationError: the lengths differ, there are no utterances, or an index is no class.
+        EvaluationError: the lengths differ, there are no utterances, or an index is not that of a class.
     """
     true, predicted = _indices(truth, "truth", n_labels), _indices(prediction, "prediction", n_labels)
     if len(true) != len(predicted):

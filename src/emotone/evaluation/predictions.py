@@ -179,7 +179,7 @@ class Predictions:
         n_fixed = len(_COLUMNS)
         if tuple(header[:n_fixed]) != _COLUMNS or not all(name.startswith(_LOGIT) for name in header[n_fixed:]):
             raise EvaluationError(
-                f"{path} is no table of predictions: its columns are {header}; "
+                f"{path} is not a table of predictions: its columns are {header}; "
                 f"expected {', '.join(_COLUMNS)}, then {_LOGIT}<label> for each class"
             )
         labels = tuple(name.removeprefix(_LOGIT) for name in header[n_fixed:])

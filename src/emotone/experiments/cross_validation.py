@@ -25,7 +25,7 @@ def cross_validate(plan: Plan, *, jobs: int = 1, listener: Listener | None = Non
     Args:
         plan: what to run.
         jobs: folds at once, each in a process of its own; the scores do not depend on it where `threads` is set.
-        listener: is told about the progress.
+        listener: of the progress.
     Returns:
         the results, which are also written to the run folder.
     Raises:

@@ -1,4 +1,4 @@
-"""The plan of a run, and the listener that is told about its progress."""
+"""The plan of a run, and the listener of its progress."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ class Plan:
 
 
 class Listener(Protocol):
-    """Is told about the progress of a run."""
+    """Receives the progress of a run."""
 
     def decoded(self, done: int, total: int) -> None:
         """So many utterances are decoded."""

@@ -1,4 +1,4 @@
-"""Recipes: one TOML file holds all that a training run was told.
+"""Recipes: one TOML file holds all settings of a training run.
 
 A recipe is strict: an unknown key is an error, and so is a value of the wrong type. It travels with every run, result
 and model file.
@@ -38,7 +38,7 @@ class Recipe(BaseModel):
     """All settings of a training run.
 
     Attributes:
-        name: stands beside every score.
+        name: shown with every score.
         summary: one line on what the recipe is for.
         choices: what the paper does not print, and the project chose.
         features: the front end.
@@ -158,7 +158,7 @@ def _changed(settings: dict[str, Any], overrides: Sequence[str]) -> dict[str, An
         _apply(settings, override)
     changed = {override.partition("=")[0].strip() for override in overrides}
     if "training.epochs" in changed and "training.min_steps" not in changed:
-        # Whoever asks for two epochs wants two, also on a small corpus.
+        # Two epochs that were asked for are two, also on a small corpus.
         settings["training"]["min_steps"] = 0
     if overrides:
         settings["name"] = f"{settings['name']} ({', '.join(overrides)})"
@@ -172,7 +172,7 @@ def _apply(settings: dict[str, Any], override: str) -> None:
     try:
         value = tomllib.loads(f"value = {text.strip()}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text.strip()  # a bare word is taken as a string, so that nobody has to quote twice in a shell
+        value = text.strip()  # a bare word is taken as a string, since quotes in a shell would have to be doubled
     *parents, last = key.strip().split(".")
     table = settings
     for parent in parents:

@@ -160,7 +160,7 @@ def tune(
             first is used.
         space: what to vary.
         n_trials: how many settings are tried, the recipe as it is among them.
-        listener: is told about the progress of each training.
+        listener: of the progress of each training.
         trial_done: called with the number and the result of each trial, those of an earlier call among them.
     Returns:
         all trials, which are also in `tuning.json` in the plan's folder.

@@ -61,7 +61,7 @@ def measure_baseline(
         name: to show in answers; None for the names of the recordings.
     Raises:
         AudioError: a recording cannot be used.
-        BaselineError: there are none, nobody speaks in one of them, or the embedding is not of this model.
+        BaselineError: there are none, one of them has no speech, or the embedding is not of this model.
     """
     if isinstance(recordings, Baseline):
         return _checked(recordings, embedding_dim)

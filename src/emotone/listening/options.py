@@ -21,7 +21,7 @@ class TimelineOptions:
         hop_s: from one window to the next in longer speech; None for half a window.
         vad: find speech first, and leave the rest out.
         speech_threshold: probability of speech that begins it.
-        min_speech_s: shorter sounds are no speech.
+        min_speech_s: shorter sounds are not speech.
         min_silence_s: shorter pauses do not end speech.
         pad_s: added to speech on both sides.
         margin_s: silence around speech that is given to the model with it, at most; models learn from recordings that

@@ -69,7 +69,7 @@ class SpeakerRecognizer:
         settings: classes, baselines and turns.
     Raises:
         AudioError: a recording for a baseline cannot be used.
-        BaselineError: the model takes no baseline, or nobody speaks in one.
+        BaselineError: the model takes no baseline, or one of them has no speech.
         UnknownEmotionError: a class that the model does not have.
 
     Attributes:
@@ -106,7 +106,7 @@ class SpeakerRecognizer:
             options: as for a recognizer.
             all_speakers: refuse a baseline of a speaker who has no turn in this recording.
         Raises:
-            AudioError: the source is no sound, too short, or damaged.
+            AudioError: the source is not sound, too short, or damaged.
             TurnsError: the turns cannot be used.
             BaselineError: with `all_speakers`.
         """

@@ -48,7 +48,7 @@ class EmotionNetwork(nn.Module):
         return criterion(output[0].float(), targets)
 
     def complete(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> None:
-        """Learn what stands behind the trained network; by default nothing.
+        """Fit what follows the trained network; by default nothing.
 
         Args:
             batches: normalised features, frame counts and class indices of the training utterances, in evaluation mode.

@@ -36,7 +36,7 @@ ModelOptions = Annotated[
     | Annotated[FramesOptions, Tag("frames")],
     Discriminator(_named_system),
 ]
-"""The settings of any system, told apart by `system`."""
+"""The settings of any system; `system` says which."""
 
 
 def _residual(features: FeatureOptions, model: ResidualOptions, n_classes: int) -> Parts:

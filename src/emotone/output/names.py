@@ -75,5 +75,5 @@ def spreadsheet_safe(text: str) -> str:
 
 
 def as_utf8(text: str) -> str:
-    """The same text with escapes for the bytes that are no UTF-8; where it is JSON, their escape is what JSON wants."""
+    """The same text with escapes for bytes that are not UTF-8; in JSON, these escapes are those of JSON."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -19,7 +19,7 @@ from emotone.output.names import printable
 from emotone.output.pictures import COLOURS, FAINT, INK, OTHER, check_picture, quiet
 from emotone.output.timeline_plot import plot_timeline
 
-# Levels 80 dB below the loudest cannot be heard beside it.
+# Levels 80 dB below the loudest are inaudible beside it.
 _RANGE_DB = 80.0
 _ENVELOPE_POINTS = 1_600
 _PICTURE_RATE = 16_000

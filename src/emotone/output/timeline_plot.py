@@ -30,7 +30,7 @@ _MOST_CHANNELS = 8
 
 
 def plot_timeline(recognition: Recognition, path: str | PathLike[str]) -> None:
-    """Draw a recording over time; without its waveform if `source` is no file that can be read again.
+    """Draw a recording over time; without its waveform if `source` is not a file that can be read again.
 
     Raises:
         MissingExtraError: Matplotlib is not installed.

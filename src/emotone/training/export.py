@@ -45,7 +45,7 @@ TOLERANCE = 1e-4
 
 OPSET = 18
 LONGEST_WINDOW_S = 10.0
-"""A network of any length judges at most so much at once; longer recordings are cut into windows."""
+"""A network of any length classifies at most so much at once; longer recordings are cut into windows."""
 
 
 @dataclass(frozen=True, slots=True)

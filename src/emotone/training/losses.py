@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 from torch import Tensor
 
 EFFECTIVE_BETA = 0.999
-"""Cui et al.'s beta for corpora of a few thousand utterances: one in a class of many still counts a thousandth anew."""
+"""As in Cui et al.: suits corpora of a few thousand utterances."""
 
 
 class LossOptions(BaseModel):

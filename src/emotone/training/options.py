@@ -15,7 +15,7 @@ class TrainingOptions(BaseModel):
         epochs: so many passes over the training part.
         min_steps: more passes where the corpus is so small that `epochs` would be fewer steps than this.
         batch_size: utterances in a batch.
-        crop_s: longest stretch taken of an utterance while training, seconds; 0 for no limit.
+        crop_s: longest part taken of an utterance while training, seconds; 0 for no limit.
         learning_rate: the highest of the schedule.
         schedule: "one_cycle" rises linearly and falls with a cosine to zero; "constant" stays after the rise.
         warm_up: share of all steps over which the rate rises.

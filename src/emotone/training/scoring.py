@@ -13,7 +13,7 @@ from emotone.training.data.feature_cache import FeatureCache
 from emotone.training.data.frame_cache import FrameCache
 
 CACHED_BATCH = 64
-"""Utterances scored at once where their features are at hand; like lengths stand together, so little is padding."""
+"""Utterances scored at once where their features are at hand; like lengths are put together, so little is padding."""
 
 
 def score(

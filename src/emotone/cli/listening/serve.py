@@ -131,7 +131,7 @@ def _network(word: str) -> Network:
 
 
 def _origin(word: str) -> str:
-    """As a browser sends it; another form would never match, and nobody would learn why."""
+    """As a browser sends it; another form would never match, without a message."""
     parts = urlsplit(word)
     if parts.scheme not in ("http", "https") or not parts.netloc or word != f"{parts.scheme}://{parts.netloc}":
         raise typer.BadParameter(

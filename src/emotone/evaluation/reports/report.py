@@ -34,7 +34,7 @@ def write_report(
     Returns:
         the files written: first report.md, then report.html, then the figures of the Markdown.
     Raises:
-        EvaluationError: the folder is no finished run.
+        EvaluationError: the folder is not a finished run.
         MissingExtraError: figures are wanted and Matplotlib is not installed.
         OutputError: a file could not be written.
     """

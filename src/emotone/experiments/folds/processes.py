@@ -34,7 +34,7 @@ def run_in_processes(run: RunFold, plan: Plan, todo: Sequence[tuple[int, int]], 
         plan: what to run.
         todo: seed and fold of each.
         jobs: folds at once.
-        listener: is told about the progress.
+        listener: of the progress.
     Raises:
         TrainingError: a process ended before its fold was done.
         Exception: the first that a fold raised.

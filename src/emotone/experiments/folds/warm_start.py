@@ -71,7 +71,7 @@ def initial_facts(path: Path) -> dict[str, Any]:
 def require_unseen(path: Path, corpus: Corpus, folds: Sequence[Partition]) -> None:
     """Check that the initial weights were not trained on validation or test speakers of these folds.
 
-    Speakers are told apart by the names of corpora and speakers, so a manifest under a new name passes.
+    Speakers are distinguished by the names of corpora and speakers, so a manifest under a new name passes.
 
     Raises:
         SpeakerLeakError: they were.

@@ -34,11 +34,11 @@ class Row:
         key: names its folder, and the row for `--only`.
         title: for the table.
         group: the part of the table it is in.
-        recipe: its name; empty for a peer.
+        recipe: its name; empty for openSMILE.
         settings: changes to the recipe.
         printed: the paper's figures, None where it has none.
         needs_phonemes: whether it can run on a corpus without phonemes.
-        peer: openSMILE's feature set, for a peer.
+        peer: openSMILE's feature set, for a row of openSMILE.
         leak: which leak, for a leaky row.
     """
 

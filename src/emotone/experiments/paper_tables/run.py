@@ -56,7 +56,7 @@ class TablePlan:
         looks: number of test evaluations on these folds so far.
         tuned: settings by row, as tuning chose them; None for the settings that were chosen first.
     Raises:
-        RecipeError: a key that is no row.
+        RecipeError: a key that is not of a row.
     """
 
     corpus: Corpus
@@ -89,7 +89,7 @@ class TablePlan:
 
 
 class TableListener(Listener, Protocol):
-    """Is told about the progress of the table; what `Listener` is told is about the row last begun."""
+    """Receives the progress of the table; calls of `Listener` are about the row begun last."""
 
     def planned(self, weights: dict[str, float], total: float) -> None:
         """The cost of one fold of each row to be run (epochs times multiply-adds), and of everything."""
@@ -180,7 +180,7 @@ def run_table(table: TablePlan, listener: TableListener, *, jobs: int = 1) -> li
 
     Args:
         table: what to run; for a quick one its corpus and folds are those of `quick_task`.
-        listener: is told about the progress.
+        listener: of the progress.
         jobs: folds at once, each in a process of its own.
     Raises:
         EmotoneError: whatever a row raises; what is done stays done.

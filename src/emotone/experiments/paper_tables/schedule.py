@@ -51,7 +51,7 @@ def run_next(
     Args:
         table: what to run.
         folds: as `missing_folds` gives them.
-        listener: is told about the progress.
+        listener: of the progress.
         hours: stop before an epoch that would end later than this.
     Returns:
         how many folds were done.

@@ -39,7 +39,7 @@ def tune_rows(
 
     Args:
         table: what to run, with the settings that were chosen first.
-        listener: is told about the progress.
+        listener: of the progress.
         hours: stop before an epoch that would end later than this; the search continues next time.
         record: of the tuned rows; searches that are in it are not made again.
     Returns:

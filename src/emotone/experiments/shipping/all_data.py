@@ -62,7 +62,7 @@ def train_on_all(
         data: the corpus's folder or manifest; None where the run read it.
         store: the waveform store's folder.
         threads: of PyTorch; 0 leaves PyTorch's own choice.
-        listener: is told about the progress.
+        listener: of the progress.
     Returns:
         the weights.
     Raises:

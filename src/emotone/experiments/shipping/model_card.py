@@ -56,7 +56,7 @@ def training_corpora(about: dict[str, Any], test_speakers: Sequence[str]) -> tup
 def _own_corpora(about: dict[str, Any], test_speakers: Sequence[str]) -> tuple[TrainingCorpus, ...]:
     corpus, licence = about["corpus"], about.get("licence", "unstated")
     if corpus in CUT_FROM:
-        # Named by where its recordings come from, so that no speaker of theirs passes for one it never heard.
+        # Named by where its recordings come from, so that none of their speakers counts as unseen.
         return (TrainingCorpus(CUT_FROM[corpus], licence, f"training, cut to {corpus}", tuple(test_speakers)),)
     if corpus not in MERGED_FROM:
         return (TrainingCorpus(corpus, licence, "training", tuple(test_speakers)),)
@@ -72,7 +72,7 @@ def _own_corpora(about: dict[str, Any], test_speakers: Sequence[str]) -> tuple[T
 
 
 def untouched_note(results: Results) -> str:
-    """What must stand beside a score of `emotone evaluate`."""
+    """What must be shown with a score of `emotone evaluate`."""
     if not results.speaker_independent:
         return "not known whether the model has heard these speakers"
     if results.corpus == RECIPE_CORPUS:
@@ -81,7 +81,7 @@ def untouched_note(results: Results) -> str:
 
 
 def score_of(results: Results, *, note: str = "") -> Score | None:
-    """A result as it stands in a model file; None where a single speaker was tested, so that there is no interval."""
+    """A result as a model file stores it; None where a single speaker was tested, so that there is no interval."""
     interval = results.pooled.uar_interval
     if interval is None:
         return None

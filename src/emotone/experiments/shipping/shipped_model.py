@@ -141,7 +141,7 @@ def build_model(
         corpora: the folder that holds the corpora's folders, for a student's calibration.
         output: the model file to write.
         scores: of `emotone evaluate`, for the model file.
-        listener: is told how the run goes.
+        listener: of the progress.
     Returns:
         what left-out corpora determined.
     Raises:

@@ -128,7 +128,7 @@ def _from_mapping(source: Mapping[str, Any]) -> tuple[Any, Any]:
     waveform = next((source[key] for key in _WAVEFORMS if source.get(key) is not None), None)
     if waveform is not None:
         if isinstance(waveform, list):
-            # Rows of a dataset that was not told to be NumPy hold lists of numbers.
+            # Rows of a dataset that was not set to NumPy hold lists of numbers.
             waveform = np.asarray(waveform, dtype=np.float32)
         rate = next((source[key] for key in _RATES if source.get(key) is not None), None)
         if rate is None:

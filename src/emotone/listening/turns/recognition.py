@@ -38,9 +38,9 @@ def recognise_turns(
         turns: at least one.
         options: how to cut.
         classifier_of: the recognizer for a speaker, with that speaker's baseline; None for the same for all.
-        opened: called with what a file says of itself, before its first block.
+        opened: called with what the file declares, before its first block.
     Raises:
-        AudioError: the source is no sound, too short, or damaged.
+        AudioError: the source is not sound, too short, or damaged.
         TurnsError: too many turns overlap.
     """
     name = name_of(source)

@@ -132,7 +132,7 @@ class TurnPass:
         ]
 
     def means(self) -> tuple[npt.NDArray[np.float64] | None, npt.NDArray[np.float32], float | None]:
-        """Probabilities (None where nobody speaks), embedding and unfamiliar over all turns, by their lengths."""
+        """Probabilities (None without speech), embedding and unfamiliar over all turns, by their lengths."""
         spoken = [one for one in self._progress if one.n_spoken]
         if not spoken:
             return None, np.zeros(self._metadata.embedding_dim, np.float32), None

@@ -80,9 +80,9 @@ class _Correlation(torch.autograd.Function):
             spectra = _spectra(given[block], size)
             if of_maps is not None:
                 of_maps[block] = _maps(_products(spectra, speaking), size, *own.shape[1:3])
-            heard = torch.from_numpy(_spectra(own[block], size)).permute(1, 2, 0, 3)
+            inputs = torch.from_numpy(_spectra(own[block], size)).permute(1, 2, 0, 3)
             conjugate = torch.from_numpy(np.conj(spectra)).permute(1, 2, 3, 0)
-            of_kernels = of_kernels + torch.matmul(conjugate, heard)
+            of_kernels = of_kernels + torch.matmul(conjugate, inputs)
         summed = _maps(of_kernels.permute(2, 0, 1, 3).numpy(), size, *kernels.shape[2:])
         return None if of_maps is None else _channels_first(of_maps), _channels_first(summed)
 
@@ -110,7 +110,7 @@ def _spectra(maps: Maps, size: tuple[int, int]) -> Spectra:
 
 
 def _maps(spectra: Spectra, size: tuple[int, int], n_rows: int, n_columns: int) -> Maps:
-    """The first rows and columns of what the spectra stand for; the spectra are used up."""
+    """The first rows and columns of the maps with these spectra; the spectra are overwritten."""
     halves = scipy.fft.ifft(spectra, axis=1, overwrite_x=True)[:, :n_rows]
     return cast(Maps, scipy.fft.irfft(halves, size[1], axis=2)[:, :, :n_columns])
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 IMPOSSIBLE = -1e30
-"""Stands for log 0: minus infinity would make NaN of differences."""
+"""In place of log 0: minus infinity would make NaN of differences."""
 
 _EMISSION_OF_STATE = (0, 1, 0)
 

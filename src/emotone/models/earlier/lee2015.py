@@ -8,7 +8,7 @@ Conventions: frame features are (batch, 32, n_frames); the output's last class i
 
 References:
     Lee & Tashev (2015): High-level Feature Representation using Recurrent Neural Network for Speech Emotion
-    Recognition, Interspeech. What is known of it second-hand or not at all stands in the recipes' `choices`.
+    Recognition, Interspeech. What is known of it second-hand or not at all is in the recipes' `choices`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Satt, Rozenberg & Hoory (2017): convolutions, and convolutions with a BLSTM, over segments of at most 3 s.
 
-An utterance is cut into equal segments of at most 3 s without overlap; each is judged alone, padded to 3 s; the
+An utterance is cut into equal segments of at most 3 s without overlap; each is classified alone, padded to 3 s; the
 utterance's decision is the mean of its segments' probabilities. Segments are cut within the network, after any split by
 speaker, so no segment of an utterance can stray into another part.
 
@@ -8,7 +8,7 @@ Conventions: maps are (n_segments, channels, n_bands, n_frames); kernels are (ba
 
 References:
     Satt, Rozenberg, Hoory (2017): Efficient Emotion Recognition from Speech Using Deep Learning on Spectrograms,
-    Interspeech. What is known of it second-hand or not at all stands in the recipes' `choices`.
+    Interspeech. What is known of it second-hand or not at all is in the recipes' `choices`.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class SattOptions(BaseModel):
     Attributes:
         system: names this file.
         layers: "convolution" alone, or "convolution_blstm".
-        decision: "one_step"; or "two_step", where what the first classifier calls neutral is judged again by a second
-            one, whose loss weighs the classes evenly.
+        decision: "one_step"; or "two_step", where what the first classifier calls neutral is classified again by a
+            second one, whose loss weighs the classes evenly.
         neutral: position of the neutral class among the outputs, for "two_step".
         harmonic_filtering: weaken what lies between the harmonics of voiced frames.
         bin_hz: of the spectrogram.

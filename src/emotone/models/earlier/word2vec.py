@@ -46,7 +46,7 @@ def learn_embedding(
     learning_rate: float = 5e-3,
     seed: int = 0,
 ) -> Tensor:
-    """A vector for each symbol, learnt from which symbols stand near it.
+    """A vector for each symbol, learnt from the symbols near it.
 
     Args:
         sequences: numbers of the training speakers' phonemes, padded with 0, shape (n, longest).

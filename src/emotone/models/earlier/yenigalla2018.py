@@ -5,7 +5,7 @@ are numbers (batch, longest), 0 past each utterance's end (`features.phonemes`).
 
 References:
     Yenigalla, Kumar, Tripathi, Singh, Kar, Vepa (2018): Speech Emotion Recognition Using Spectrogram & Phoneme
-    Embedding, Interspeech. What is known of it second-hand or not at all stands in the recipes' `choices`.
+    Embedding, Interspeech. What is known of it second-hand or not at all is in the recipes' `choices`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class YenigallaOptions(BaseModel):
         kernels: maps of each convolution over the spectrogram.
         dense: units of the two dense layers of the spectrogram network.
         dropout: after the first dense layer, and before the phoneme network's.
-        max_phonemes: most phonemes told apart, padding and unknown included.
+        max_phonemes: number of distinct phonemes at most, padding and unknown included.
         embedding: size of a phoneme's vector.
         window: word2vec's, in phonemes.
         word2vec_epochs: word2vec's passes.

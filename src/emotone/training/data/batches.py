@@ -1,6 +1,6 @@
 """Batches of waveforms for training and for scoring.
 
-Conventions: a batch pads its utterances with zeros to the longest; utterances of like length stand together, so that
+Conventions: a batch pads its utterances with zeros to the longest; utterances of like length are put together, so that
 little is padding. All that is random in one epoch follows from (seed, fold, epoch, utterance) or (seed, fold, epoch).
 """
 
@@ -137,7 +137,7 @@ def training_batches(
         data: the whole corpus.
         indices: the training part.
         batch_size: utterances in a batch.
-        crop_s: longest stretch taken of an utterance in seconds, at a random place; 0 for no limit.
+        crop_s: longest part taken of an utterance in seconds, at a random place; 0 for no limit.
         augmentation: what is changed.
         seed: of the run.
         fold: of the run.

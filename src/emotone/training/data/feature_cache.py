@@ -1,6 +1,6 @@
 """Features kept in memory where they cannot change from epoch to epoch.
 
-Where waveforms are neither augmented nor cut anew, as in the recipes of the papers, an utterance's features are always
+Where waveforms are neither augmented nor cut again, as in the recipes of the papers, an utterance's features are always
 the same; computing them once makes an epoch about twice as fast (EXPERIMENTS.md).
 """
 
