@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, cast
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
+from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -222,8 +223,9 @@ class _Form(MultiPartParser):
     async def receive(self) -> None:
         try:
             form = await self.parse()
-        except MultiPartException as error:
-            raise BadUploadError(f"The form cannot be read: {error.message}") from error
+        except (MultiPartException, MultipartParseError) as error:  # older releases of Starlette pass the latter on
+            reason = error.message if isinstance(error, MultiPartException) else error
+            raise BadUploadError(f"The form cannot be read: {reason}") from error
         if not self._ended:
             raise BadUploadError("The form is incomplete: its last boundary is missing.")
         if not self._n_files and self._upload.needs_recording:
