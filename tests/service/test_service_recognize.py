@@ -95,7 +95,10 @@ def test_a_threshold_decides_what_is_unsure(client: TestClient, angry_clip: byte
 
 def test_a_cut_off_recording_is_used_and_said_to_be_cut_off(client: TestClient, angry_clip: bytes) -> None:
     reply = client.post("/v1/recognize", content=angry_clip[: len(angry_clip) // 2]).json()
-    assert "truncated" in reply["note"]
+    assert reply["note"].count("truncated") == 1
+    turns = b"SPEAKER recording 1 0.0 0.5 <NA> <NA> ann <NA> <NA>\n"
+    files = {"file": angry_clip[: len(angry_clip) // 2], "turns": turns}
+    assert client.post("/v1/recognize", files=files).json()["note"].count("truncated") == 1
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ def native_blocks(
     truncated: Literal["warn", "error"],
     decoded: Callable[[float], None] | None = None,
     meter: CancellationMeter | None = None,
+    damaged: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Decoded samples with their sample rate, shape (1, n) if mixed, (n_channels, n) if split.
 
@@ -101,7 +102,7 @@ def native_blocks(
         if decoded is not None:
             decoded(start_s)
         yield rate, samples
-    _report(recording, tally, truncated)
+    _report(recording, tally, truncated, damaged)
 
 
 def _silence(duration_s: float, rate: int, n_channels: int) -> Iterator[NDArray[np.float32]]:
@@ -242,7 +243,12 @@ def _holds_no_sound(packet: Packet[Any], recording: Recording) -> bool:
     return recording.info.container == "mp3" and is_xing_frame(bytes(packet))
 
 
-def _report(recording: Recording, tally: _Tally, truncated: Literal["warn", "error"]) -> None:
+def _report(
+    recording: Recording,
+    tally: _Tally,
+    truncated: Literal["warn", "error"],
+    damaged: Callable[[str], None] | None,
+) -> None:
     """Warn, or raise, if not all that was declared was read."""
     label, info = recording.label, recording.info
     exact = info.container in _EXACT
@@ -259,7 +265,10 @@ def _report(recording: Recording, tally: _Tally, truncated: Literal["warn", "err
         problems.append(f"damaged ({count} cannot be decoded, the first at {tally.damage_s:.3f} s)")
     if not problems:
         return
-    message = f"{label}: is {' and '.join(problems)}; {read / info.sample_rate:.3f} s could be read"
+    found = f"{' and '.join(problems)}; {read / info.sample_rate:.3f} s could be read"
+    message = f"{label}: is {found}"
     if truncated == "error" or not tally.read:
         raise AudioTruncatedError(f"{message}; get a whole copy")
+    if damaged is not None:
+        damaged(found)
     warnings.warn(message, AudioTruncatedWarning, stacklevel=4)

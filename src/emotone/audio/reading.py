@@ -121,6 +121,7 @@ def stream_audio(
     opened: Callable[[AudioInfo], None] | None = None,
     decoded: Callable[[float], None] | None = None,
     noted: Callable[[str], None] | None = None,
+    damaged: Callable[[str], None] | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """A recording as blocks of equal length but for the last, in constant memory.
 
@@ -140,6 +141,7 @@ def stream_audio(
             since a header may declare no length or a wrong one.
         noted: called with each note about the recording that a user should read: several audio tracks, or channels
             that cancel each other, which is known after the last block.
+        damaged: called after the last block with what the `AudioTruncatedWarning` says, without the source's name.
     Yields:
         shape (n_samples,) if mixed, (n_channels, n_samples) if split.
     Raises:
@@ -150,7 +152,7 @@ def stream_audio(
     block_length = round(block_s * sample_rate)
     if block_length < 1:
         raise OptionError(f"block_s={block_s} is less than one sample at {sample_rate} Hz")
-    return _stream(source, sample_rate, channels, track, block_length, truncated, opened, decoded, noted)
+    return _stream(source, sample_rate, channels, track, block_length, truncated, opened, decoded, noted, damaged)
 
 
 def _stream(
@@ -163,6 +165,7 @@ def _stream(
     opened: Callable[[AudioInfo], None] | None,
     decoded: Callable[[float], None] | None,
     noted: Callable[[str], None] | None,
+    damaged: Callable[[str], None] | None,
 ) -> Iterator[NDArray[np.float32]]:
     waiting: list[NDArray[np.float32]] = []
     n_waiting = n_given = 0
@@ -173,7 +176,7 @@ def _stream(
             opened(info)
         if noted is not None and track is None and info.n_tracks > 1:
             noted(TRACKS_NOTE.format(n_tracks=info.n_tracks, track=info.track))
-        for block in _resampled(recording, sample_rate, channels, truncated, decoded, meter):
+        for block in _resampled(recording, sample_rate, channels, truncated, decoded, meter, damaged):
             waiting.append(block)
             n_waiting += block.shape[1]
             if n_waiting < block_length:
@@ -209,10 +212,11 @@ def _resampled(
     truncated: Literal["warn", "error"],
     decoded: Callable[[float], None] | None,
     meter: CancellationMeter | None = None,
+    damaged: Callable[[str], None] | None = None,
 ) -> Generator[NDArray[np.float32], None, None]:
     """Blocks at the wanted rate, shape (1 or n_channels, n); each run of blocks of one rate has its own resamplers."""
     resamplers: list[Resampler] = []
-    for rate, block in _gathered(native_blocks(recording, channels, truncated, decoded, meter)):
+    for rate, block in _gathered(native_blocks(recording, channels, truncated, decoded, meter, damaged)):
         if resamplers and resamplers[0].sample_rate_in != rate:
             yield np.stack([resampler.finish() for resampler in resamplers])
             resamplers = []

@@ -68,6 +68,7 @@ class Recording:
             track=self._track,
             opened=self._open,
             noted=self._notes.append,
+            damaged=self._notes.append,
             decoded=on_decoded,
         )
         for block in blocks:

@@ -67,6 +67,7 @@ def source_blocks(
     opened: Callable[[AudioInfo], None] | None = None,
     noted: Callable[[str], None] | None = None,
     decoded: Callable[[float], None] | None = None,
+    damaged: Callable[[str], None] | None = None,
 ) -> Iterator[Waveform]:
     """Any source as blocks at `wanted_rate`, in memory that does not grow with the length of a file.
 
@@ -80,6 +81,7 @@ def source_blocks(
         opened: called with what a file declares, before the first block; not called for waveforms.
         noted: called with each note about the recording that a user should read.
         decoded: as for `stream_audio`; not called for waveforms.
+        damaged: likewise.
     Yields:
         shape (1, n_samples) if mixed, (n_channels, n_samples) if split; float32, finite.
     Raises:
@@ -106,6 +108,7 @@ def source_blocks(
         opened=opened,
         noted=noted,
         decoded=decoded,
+        damaged=damaged,
     )
     for block in blocks:
         yield block if channels == "split" else block[None]

@@ -58,7 +58,13 @@ def recognise_turns(
     track = None if options is None else options.track
     notes: list[str] = []
     blocks = source_blocks(
-        source, sample_rate, wanted_rate=metadata.sample_rate, track=track, opened=note_info, noted=notes.append
+        source,
+        sample_rate,
+        wanted_rate=metadata.sample_rate,
+        track=track,
+        opened=note_info,
+        noted=notes.append,
+        damaged=notes.append,
     )
     for block in blocks:
         meter.push(block[0])

@@ -134,7 +134,8 @@ class _Stream:
             if stopped:
                 receiving.result()
                 timeout_s = self._context.options.request_timeout_s
-                await asyncio.wait({outcome, ending}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+                ends = {outcome, ending}
+                await asyncio.wait(ends, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if ending.done() and not outcome.done():
                 receiving.cancel()
                 await self._last_segments(outcome)

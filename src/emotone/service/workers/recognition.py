@@ -98,6 +98,8 @@ def _recognized(
         content = turns_of(extras)
         turns = None if content is None else parse_turns(content, tiers=task.settings.tiers())
         baseline = _baselines(recognizer, extras)
+        # Of the baselines; the recognition has those of the recording.
+        notices = list(dict.fromkeys(str(one.message) for one in caught))
         named = cast(BinaryIO, _NamedFile(file))
         channels, options = task.settings.channels, task.settings.options()
         if turns is not None:
@@ -111,7 +113,6 @@ def _recognized(
             recognition = Recording(
                 recognizer, named, channels=channels, options=options, on_open=on_open, on_decoded=on_decoded
             ).recognition()
-    notices = list(dict.fromkeys(str(one.message) for one in caught))
     note = "; ".join(filter(None, [*notices, recognition.note]))
     recognition = replace(recognition, source=SOURCE, note=note)
     if task.text_format == "json":
