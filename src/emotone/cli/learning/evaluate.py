@@ -50,6 +50,7 @@ def evaluate(
     from emotone.corpora import read_corpus
     from emotone.emotions import parse_classes, require_present
     from emotone.evaluation.provenance import command_line
+    from emotone.evaluation.run_folder import RunFolder
     from emotone.experiments.cross_corpus import evaluate_model
     from emotone.files import check_writable
 
@@ -63,7 +64,7 @@ def evaluate(
     console = Console(stderr=True)
     show_notes(console, task)
     folder = output or Path("runs") / f"{task.name}-{recognizer.metadata.name}"
-    check_writable(folder / "results.json")
+    check_writable(RunFolder(folder).results)
     results = evaluate_model(
         recognizer,
         task,

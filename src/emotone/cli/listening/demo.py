@@ -58,9 +58,9 @@ def demo(
         for path in recordings:
             found = recognizer(path)
             truth = true_emotion(path.stem)
-            verdict = "unsure" if found.unsure else "right" if found.emotion == truth else "wrong"
-            right, unsure = right + (verdict == "right"), unsure + (verdict == "unsure")
-            table.add_row(path.name, truth, str(found.emotion), f"{found.confidence:.0%}", verdict)
+            answer = "unsure" if found.unsure else "right" if found.emotion == truth else "wrong"
+            right, unsure = right + (answer == "right"), unsure + (answer == "unsure")
+            table.add_row(path.name, truth, str(found.emotion), f"{found.confidence:.0%}", answer)
         if plot is not None:
             recognizer(recordings[0]).plot(plot)
     Console().print(table)

@@ -121,11 +121,11 @@ def leave_corpora_out(plan: Plan, report: EpochListener | None = None) -> LeftOu
     inner = replace(plan, corpus=corpus, folds=folds, folder=plan.folder / PROTOCOL, seeds=(seed,), only_folds=None)
     tables, away = [], []
     for index in inner.fold_numbers:
-        folder = inner.fold_folder(seed, index)
-        if not (folder / "fold.json").is_file():
+        fold = inner.fold(seed, index)
+        if not fold.is_done:
             run_fold(inner, seed, index, report)
-        tables.append(Predictions.read(folder / "predictions.csv"))
-        network = read_weights(folder / "model.safetensors").network
+        tables.append(Predictions.read(fold.predictions))
+        network = read_weights(fold.weights).network
         split = folds.folds[index].indices(corpus)
         centre, projection = whitening(embeddings(inner, network, corpus, split.train))
         away.append(distances(embeddings(inner, network, corpus, split.test), centre, projection))
