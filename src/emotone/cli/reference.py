@@ -116,7 +116,8 @@ def _meaning(info: ArgumentInfo | OptionInfo, default: Any) -> str:
     if default not in (None, "", inspect.Parameter.empty) and "[default:" not in text:
         text += f" [default: {default.value if isinstance(default, Enum) else default}]"
     if info.envvar:
-        text += f" [environment: {info.envvar}]"
+        # Not in brackets: behind those of a default, Markdown would take them for a link.
+        text += f" Environment variable: `{info.envvar}`."
     return text.replace("|", "\\|")
 
 
