@@ -26,6 +26,9 @@ class SharedPool(WorkerPool):
     def close(self) -> None:
         pass
 
+    def retire(self) -> None:
+        pass
+
 
 _pools: dict[tuple[Path | None, int], SharedPool] = {}
 

@@ -52,22 +52,42 @@ def test_seconds_are_counted_as_they_are_decoded_silence_included(serve: Any) ->
     assert client.get("/readyz").status_code == 200
 
 
-def test_two_endless_recordings_leave_a_ready_process_to_the_next_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[FakeProcess] = []
+class FakeProcess:
+    """A worker process that does nothing; `started` has all of a test."""
 
-    class FakeProcess:
-        alive = True
+    started: list[FakeProcess]
 
-        def __init__(self, model: Path | None, nice: int) -> None:
-            started.append(self)
+    def __init__(self, model: Path | None, nice: int) -> None:
+        self.alive = True
+        self.started.append(self)
 
-        def wait_until_ready(self) -> None:
-            pass
+    def wait_until_ready(self) -> None:
+        pass
 
-        def close(self) -> None:
-            self.alive = False
+    def close(self) -> None:
+        self.alive = False
 
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[FakeProcess]:
+    monkeypatch.setattr(FakeProcess, "started", [], raising=False)
     monkeypatch.setattr("emotone.service.workers.process.WorkerProcess", FakeProcess)
+    return FakeProcess.started
+
+
+def test_no_process_is_started_while_the_service_shuts_down(started: list[FakeProcess]) -> None:
+    pool = WorkerPool(None, most=4)
+    pool.start()
+    process = pool.take()
+    before = len(started)
+    pool.retire()
+    process.close()
+    pool.give_back(process)
+    assert len(started) == before
+    pool.close()
+
+
+def test_two_endless_recordings_leave_a_ready_process_to_the_next_client(started: list[FakeProcess]) -> None:
     pool = WorkerPool(None, most=4)
     pool.start()
     ready = list(started)

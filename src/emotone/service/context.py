@@ -61,6 +61,8 @@ class ServiceContext:
         if not self.draining:
             self.ending.set()
             self.queue.drain()
+            self.workers.retire()
+            self.job_workers.retire()
             self.on_drain()
 
     def recognizer_with(self, threshold: float | None) -> Recognizer:

@@ -21,6 +21,9 @@ from emotone.service.server.protocol import protocol_with
 
 _log = logging.getLogger("emotone.service")
 
+_END_S = 5.0
+"""Part of the drain time for what comes after the last answer: on a busy machine processes take seconds to end."""
+
 
 def serve(options: ServiceOptions) -> None:
     """Serve until SIGTERM or SIGINT: what runs is finished, and running jobs wait for the next start.
@@ -105,7 +108,7 @@ class DrainingServer(uvicorn.Server):
         """Called ten times a second; whether to shut down."""
         if self._signalled and not self._context.draining:
             _log.info("draining")
-            self._until = monotonic() + max(self._drain_s - 3.0, 0.6 * self._drain_s)
+            self._until = monotonic() + max(self._drain_s - _END_S, 0.6 * self._drain_s)
             # Whatever hangs: the process ends in time.
             last = threading.Timer(self._drain_s, _give_up)
             last.daemon = True

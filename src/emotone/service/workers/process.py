@@ -187,7 +187,7 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._idle: list[WorkerProcess] = []
         self._n_taken = 0
-        self._closed = False
+        self._closed = self._retired = False
 
     def start(self) -> None:
         """Start a first process and wait until it is ready.
@@ -226,9 +226,13 @@ class WorkerPool:
         with self._lock:
             self._keep_reserve()
 
+    def retire(self) -> None:
+        """Start no more processes in reserve, since the service shuts down; running tasks continue."""
+        self._retired = True
+
     def _keep_reserve(self) -> None:
         """Start processes before they are needed: on a busy machine, loading the model takes seconds."""
-        while not self._closed and len(self._idle) < min(_RESERVE, self._most - self._n_taken):
+        while not (self._closed or self._retired) and len(self._idle) < min(_RESERVE, self._most - self._n_taken):
             self._idle.insert(0, WorkerProcess(self._model, self._nice))
 
     def close(self) -> None:
