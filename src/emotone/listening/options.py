@@ -25,8 +25,7 @@ class TimelineOptions:
         min_silence_s: shorter pauses do not end speech.
         pad_s: added to speech on both sides.
         margin_s: silence around speech that is given to the model with it, at most; models learn from recordings that
-            begin and end with some. A model with a pretrained encoder gets digital silence beside speech that is cut
-            closely.
+            begin and end with some.
         min_segment_s: a shorter end of long speech is joined to what comes before it.
         batch: windows to classify at once.
         track: number of the audio track of a file that has several, from 1; None for the one that FFmpeg takes for the

@@ -17,10 +17,6 @@ from emotone.listening.sound.sources import Waveform
 from emotone.listening.sound.speech import SpeechFinder, is_quiet_or_steady
 from emotone.model_files.metadata import ModelMetadata
 
-_CLOSELY = 5
-"""Speech is cut closely where the recording has less than a fifth of the margin beside it: it gets the whole margin
-where there is nothing, and less the more there is."""
-
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -59,8 +55,6 @@ class StreamPieces:
         self._window, self._hop = options.window_samples(metadata), options.hop_samples(metadata)
         self._rate, self._min_samples = metadata.sample_rate, metadata.min_samples
         self._margin = round(options.margin_s * self._rate)
-        # Whisper learnt from recordings that are padded with digital silence; a network on spectrograms alone did not.
-        self._fills_margins = metadata.encoder is not None
         self._sound = KeptSound(self._rate)
         self._finder = SpeechFinder(options, self._rate, chunks=chunks)
         # Up to where it is decided what is speech, and where the last speech and silence begin.
@@ -177,20 +171,13 @@ class StreamPieces:
 
     def _with_margins(self, start: int, end: int, margin_from: int, margin_to: int) -> Waveform:
         """Speech with silence around it, no longer than the window; never shorter than the model can classify."""
-        own_before, own_behind = start - margin_from, margin_to - end
-        before, behind = own_before + self._filling(own_before), own_behind + self._filling(own_behind)
+        before, behind = start - margin_from, margin_to - end
         room = max(0, self._window - (end - start))
         if before + behind > room:
             before = min(before, max(room // 2, room - behind))
             behind = min(behind, room - before)
-        own_before, own_behind = min(before, own_before), min(behind, own_behind)
-        sound = self._sound.read(start - own_before, end + own_behind)
-        sound = np.pad(sound, (before - own_before, behind - own_behind))
+        sound = self._sound.read(start - before, end + behind)
         return np.pad(sound, (0, max(0, self._min_samples - len(sound))))
-
-    def _filling(self, own: int) -> int:
-        """Samples of digital silence beside speech that has so few samples of silence of its own."""
-        return max(0, self._margin - _CLOSELY * own) if self._fills_margins else 0
 
     def _end_silence(self, end: int) -> Iterator[Piece]:
         if self._silence_from is not None and end > self._silence_from:

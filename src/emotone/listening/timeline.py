@@ -4,14 +4,14 @@ Conventions: a stream is mono float32 at the model's sample rate; positions are 
 a recording of any length, in a file and live:
 
 Speech is found first. Speech between two pauses is classified as a whole, together with up to `margin_s` of the silence
-on either side of it; models with a pretrained encoder get digital silence at an end of the recording that is cut
-closely. Speech that is longer than the model's window is covered by windows, one every `hop_s`, the last one moved back
-to end with it; each hop gets the mean over the windows that cover it. Neighbouring hops of one emotion become one
-segment. The emotion of the recording is the mean over its segments, weighted by their durations. A recording no longer
-than the window in which no speech is found, but which is neither quiet nor steady (a sob, a laugh, a single word), is
-classified as a whole, and unsure.
+on either side of it. Speech that is longer than the model's window is covered by windows, one every `hop_s`, the last
+one moved back to end with it; each hop gets the mean over the windows that cover it. Neighbouring hops of one emotion
+become one segment. The emotion of the recording is the mean over its segments, weighted by their durations. A recording
+no longer than the window in which no speech is found, but which is neither quiet nor steady (a sob, a laugh, a single
+word), is classified as a whole, and unsure.
 
-So nothing depends on how the stream is cut into blocks, and an answer changes gradually as a recording grows.
+So nothing depends on how the stream is cut into blocks, a recording without pauses that fits into the window gets the
+model's answer to all of it, and an answer changes gradually as a recording grows.
 """
 
 from __future__ import annotations
