@@ -9,7 +9,7 @@ import pytest
 
 from emotone.corpora import Corpus, Utterance, protocol_folds
 from emotone.errors import RecipeError
-from emotone.experiments import opensmile_baseline as peers
+from emotone.experiments import opensmile_baseline as baseline
 from emotone.experiments.plan import Plan
 from emotone.experiments.recipe import load_recipe
 
@@ -38,7 +38,7 @@ def made_features(plan, monkeypatch):
         asked.append(feature_set)
         return features
 
-    monkeypatch.setattr(peers, "functionals", functionals)
+    monkeypatch.setattr(baseline, "functionals", functionals)
     return asked
 
 
@@ -47,7 +47,7 @@ def silent(seed, fold, info, fresh):
 
 
 def test_it_scores_every_speaker_once_and_well_where_features_tell_all(plan, made_features):
-    results = peers.cross_validate_peer(plan, "egemaps", silent)
+    results = baseline.cross_validate_opensmile(plan, "egemaps", silent)
     assert results.n == 72
     assert results.n_speakers == 6
     assert results.pooled.uar > 0.95
@@ -56,20 +56,20 @@ def test_it_scores_every_speaker_once_and_well_where_features_tell_all(plan, mad
 
 
 def test_folds_that_are_done_are_not_done_again(plan, made_features):
-    peers.cross_validate_peer(plan, "egemaps", silent)
+    baseline.cross_validate_opensmile(plan, "egemaps", silent)
     heard = []
-    again = peers.cross_validate_peer(plan, "egemaps", lambda seed, fold, info, fresh: heard.append(fresh))
+    again = baseline.cross_validate_opensmile(plan, "egemaps", lambda seed, fold, info, fresh: heard.append(fresh))
     assert made_features == ["egemaps"]
     assert heard == [False] * len(plan.folds.folds)
     assert again.pooled.uar > 0.95
 
 
 def test_another_feature_set_in_the_same_folder_is_done_anew(plan, made_features):
-    peers.cross_validate_peer(plan, "egemaps", silent)
-    peers.cross_validate_peer(plan, "compare", silent)
+    baseline.cross_validate_opensmile(plan, "egemaps", silent)
+    baseline.cross_validate_opensmile(plan, "compare", silent)
     assert made_features == ["egemaps", "compare"]
 
 
 def test_an_unknown_feature_set_is_refused(plan):
     with pytest.raises(RecipeError, match="egemaps, compare"):
-        peers.cross_validate_peer(plan, "mfcc", silent)
+        baseline.cross_validate_opensmile(plan, "mfcc", silent)

@@ -37,7 +37,7 @@ CANDIDATES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 FoldDone = Callable[[int, int, dict[str, Any], bool], None]
 
 
-def cross_validate_peer(plan: Plan, feature_set: str, fold_done: FoldDone) -> Results:
+def cross_validate_opensmile(plan: Plan, feature_set: str, fold_done: FoldDone) -> Results:
     """Fit and score every fold of the plan that is not done yet, and sum up.
 
     Nothing here is random, so one seed is enough.

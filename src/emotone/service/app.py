@@ -95,7 +95,7 @@ def create_app(context: ServiceContext) -> FastAPI:
     _add_pages(app)
     app.add_middleware(ServiceMiddleware)
     if context.options.cors_origins:
-        # Outside of the other, so that its refusals have these headers too.
+        # Outside of the other, so that its errors have these headers too.
         app.add_middleware(
             CORSMiddleware,
             allow_origins=context.options.cors_origins,

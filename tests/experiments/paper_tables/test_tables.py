@@ -89,9 +89,9 @@ def table(iemocap, tmp_path, light_rows, monkeypatch):
 
 def test_every_row_has_a_recipe_of_its_own_and_a_key_of_its_own():
     assert len({row.key for row in ROWS}) == len(ROWS)
-    own = [row for row in ROWS if not row.peer and row.leak is None and has_recipe(row)]
+    own = [row for row in ROWS if not row.feature_set and row.leak is None and has_recipe(row)]
     assert len({row_recipe(row, quick=False).model_dump_json() for row in own}) == len(own)
-    assert {row.peer or "" for row in ROWS} == {"", "egemaps", "compare"}
+    assert {row.feature_set or "" for row in ROWS} == {"", "egemaps", "compare"}
 
 
 def test_softmax_and_focal_differ_in_gamma_alone():
@@ -258,9 +258,11 @@ def with_encoder():
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_all_rows_run_on_a_tree_in_the_layout_of_iemocap(table):
-    only = tuple(row.key for row in ROWS if not row.peer and (with_encoder() or not row.key.startswith("encoder")))
+    only = tuple(
+        row.key for row in ROWS if not row.feature_set and (with_encoder() or not row.key.startswith("encoder"))
+    )
     outcomes = run_table(replace(table, only=only), Heard())
-    states = {outcome.row.key: outcome.state for outcome in outcomes if not outcome.row.peer}
+    states = {outcome.row.key: outcome.state for outcome in outcomes if not outcome.row.feature_set}
     assert states == dict.fromkeys(only, "done")
     markdown = write_tables(table.folder, table_facts(table), outcomes)[0].read_text(encoding="utf-8")
     leaky = markdown.split("## How much is protocol")[1].split("## What it costs")[0]

@@ -39,7 +39,7 @@ def test_a_track_can_be_chosen_by_keyword_and_by_option(tiny_recognizer, two_tra
     assert chosen.track == 2
     assert tiny_recognizer(two_tracks, options=TimelineOptions(track=2)).probabilities == chosen.probabilities
     assert next(tiny_recognizer.batch([two_tracks], track=2)).probabilities == chosen.probabilities
-    with pytest.raises(emotone.NoAudioStreamError, match="no track 3"):
+    with pytest.raises(emotone.NoAudioStreamError, match="no audio track 3"):
         tiny_recognizer(two_tracks, track=3)
     with pytest.raises(ValueError, match="track"):
         tiny_recognizer(two_tracks, track=0)

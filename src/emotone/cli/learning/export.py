@@ -69,7 +69,7 @@ def export(
     from emotone.evaluation.predictions import Predictions
     from emotone.evaluation.results import Results
     from emotone.evaluation.run_folder import FoldFolder, RunFolder
-    from emotone.experiments.shipping.model_card import card, score_of, score_of_fold, training_corpora, untouched_note
+    from emotone.experiments.shipping.model_card import card, score_of, score_of_fold, training_corpora, unseen_note
     from emotone.files import check_replaceable, write_text
     from emotone.model_files.model_file import check_model_output, read_model_file
     from emotone.training.export import export_model, read_weights
@@ -92,7 +92,7 @@ def export(
     if all_data:
         whole = Results.read(RunFolder(run).results)
         found.append((whole, f"{ALL_DATA}; this is the score of models trained on parts of the data"))
-    found += [(extra, untouched_note(extra)) for extra in map(Results.read, scores or [])]
+    found += [(extra, unseen_note(extra)) for extra in map(Results.read, scores or [])]
     measured = [score_of(result, note=remark) for result, remark in found]
     for (result, _), score in zip(found, measured, strict=True):
         if score is None:

@@ -138,7 +138,7 @@ def folds_in_record(folder: Path) -> Callable[[Row, Recipe], frozenset[tuple[int
         known = rows.get(row.key)
         if known is None or known.results is None:
             return frozenset()
-        same = row.peer or same_recipe(known.results.recipe, recipe.model_dump(mode="json"))
+        same = row.feature_set or same_recipe(known.results.recipe, recipe.model_dump(mode="json"))
         return known.done_folds if same else frozenset()
 
     return recorded

@@ -156,7 +156,7 @@ def _beyond(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
 def _baselines(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
     parts: list[Part] = [_scores(table, outcomes, ("baseline",), printed=False)]
     for outcome in outcomes:
-        if outcome.row.peer and outcome.results is not None:
+        if outcome.row.feature_set and outcome.results is not None:
             chosen = ", ".join(f"{fold.info.c:g}" for fold in outcome.results.per_fold if fold.info.c is not None)
             parts.append(Paragraph(f"{outcome.row.title}: C chosen on the validation speakers, by fold: {chosen}."))
     return parts

@@ -38,7 +38,7 @@ class Row:
         settings: changes to the recipe.
         printed: the paper's figures, None where it has none.
         needs_phonemes: whether it can run on a corpus without phonemes.
-        peer: openSMILE's feature set, for a row of openSMILE.
+        feature_set: openSMILE's feature set, for a row of openSMILE.
         leak: which leak, for a leaky row.
     """
 
@@ -49,7 +49,7 @@ class Row:
     settings: tuple[str, ...] = ()
     printed: Printed | None = None
     needs_phonemes: bool = False
-    peer: str = ""
+    feature_set: str = ""
     leak: Leak | None = None
 
 
@@ -122,8 +122,8 @@ ROWS: tuple[Row, ...] = (
         for gamma in ("0.5", "1", "3", "5")
     ),
     Row("default", "residual network on log-mel, any length", "baseline", "spectrogram"),
-    Row("egemaps-svc", "openSMILE eGeMAPSv02 + linear SVC", "baseline", peer="egemaps"),
-    Row("compare-svc", "openSMILE ComParE 2016 + linear SVC", "baseline", peer="compare"),
+    Row("egemaps-svc", "openSMILE eGeMAPSv02 + linear SVC", "baseline", feature_set="egemaps"),
+    Row("compare-svc", "openSMILE ComParE 2016 + linear SVC", "baseline", feature_set="compare"),
     _leaky("random", "spectrogram", "random split", _SPECTROGRAM),
     _leaky("random", "MFCC", "random split", _MFCC),
     _leaky("epoch", "spectrogram", "epoch chosen on the test fold", _SPECTROGRAM),
@@ -169,5 +169,5 @@ def in_order(rows: Iterable[Row], seeds: Sequence[int]) -> list[tuple[Row, int]]
             return 2, seed, place
         return (0, FIRST.index(row.key), 0) if row.key in FIRST else (1, place, 0)
 
-    pairs = [(row, seed) for row in rows for seed in (seeds[:1] if row.peer else seeds)]
+    pairs = [(row, seed) for row in rows for seed in (seeds[:1] if row.feature_set else seeds)]
     return [pair for _, pair in sorted(enumerate(pairs), key=rank)]

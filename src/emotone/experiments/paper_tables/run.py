@@ -21,7 +21,7 @@ from emotone.evaluation.results import FoldInfo, Results
 from emotone.evaluation.run_folder import RunFolder
 from emotone.experiments.cross_validation import cross_validate
 from emotone.experiments.leakage import Leak, leaky_folds
-from emotone.experiments.opensmile_baseline import cross_validate_peer
+from emotone.experiments.opensmile_baseline import cross_validate_opensmile
 from emotone.experiments.paper_tables.outcome import FoldRun, Outcome, State, TableFacts, build_outcome
 from emotone.experiments.paper_tables.rows import ROWS, Row
 from emotone.experiments.plan import Listener, Partitions, Plan
@@ -121,18 +121,18 @@ def quick_task(corpus: Corpus, folds: Folds) -> tuple[Corpus, Folds]:
 
 def has_recipe(row: Row) -> bool:
     """Whether the recipe of a row comes with emotone."""
-    return bool(row.peer) or row.recipe in recipe_names()
+    return bool(row.feature_set) or row.recipe in recipe_names()
 
 
 def row_recipe(row: Row, *, quick: bool, tuned: Sequence[str] = ()) -> Recipe:
     """The recipe of a row; openSMILE's rows have the one of the log-mel network, of which they take the sample rate."""
-    settings = [*row.settings, *tuned, *(QUICK_SETTINGS if quick and not row.peer else ())]
+    settings = [*row.settings, *tuned, *(QUICK_SETTINGS if quick and not row.feature_set else ())]
     return load_recipe(row.recipe or "spectrogram", settings)
 
 
 def row_cost(row: Row, n_classes: int) -> Cost | None:
     """Parameters and multiply-adds of a row's network; None for openSMILE or no recipe."""
-    if row.peer or not has_recipe(row):
+    if row.feature_set or not has_recipe(row):
         return None
     recipe = row_recipe(row, quick=False)
     return _cost_of(recipe.features, recipe.normalisation, recipe.model, n_classes)
@@ -191,16 +191,18 @@ def run_table(table: TablePlan, listener: TableListener, *, jobs: int = 1) -> li
             listener.row_skipped(row, obstacle(table, row) or "not run")
     weights = {row.key: fold_weight(table, row) for row in can}
     n_folds = len(table.folds.folds)
-    listener.planned(weights, sum(weights[row.key] * n_folds * (1 if row.peer else len(table.seeds)) for row in can))
+    listener.planned(
+        weights, sum(weights[row.key] * n_folds * (1 if row.feature_set else len(table.seeds)) for row in can)
+    )
     for seed in table.seeds:
         for row in can:
-            if row.peer and seed != table.seeds[0]:
+            if row.feature_set and seed != table.seeds[0]:
                 continue
             plan = row_plan(table, row, (seed,))
             listener.row_begins(row, plan)
-            if row.peer:
+            if row.feature_set:
                 try:
-                    cross_validate_peer(plan, row.peer, listener.fold_done)
+                    cross_validate_opensmile(plan, row.feature_set, listener.fold_done)
                 except MissingExtraError:
                     listener.row_skipped(row, "needs the extra peers")
             else:
@@ -212,7 +214,7 @@ def gather(table: TablePlan, row: Row) -> Outcome:
     """A row as far as it was ever run into this folder: every fold that is done."""
     if (reason := obstacle(table, row)) is not None:
         return Outcome(row, reason)
-    seeds = table.seeds[:1] if row.peer else tuple(sorted({*table.run_folder(row).seeds(), *table.seeds}))
+    seeds = table.seeds[:1] if row.feature_set else tuple(sorted({*table.run_folder(row).seeds(), *table.seeds}))
     plan = row_plan(table, row, seeds)
     runs: list[FoldRun] = []
     last: dict[str, Any] | None = None
@@ -223,10 +225,10 @@ def gather(table: TablePlan, row: Row) -> Outcome:
                 last = folder.read_info()
                 runs.append(FoldRun(FoldInfo.model_validate(last), Predictions.read(folder.predictions)))
     if last is None:
-        missing = row.peer and not _installed("opensmile")
+        missing = row.feature_set and not _installed("opensmile")
         return Outcome(row, "needs the extra peers" if missing else "not run")
     kept = table.run_folder(row).results
-    if row.peer and not kept.exists():
+    if row.feature_set and not kept.exists():
         return Outcome(row, "not run")
     if kept.exists():
         # The command that ran the row, not the one that gathers it; likewise the count of test evaluations.

@@ -9,7 +9,7 @@ from typing import Any
 
 from emotone.errors import MissingExtraError
 from emotone.experiments.cross_validation import run_one_fold
-from emotone.experiments.opensmile_baseline import cross_validate_peer
+from emotone.experiments.opensmile_baseline import cross_validate_opensmile
 from emotone.experiments.paper_tables.rows import Row, in_order
 from emotone.experiments.paper_tables.run import TableListener, TablePlan, fold_weight, obstacle, row_plan
 from emotone.experiments.recipe import Recipe
@@ -66,16 +66,16 @@ def run_next(
     for row, seed, fold in folds:
         if watch.is_late(row):
             break
-        plan = replace(row_plan(table, row, (seed,)), only_folds=None if row.peer else (fold,))
+        plan = replace(row_plan(table, row, (seed,)), only_folds=None if row.feature_set else (fold,))
         listener.row_begins(row, plan)
         watch.row = row
         try:
-            if row.peer:
-                cross_validate_peer(plan, row.peer, listener.fold_done)
+            if row.feature_set:
+                cross_validate_opensmile(plan, row.feature_set, listener.fold_done)
             else:
                 run_one_fold(plan, seed, fold, watch)
         except MissingExtraError:
-            if not row.peer:
+            if not row.feature_set:
                 raise
             listener.row_skipped(row, "needs the extra peers")
             continue

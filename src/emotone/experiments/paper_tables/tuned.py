@@ -29,7 +29,7 @@ FOLDS = (0,)
 
 def can_be_tuned(row: Row) -> bool:
     """Whether a row belongs in the second table: the networks of Tables 1 and 2."""
-    return row.group in ("Table 1", "Table 2") and not row.peer
+    return row.group in ("Table 1", "Table 2") and not row.feature_set
 
 
 def tune_rows(

@@ -71,13 +71,13 @@ def _own_corpora(about: dict[str, Any], test_speakers: Sequence[str]) -> tuple[T
     )
 
 
-def untouched_note(results: Results) -> str:
+def unseen_note(results: Results) -> str:
     """What must be shown with a score of `emotone evaluate`."""
     if not results.speaker_independent:
-        return "not known whether the model has heard these speakers"
+        return "not known whether the model was trained on these speakers"
     if results.corpus == RECIPE_CORPUS:
         return "chose the recipe; no utterance of it was trained on"
-    return "untouched: no utterance of it was trained on, nor chose anything"
+    return "no utterance of it was trained on, nor chose anything"
 
 
 def score_of(results: Results, *, note: str = "") -> Score | None:
