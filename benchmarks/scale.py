@@ -29,7 +29,7 @@ def scale(results: dict[str, dict[str, Any]]) -> str:
     worker_mb = max(one["worker_peak_mb"] for one in runs)
     warning = "**From a quick run on minutes of sound: no plan to follow.**\n\n" if machine["quick"] else ""
     used = {key: results[key] for key in results if key in ("machine", "file_vad 1 h") or key.startswith("workers ")}
-    warning += "".join(f"{one}\n\n" for one in warnings_of(used) if "Other work" in one)
+    warning += "".join(f"{one}\n\n" for one in warnings_of(used) if not one.startswith("**A quick run"))
     rows = "\n".join(
         _row(name, speed) for name, speed in (("long recordings", long_files), ("4-second clips", short_files))
     )
@@ -67,7 +67,7 @@ The processor, as long as the storage can feed it:
 
 A machine of {CORES_A_MACHINE} cores stays under its network with all of these. A store that is read by hundreds of cores is
 the next limit: keep it in the region of the machines, and leave recordings compressed. Small files cost more than long
-ones, since opening each takes longer than judging it; pack clips of a few seconds into longer recordings where you can.
+ones, since opening each takes longer than classifying it; pack clips of a few seconds into longer recordings where you can.
 
 ## How
 
@@ -81,7 +81,7 @@ emotone predict s3://bucket/calls --ray auto --output s3://bucket/emotions
 3. Give each node at least two cores. Workers take one each, and the readers and writers of Ray Data need some as well:
    emotone uses all cores of the cluster but one, and its writers ask for none.
 4. Split a million hours into runs of a day's work, by folder or by list. A node or worker that dies is made up for in the
-   run; if the machine that steers it dies, that run begins anew, and the others stay.
+   run; if the machine that steers it dies, that run starts again, and the others stay.
 5. The result is Parquet, `outcome=recognised` and `outcome=failed`. Look at the second before you trust the first.
 
 Without Ray, the same lists can go to machines that know nothing of each other, `emotone predict LIST.txt --output

@@ -112,3 +112,15 @@ def test_a_million_hours_are_reckoned_from_the_throughput(results):
 def test_the_long_recording_is_a_real_one_of_its_length():
     assert probe_audio(LongWav(3_600)).duration_s == 3_600
     assert np.allclose(load_audio(LongWav(60), end_s=5), conversation()[: 5 * 16_000], atol=1e-4)
+
+
+def test_the_plan_names_the_model_that_was_measured_where_it_is_not_the_shipped_one():
+    throughput = {"file_vad 1 h": {"speed": 200.0}, "workers 1": {"speed": 100.0, "worker_peak_mb": 100.0}}
+    results = {"machine": {**MACHINE, "model": "the model of before"}, **throughput}
+    assert "**Measured with the model of before.**" in scale(results)
+
+
+def test_the_plan_in_the_docs_is_the_one_that_is_written_from_the_figures():
+    repo = Path(__file__).resolve().parents[2]
+    results = json.loads((repo / "benchmarks" / "results.json").read_text(encoding="utf-8"))
+    assert (repo / "docs" / "scale.md").read_text(encoding="utf-8") == scale(results)

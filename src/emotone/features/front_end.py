@@ -20,6 +20,7 @@ from emotone.features.spectrogram import (
     length_mask,
     mel_filterbank,
 )
+from emotone.features.whisper import DYNAMIC_RANGE_DB
 
 POWER_FLOOR = 1e-10
 """librosa's amin: keeps the logarithm of silence finite, at -100 dB."""
@@ -27,7 +28,6 @@ POWER_FLOOR = 1e-10
 
 _OF_SPECTROGRAMS = {"n_fft", "win_length", "hop_length", "n_mels", "n_mfcc", "f_min", "f_max", "fixed_frames"}
 _OF_ENCODERS = {"source", "revision", "sha256", "blocks", "pool", "dynamic_range_db", "trainable"}
-_WHISPERS_RANGE_DB = 80.0
 
 
 class FeatureOptions(BaseModel):
@@ -74,7 +74,7 @@ class FeatureOptions(BaseModel):
     sha256: str = ""
     blocks: tuple[int, ...] = (2,)
     pool: int = Field(2, ge=1)
-    dynamic_range_db: float = Field(_WHISPERS_RANGE_DB, ge=10, le=100)
+    dynamic_range_db: float = Field(DYNAMIC_RANGE_DB, ge=10, le=100)
     trainable: bool = False
 
     @model_serializer(mode="wrap")
@@ -83,7 +83,7 @@ class FeatureOptions(BaseModel):
         # nor a setting that is left as it was those of earlier runs.
         settings: dict[str, Any] = write(self)
         dropped = _OF_SPECTROGRAMS if self.kind == "whisper" else _OF_ENCODERS
-        if self.dynamic_range_db == _WHISPERS_RANGE_DB:
+        if self.dynamic_range_db == DYNAMIC_RANGE_DB:
             dropped = dropped | {"dynamic_range_db"}
         return {name: value for name, value in settings.items() if name not in dropped}
 
