@@ -128,7 +128,8 @@ class VoiceActivity:
         decided = np.zeros(end - start, dtype=np.float32)
         state = np.zeros((2, len(begins), _STATE), dtype=np.float32)
         frames_of = np.lib.stride_tricks.sliding_window_view(kept, _CONTEXT + FRAME)[::FRAME]
-        for step in range(-WARM_UP_FRAMES, GRID_FRAMES):
+        # A clip is far shorter than a chunk: steps in which no chunk has a frame cost as much as the network itself.
+        for step in range(-min(WARM_UP_FRAMES, int(begins[-1])), int((ends - begins).max())):
             frames = begins + step
             there = np.flatnonzero((frames >= 0) & (frames < ends))
             if not len(there):
