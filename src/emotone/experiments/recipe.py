@@ -25,6 +25,7 @@ from emotone.experiments.recipe_files import read_settings, recipe_names, recipe
 from emotone.features.augmentation import AugmentationOptions
 from emotone.features.conditions import ConditionOptions
 from emotone.features.front_end import FeatureOptions
+from emotone.features.silence import SilenceOptions
 from emotone.models.recognition_network import NormalisationOptions
 from emotone.models.residual import ResidualOptions
 from emotone.models.systems import ModelOptions, require_fit
@@ -47,6 +48,7 @@ class Recipe(BaseModel):
         model: of which system the network is, and its settings; the residual network where `system` is not named.
         loss: the loss.
         copies: augmented copies of recordings whose encoder's frames are stored.
+        silence: copies with other silence around the speech, likewise.
         training: optimiser, schedule, stopping.
         labels: rules that rename the corpus's labels, such as `annoyed = "anger"`; see `emotone.emotions`.
     """
@@ -62,14 +64,18 @@ class Recipe(BaseModel):
     model: ModelOptions = ResidualOptions()
     loss: LossOptions = LossOptions()
     copies: ConditionOptions = ConditionOptions()
+    silence: SilenceOptions = SilenceOptions()
     training: TrainingOptions = TrainingOptions()
     labels: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
         require_fit(self.features, self.model)
-        if self.copies.copies and (self.features.kind != "whisper" or self.features.trainable):
+        if (self.copies.copies or self.silence.copies) and (self.features.kind != "whisper" or self.features.trainable):
             raise ValueError("copies are only made of the frames of a frozen encoder; use [augmentation] instead")
+        drawn = sum(table.share for table in (self.copies, self.silence) if table.copies)
+        if drawn > 1:
+            raise ValueError(f"copies.share and silence.share are {drawn:g} together; expected at most 1")
         return self
 
     @model_serializer(mode="wrap")
@@ -80,6 +86,8 @@ class Recipe(BaseModel):
             settings.pop("labels", None)
         if not self.copies.copies:
             settings.pop("copies", None)
+        if not self.silence.copies:
+            settings.pop("silence", None)
         return settings
 
 

@@ -17,8 +17,8 @@ from emotone.listening.segments import Segment, overall, reason_for
 from emotone.listening.sound.bandwidth import BandMeter, narrow_band_note
 from emotone.listening.sound.inputs import as_source
 from emotone.listening.sound.sources import MOST_CHANNELS, Source, Waveform, name_of, source_blocks
-from emotone.listening.sound.voice_activity import CHUNKS_AT_ONCE
 from emotone.listening.timeline import StreamingTimeline, Window
+from emotone.voice_activity import CHUNKS_AT_ONCE
 
 
 class Recording:

@@ -30,7 +30,7 @@ from emotone.listening.options import TimelineOptions
 from emotone.listening.pieces import Piece, StreamPieces
 from emotone.listening.segments import Segment, SegmentJoiner
 from emotone.listening.sound.sources import Waveform
-from emotone.listening.sound.voice_activity import CHUNKS_AT_ONCE
+from emotone.voice_activity import CHUNKS_AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)

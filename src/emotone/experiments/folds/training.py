@@ -157,6 +157,7 @@ def train_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None) -
             copied=split.train,
             others=np.concatenate([split.validation, split.test]),
             neutral=other_neutral(corpus),
+            silence=recipe.silence,
         )
     accelerator = make_accelerator(recipe.training, plan.device)
     trained = train(

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from emotone.listening.options import TimelineOptions
 from emotone.listening.sound.sources import Waveform
-from emotone.listening.sound.voice_activity import CHUNKS_AT_ONCE, FRAME, FRAME_S, SAMPLE_RATE, VoiceActivity
+from emotone.voice_activity import CHUNKS_AT_ONCE, FRAME, FRAME_S, SAMPLE_RATE, VoiceActivity
 
 QUIET_DB = -40.0
 """Of full scale. A sound whose loudest 50 ms are softer is quiet."""

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from emotone.features.conditions import ConditionOptions
 from emotone.features.encoder_frames import EncoderFrames
+from emotone.features.silence import SilenceOptions
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training.data.frame_store import FrameStore
 from emotone.training.data.waveform_store import StoredWaveforms
@@ -35,7 +36,7 @@ class FrameCache:
         frames: for each copy, beginning with the recordings themselves, the frames (n_frames, n_channels) of each
             utterance of the corpus; empty arrays for utterances that are not in the cache.
         neutral: for each utterance, the other neutral utterances of its speaker.
-        share: probability that a copy is drawn instead of the recording itself.
+        shares: for each copy, the recordings among them, the probability that it is drawn for training.
     """
 
     def __init__(
@@ -43,9 +44,10 @@ class FrameCache:
         network: RecognitionNetwork,
         frames: Sequence[Sequence[Frames]],
         neutral: Sequence[Indices],
-        share: float = 0.5,
+        shares: Sequence[float],
     ) -> None:
-        self._network, self._frames, self._neutral, self._share = network, frames, neutral, share
+        self._network, self._frames, self._neutral = network, frames, neutral
+        self._bounds = np.cumsum(shares[1:])
         self._means: dict[tuple[int, int], NDArray[np.float32]] = {}
 
     @classmethod
@@ -59,6 +61,7 @@ class FrameCache:
         copied: Indices,
         others: Indices,
         neutral: Sequence[Indices],
+        silence: SilenceOptions | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> FrameCache:
         """Read the frames of a corpus from the store, computing those that are missing.
@@ -67,10 +70,11 @@ class FrameCache:
             network: with an `EncoderFrames` as its front end.
             waveforms: of the corpus.
             folder: of the store.
-            conditions: how copies are made, and how many.
+            conditions: how copies under other conditions are made, and how many.
             copied: utterances that are needed with all copies.
             others: utterances of which only the recordings themselves are needed.
             neutral: for each utterance, the other neutral utterances of its speaker.
+            silence: how copies with other silence are made, and how many; none by default.
             progress: called with (done, all) while frames are computed.
         Raises:
             StoreError: the store cannot be read or written.
@@ -78,18 +82,24 @@ class FrameCache:
         front_end = network.front_end
         if not isinstance(front_end, EncoderFrames):
             raise TypeError(f"got a front end of type {type(front_end).__name__}; expected EncoderFrames")
-        store = FrameStore(folder, front_end, conditions)
+        silence = silence or SilenceOptions()
+        store = FrameStore(folder, front_end, conditions, silence)
         everyone = sorted({*copied.tolist(), *others.tolist()})
         store.fill(waveforms, everyone, [0], progress)
-        if conditions.copies:
-            store.fill(waveforms, copied.tolist(), range(1, conditions.copies + 1), progress)
+        copies = [*range(1, conditions.copies + 1), *range(-1, -silence.copies - 1, -1)]
+        if copies:
+            store.fill(waveforms, copied.tolist(), copies, progress)
         nothing = np.zeros((0, front_end.n_channels), dtype=np.float16)
         frames = []
-        for copy, members in enumerate([set(everyone), *[set(copied.tolist())] * conditions.copies]):
+        for copy, members in [(0, set(everyone)), *((copy, set(copied.tolist())) for copy in copies)]:
             frames.append(
                 [store.read(path, copy) if index in members else nothing for index, path in enumerate(waveforms.paths)]
             )
-        return cls(network, frames, neutral, conditions.share)
+        shares = [
+            *[conditions.share / max(conditions.copies, 1)] * conditions.copies,
+            *[silence.share / max(silence.copies, 1)] * silence.copies,
+        ]
+        return cls(network, frames, neutral, [1 - sum(shares), *shares])
 
     @property
     def n_copies(self) -> int:
@@ -136,9 +146,10 @@ class FrameCache:
         return features, counts, baseline
 
     def _draw_copy(self, generator: np.random.Generator) -> int:
-        if self.n_copies == 1 or generator.random() >= self._share:
+        if self.n_copies == 1:
             return 0
-        return int(generator.integers(1, self.n_copies))
+        place = int(np.searchsorted(self._bounds, generator.random(), side="right"))
+        return place + 1 if place < len(self._bounds) else 0
 
     def baselines(
         self, indices: Indices, n_clips: int, generators: Sequence[np.random.Generator], copy: int = 0

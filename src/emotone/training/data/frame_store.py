@@ -1,4 +1,6 @@
-"""A store of a frozen encoder's frames on disk, for recordings and augmented copies of them.
+"""A store of a frozen encoder's frames on disk, for recordings and copies of them.
+
+A copy's number is 0 for the recording itself, 1, 2, … for other recording conditions, and -1, -2, … for other silence.
 
 Conventions: an entry is one block's output for one copy of one utterance: float16 (n_frames, width), in a file named by
 the SHA-256 of all that it depends on (the recording, the encoder, the block, the pooling, the copy). Entries are
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 from emotone.errors import StoreError
 from emotone.features.conditions import ConditionOptions, augmented_copy
 from emotone.features.encoder_frames import EncoderFrames
+from emotone.features.silence import SilenceOptions, with_other_silence
 from emotone.features.whisper import DYNAMIC_RANGE_DB, encoder_digest
 from emotone.training.data.entries import read_entry, write_entry
 from emotone.training.data.waveform_store import StoredWaveforms
@@ -39,15 +42,21 @@ class FrameStore:
     Args:
         folder: where entries are kept; any number of processes may share it.
         front_end: computes the frames; its weights must be frozen.
-        conditions: how augmented copies are made.
+        conditions: how copies under other conditions are made.
+        silence: how copies with other silence are made.
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], front_end: EncoderFrames, conditions: ConditionOptions | None = None
+        self,
+        folder: str | os.PathLike[str],
+        front_end: EncoderFrames,
+        conditions: ConditionOptions | None = None,
+        silence: SilenceOptions | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.front_end = front_end
         self.conditions = conditions or ConditionOptions()
+        self.silence = silence or SilenceOptions()
         self._digests = {block: encoder_digest(front_end.encoder, block) for block in front_end.options.blocks}
 
     def entry(self, waveform_entry: Path, block: int, copy: int) -> Path:
@@ -56,12 +65,12 @@ class FrameStore:
         Args:
             waveform_entry: of the waveform store; its name identifies the recording.
             block: of the encoder.
-            copy: 0 for the recording itself.
+            copy: its number.
         """
         options = self.front_end.options
         asked = [waveform_entry.stem, self._digests[block], block, options.pool, copy]
         if copy:
-            asked.append(self.conditions.settings())
+            asked.append(self.conditions.settings() if copy > 0 else self.silence.settings())
         if options.dynamic_range_db != DYNAMIC_RANGE_DB:
             asked.append({"dynamic_range_db": options.dynamic_range_db})
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
@@ -79,7 +88,7 @@ class FrameStore:
         Args:
             waveforms: of the corpus.
             indices: which utterances.
-            copies: which copies of each, 0 for the recording itself.
+            copies: numbers of the copies of each.
             progress: called with (done, all) after each batch.
         Raises:
             StoreError: the store cannot be written.
@@ -100,16 +109,18 @@ class FrameStore:
                 longest = max(int(waveforms.lengths[index]), *(len(one) for one in batch), 0)
                 if batch and longest * (len(batch) + 1) > BATCH_SAMPLES:
                     break
-                name = waveforms.paths[index].stem
-                copied = augmented_copy(
-                    waveforms.read(index), self.conditions, copy, name, sample_rate=waveforms.sample_rate
-                )
-                batch.append(copied)
+                batch.append(self._copy(waveforms, index, copy))
                 members.append((index, copy))
             self._write(waveforms, members, batch)
             done += len(members)
             if progress is not None:
                 progress(done, len(todo))
+
+    def _copy(self, waveforms: StoredWaveforms, index: int, copy: int) -> NDArray[np.float32]:
+        name, sample_rate = waveforms.paths[index].stem, waveforms.sample_rate
+        if copy < 0:
+            return with_other_silence(waveforms.read(index), self.silence, -copy, name, sample_rate)
+        return augmented_copy(waveforms.read(index), self.conditions, copy, name, sample_rate=sample_rate)
 
     def _write(
         self, waveforms: StoredWaveforms, members: list[tuple[int, int]], batch: list[NDArray[np.float32]]

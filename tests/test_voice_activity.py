@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emotone import voice_activity
 from emotone.audio import Resampler
 from emotone.errors import ModelFileError
-from emotone.listening.sound import voice_activity
 from emotone.listening.sound.speech import Region, SpeechRegions
-from emotone.listening.sound.voice_activity import FRAME, GRID_FRAMES, VoiceActivity
+from emotone.voice_activity import FRAME, GRID_FRAMES, VoiceActivity
 from stream_cuts import cut
 
 
