@@ -1,4 +1,4 @@
-"""How the shipped models hold up under telephone, codecs, noise and rooms; writes docs/results/conditions.json.
+"""How the shipped models hold up under telephone, codecs, noise, rooms and other silence; writes docs/results/conditions.json.
 
     python benchmarks/conditions.py CORPORA        # the folder that holds `crema-d` and `emodb`
 
@@ -24,6 +24,7 @@ from emotone.evaluation.metrics import accuracy, unweighted_average_recall
 from emotone.evaluation.significance import bootstrap_over_speakers
 from emotone.features.augmentation import add_noise, limit_band, utterance_generator
 from emotone.features.conditions import through_codec
+from emotone.features.silence import speech_bounds
 
 OUTPUT = Path(__file__).resolve().parents[1] / "docs" / "results" / "conditions.json"
 RATE = 16_000
@@ -57,6 +58,19 @@ def reverberation(decay_s: float) -> Change:
     return change
 
 
+def surrounded(seconds: float, noise_db: float | None = None) -> Change:
+    """Cut at the first and last sound of speech, with digital silence beside it, or white noise below its power."""
+
+    def change(sound: Sound, generator: np.random.Generator) -> Sound:
+        start, end = speech_bounds(sound, RATE)
+        speech = sound[start:end]
+        level = 0.0 if noise_db is None else np.sqrt(np.mean(np.square(speech)) * 10 ** (-noise_db / 10))
+        sides = [generator.standard_normal(round(seconds * RATE), dtype=np.float32) * level for _ in range(2)]
+        return np.concatenate([sides[0], speech, sides[1]]).astype(np.float32)
+
+    return change
+
+
 CONDITIONS: dict[str, Change] = {
     "clean": lambda sound, generator: sound,
     "telephone band, 300 to 3400 Hz": lambda sound, generator: limit_band(sound, RATE),
@@ -67,6 +81,9 @@ CONDITIONS: dict[str, Change] = {
     "pink noise, 10 dB": noise(10.0),
     "pink noise, 5 dB": noise(5.0),
     "reverberation, 0.5 s": reverberation(0.5),
+    "cut closely around the speech": surrounded(0.0),
+    "digital silence around it, 0.5 s": surrounded(0.5),
+    "faint noise around it, 0.5 s, 55 dB below": surrounded(0.5, 55.0),
 }
 
 
