@@ -14,7 +14,7 @@ from emotone.corpora import Corpus, protocol_folds
 from emotone.experiments.cross_validation import cross_validate
 from emotone.experiments.folds.training import run_fold
 from emotone.experiments.plan import Plan
-from emotone.experiments.recipe import Recipe, recipe_from
+from emotone.experiments.recipe import Recipe, recipe_from, recipe_with
 from emotone.features.conditions import ConditionOptions, augmented_copy
 from emotone.listening.recognizer import load
 from emotone.models.unfamiliarity import Unfamiliarity
@@ -32,7 +32,6 @@ def recipe_for(encoder: Path, **model: object) -> Recipe:
             "features": {"kind": "whisper", "source": str(encoder), "blocks": [1, 2]},
             "normalisation": {"centre": "none"},
             "copies": {"copies": 1, "codec": 0.0},
-            "silence": {"copies": 1},
             "model": {"system": "frames", "channels": 8, "hidden": 8, "dropout": 0.1, **model},
             "loss": {"gamma": 2.0},
             "training": {"epochs": 6, "batch_size": 8, "learning_rate": 0.01, "crop_s": 0, "average": 0.9},
@@ -63,7 +62,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(voices: Corpus, encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    recipe = recipe_for(encoder, baseline=0.5, ensemble=2, linear=1.0)
+    recipe = recipe_with(recipe_for(encoder, baseline=0.5, ensemble=2, linear=1.0), ["silence.copies=1"])
     plan = plan_for(voices, tmp_path_factory.mktemp("frames"), recipe)
     run_fold(plan, 0, 0)
     return plan
@@ -92,7 +91,8 @@ def test_heads_learn_what_can_be_learnt(voices: Corpus, encoder: Path, tmp_path:
 
 def test_frames_are_computed_once_and_damaged_ones_again(run: Plan, voices: Corpus, encoder: Path) -> None:
     entries = sorted((run.store / "frames").rglob("*.frames"))
-    assert len(entries) == 2 * (60 + 36)  # two blocks of 60 recordings, and of a copy of each training utterance
+    # Two blocks of 60 recordings, and of two copies of each training utterance: other conditions, other silence.
+    assert len(entries) == 2 * (60 + 2 * 36)
     content, times = entries[0].read_bytes(), {path: path.stat().st_mtime_ns for path in entries}
     entries[0].write_bytes(content[:-1])
     fresh = Plan(**{**{name: getattr(run, name) for name in run.__slots__}, "folder": run.folder.parent / "again"})
