@@ -101,4 +101,5 @@ def _noise(n_samples: int, colour: float, generator: np.random.Generator) -> Wav
         return np.zeros(n_samples, dtype=np.float32)
     spectrum = np.fft.rfft(generator.standard_normal(n_samples))
     noise = np.fft.irfft(spectrum * np.maximum(np.arange(len(spectrum)), 1) ** (-colour / 2), n_samples)
-    return (noise / (noise.std() + 1e-12)).astype(np.float32)
+    scaled: Waveform = (noise / (noise.std() + 1e-12)).astype(np.float32)
+    return scaled
