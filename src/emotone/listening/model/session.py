@@ -19,7 +19,10 @@ from emotone.model_files.metadata import BASELINE, INPUTS, OUTPUTS, UNFAMILIAR, 
 from emotone.model_files.onnx_runtime import onnx_runtime
 
 BATCH = 16
-"""Enough to fill the vector units; more only costs memory."""
+"""Windows at once: enough to fill the vector units; more only costs memory."""
+
+BATCH_S = 20.0
+"""Sound at once, padding included: more falls out of the processor's cache and takes gigabytes with an encoder."""
 
 
 class Model:
@@ -81,8 +84,9 @@ class Model:
         of_windows, of_waveforms = (self._empty(len(one)) for one in (windows, waveforms))
         # Windows of similar length share a batch, so that little of it is padding.
         order = sorted(range(len(windows)), key=lambda position: len(windows[position]))
-        for start in range(0, len(order), BATCH):
-            chosen = order[start : start + BATCH]
+        most = round(BATCH_S * self.metadata.sample_rate)
+        for start, end in batches([len(windows[position]) for position in order], most):
+            chosen = order[start:end]
             batch = self._run([windows[position] for position in chosen], baseline)
             for whole, part in zip(of_windows, batch, strict=True):
                 whole[chosen] = part
@@ -120,6 +124,25 @@ class Model:
                 "the file's metadata and graph do not belong together"
             )
         return Predictions(probabilities, embeddings, unfamiliar)
+
+
+def batches(lengths: Sequence[int], most: int) -> list[tuple[int, int]]:
+    """Where batches of waveforms begin and end.
+
+    Args:
+        lengths: of the waveforms in samples, ascending.
+        most: samples in a batch, padding included; a longer waveform has a batch of its own.
+
+    >>> batches([2, 2, 2, 5, 9], 6)
+    [(0, 3), (3, 4), (4, 5)]
+    """
+    found, start = [], 0
+    for end, longest in enumerate([*lengths, most + 1]):
+        # The batch that would also hold this waveform is as wide as it.
+        if end > start and ((end + 1 - start) * longest > most or end - start == BATCH):
+            found.append((start, end))
+            start = end
+    return found
 
 
 def windows_of(waveform: Waveform, window_samples: int) -> list[Waveform]:
