@@ -266,7 +266,7 @@ def page() -> str:
             groups(cross[0]),
             "\n### Speech of classes that are not asked for\n",
             unknown_classes(),
-            "\n### Under telephone, codecs, noise and rooms\n",
+            "\n### Under telephone, codecs, noise, rooms and other silence\n",
             conditions(),
             "\n".join(learning_curve()),
             "\n## Within one corpus: a model trained for each fold\n",

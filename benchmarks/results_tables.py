@@ -87,7 +87,7 @@ def groups(row: Row) -> str:
 
 
 def conditions() -> str:
-    """The shipped model under telephone, codecs, noise and rooms."""
+    """The shipped model under telephone, codecs, noise, rooms and other silence."""
     path = RESULTS / "conditions.json"
     if not path.is_file():
         return "not run"

@@ -38,6 +38,10 @@ def draw(folder: Path) -> None:
             page.click("#record")
             page.wait_for_selector("#live-bars .bar")
             page.wait_for_timeout(6_000)
+            # Not in the middle of a pause, where all bars are empty.
+            page.wait_for_function(
+                "[...document.querySelectorAll('#live-bars .share')].some(one => parseInt(one.textContent) > 50)"
+            )
             page.screenshot(path=folder / "page-live.png", full_page=True)
 
 

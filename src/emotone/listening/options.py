@@ -24,8 +24,7 @@ class TimelineOptions:
         min_speech_s: shorter sounds are not speech.
         min_silence_s: shorter pauses do not end speech.
         pad_s: added to speech on both sides.
-        margin_s: silence around speech that is given to the model with it, at most; models learn from recordings that
-            begin and end with some.
+        margin_s: silence around speech that is given to the model with it, at most; chosen on validation speakers.
         min_segment_s: a shorter end of long speech is joined to what comes before it.
         batch: windows to classify at once.
         track: number of the audio track of a file that has several, from 1; None for the one that FFmpeg takes for the
