@@ -66,7 +66,7 @@ def decode(duration_s: float, repeats: int) -> dict[str, float]:
 
 
 def graph(repeats: int, batch: int) -> dict[str, float]:
-    """Milliseconds a 4-second window of the front end and of the network in the graph, from ONNX Runtime's profile."""
+    """Milliseconds a 4-second window of each stage of the graph, from ONNX Runtime's own profile."""
     import onnxruntime
 
     from emotone.listening.recognizer import load
@@ -87,23 +87,32 @@ def graph(repeats: int, batch: int) -> dict[str, float]:
         for _ in range(repeats + 1):
             session.run(None, inputs)
         events = json.loads(Path(session.end_profiling()).read_text())
-    runs: list[list[float]] = []
-    in_network = False
+    runs: list[list[tuple[str, float]]] = []
     for event in events:
-        if event.get("name") == "model_run":
-            continue
         if event.get("cat") != "Node" or not event["name"].endswith("_kernel_time"):
             continue
         details = event["args"]
         if details["node_index"] == events_first_index(events):
-            runs.append([0.0, 0.0])
-            in_network = False
-        shapes = details.get("input_type_shape", [{}])
-        first = next(iter(shapes[0].values()), []) if shapes else []
-        in_network = in_network or ("Conv" in details["op_name"] and len(first) == 4)
-        runs[-1][in_network] += event["dur"] / 1e3 / batch
-    front_end, network = np.min(np.array(runs[1:]), axis=0)
-    return {"front_end_ms": float(front_end), "network_ms": float(network)}
+            runs.append([])
+        runs[-1].append((details["op_name"], event["dur"] / 1e3 / batch))
+    times = np.array([stages(run) for run in runs[1:]])
+    front_end, encoder, network = times[times.sum(1).argmin()]
+    return {"front_end_ms": float(front_end), "encoder_ms": float(encoder), "network_ms": float(network)}
+
+
+def stages(nodes: list[tuple[str, float]]) -> tuple[float, float, float]:
+    """Times of the spectrogram, the encoder and the network behind it, from all nodes in their order.
+
+    The encoder is from the first convolution behind the spectrogram's logarithm to the last one that follows attention;
+    a graph without attention has none. The last softmax of all gives the probabilities.
+    """
+    names = [name for name, _ in nodes]
+    convolutions = [place for place, name in enumerate(names) if "Conv" in name]
+    attention = [place for place, name in enumerate(names) if "Softmax" in name or "Attention" in name][:-1]
+    encoder = next(place for place in convolutions if place > names.index("Log"))
+    network = next(place for place in convolutions if place >= max([*attention, encoder]))
+    times = np.array([time for _, time in nodes])
+    return float(times[:encoder].sum()), float(times[encoder:network].sum()), float(times[network:].sum())
 
 
 def events_first_index(events: list[dict[str, Any]]) -> str:
@@ -112,12 +121,12 @@ def events_first_index(events: list[dict[str, Any]]) -> str:
     return str(next(nodes)["args"]["node_index"])
 
 
-def clips(duration_s: float, repeats: int) -> dict[str, float]:
+def clips(duration_s: float, repeats: int, model: str = "default") -> dict[str, float]:
     """Times real time of emotone on 4-second waveforms, one call each."""
     from emotone.listening.recognizer import load
 
     before = resident_mb()
-    recognizer = load()
+    recognizer = load(model)
     sound = _clips(duration_s)
     seconds = best(lambda: [recognizer(clip, RATE) for clip in sound], repeats)
     return {"speed": duration_s / seconds, "memory_mb": peak_mb() - before, "ms": 1e3 * seconds / len(sound)}
@@ -169,12 +178,12 @@ def wav2vec2(duration_s: float, repeats: int) -> dict[str, float]:
     }
 
 
-def whole_file(duration_s: float, vad: bool) -> dict[str, float]:
+def whole_file(duration_s: float, vad: bool, model: str = "default") -> dict[str, float]:
     """A long recording from bytes to segments: speed, and resident memory over that of the loaded model."""
     from emotone.listening.options import TimelineOptions
     from emotone.listening.recognizer import load
 
-    recognizer = load()
+    recognizer = load(model)
     options = TimelineOptions(vad=vad)
     recognizer(speech(12), RATE, options=options)
     loaded = resident_mb()

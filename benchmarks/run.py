@@ -41,6 +41,7 @@ def plan(quick: bool) -> dict[str, tuple[str, dict[str, Any]]]:
         "cold_start": ("cold_start", {"repeats": 1 if quick else 10}),
         "decode": ("decode", {"duration_s": some_s, "repeats": repeats}),
         "clips": ("clips", {"duration_s": peers_s, "repeats": repeats}),
+        "clips_small": ("clips", {"duration_s": peers_s, "repeats": repeats, "model": "small"}),
         "opensmile_egemaps": ("opensmile", {"feature_set": "eGeMAPSv02", "duration_s": peers_s, "repeats": repeats}),
         "opensmile_compare": ("opensmile", {"feature_set": "ComParE_2016", "duration_s": peers_s, "repeats": repeats}),
         "wav2vec2": ("wav2vec2", {"duration_s": peers_s, "repeats": min(repeats, 2)}),
@@ -53,6 +54,7 @@ def plan(quick: bool) -> dict[str, tuple[str, dict[str, Any]]]:
         duration_s = duration_s / 60 if quick else duration_s
         found[f"file {length}"] = ("whole_file", {"duration_s": duration_s, "vad": False})
         found[f"file_vad {length}"] = ("whole_file", {"duration_s": duration_s, "vad": True})
+        found[f"small_vad {length}"] = ("whole_file", {"duration_s": duration_s, "vad": True, "model": "small"})
     n_cores = available_cores()
     for n_workers in sorted({1, 2, n_cores}):
         found[f"workers {n_workers}"] = ("workers", {"n_workers": n_workers, "n_files": 60 if quick else 2_000})

@@ -13,6 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.material import LongWav, conversation
+from benchmarks.measure import stages
 from benchmarks.page import page
 from benchmarks.run import plan
 from benchmarks.scale import scale
@@ -48,6 +49,15 @@ def test_ratios_come_first_and_missing_peers_are_said(results):
     assert "1.90 times (1.85 to 1.95)" in text
     assert "1.10 times" in text
     assert "not measured: No module named 'transformers'" in text
+
+
+def test_a_graph_is_divided_at_its_convolutions():
+    """The transform is a convolution too; the last softmax gives the probabilities."""
+    spectrogram = [("FusedConv", 1.0), ("MatMul", 2.0), ("Log", 4.0), ("Max", 8.0)]
+    encoder = [("Conv", 16.0), ("MatMul", 32.0), ("Softmax", 64.0), ("MatMul", 128.0)]
+    network = [("Conv", 256.0), ("Gemm", 512.0), ("Softmax", 1024.0)]
+    assert stages(spectrogram + encoder + network) == (15.0, 240.0, 1792.0)
+    assert stages(spectrogram + network) == (15.0, 0.0, 1792.0)
 
 
 def test_a_quick_run_is_no_benchmark(results):

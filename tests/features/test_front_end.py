@@ -110,6 +110,22 @@ def test_silence_is_the_floor_and_finite() -> None:
     assert torch.allclose(features, torch.tensor(-100.0))
 
 
+def test_a_short_range_is_cut_off_below_the_loudest_value_of_each_utterance() -> None:
+    tone = 0.1 * torch.sin(torch.arange(16_000) * 0.3)
+    batch = torch.zeros(2, 24_000)
+    batch[0, 4_000:16_000] = tone[:12_000]
+    batch[1, :20_000] = 0.01 * torch.cat([tone, tone[:4_000]])
+    lengths = torch.tensor([16_000, 20_000])
+    whole, counts = build_front_end(FeatureOptions())(batch, lengths)
+    short, _ = build_front_end(FeatureOptions(dynamic_range_db=40))(batch, lengths)
+    for all_values, values, count in zip(whole, short, counts, strict=True):
+        valid = all_values[:, :count]
+        torch.testing.assert_close(values[:, :count], torch.maximum(valid, valid.max() - 40))
+        assert not values[:, count:].any()
+    assert "dynamic_range_db" not in FeatureOptions().model_dump()  # the keys of runs without it stay
+    assert FeatureOptions(dynamic_range_db=60).model_dump()["dynamic_range_db"] == 60
+
+
 @pytest.mark.parametrize(
     "setting", [{"win_length": 1024}, {"f_max": 9000.0}, {"f_min": 9000.0}, {"kind": "mfcc", "n_mfcc": 99}, {"hop": 3}]
 )

@@ -86,4 +86,4 @@ def test_options_that_cannot_be() -> None:
             source="test",
         )  # fmt: skip
     with pytest.raises(RecipeError, match="frozen encoder"):
-        recipe_from({"name": "x", "silence": {"copies": 1}}, source="test")
+        recipe_from({"name": "x", "copies": {"copies": 1}}, source="test")

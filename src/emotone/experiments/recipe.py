@@ -48,7 +48,7 @@ class Recipe(BaseModel):
         model: of which system the network is, and its settings; the residual network where `system` is not named.
         loss: the loss.
         copies: augmented copies of recordings whose encoder's frames are stored.
-        silence: copies with other silence around the speech, likewise.
+        silence: copies with other silence around the speech, of any recordings.
         training: optimiser, schedule, stopping.
         labels: rules that rename the corpus's labels, such as `annoyed = "anger"`; see `emotone.emotions`.
     """
@@ -71,8 +71,10 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
         require_fit(self.features, self.model)
-        if (self.copies.copies or self.silence.copies) and (self.features.kind != "whisper" or self.features.trainable):
+        if self.copies.copies and (self.features.kind != "whisper" or self.features.trainable):
             raise ValueError("copies are only made of the frames of a frozen encoder; use [augmentation] instead")
+        if self.normalisation.centre == "loud" and self.features.kind != "log_mel":
+            raise ValueError(f"normalisation.centre loud needs features.kind log_mel, got {self.features.kind}")
         drawn = sum(table.share for table in (self.copies, self.silence) if table.copies)
         if drawn > 1:
             raise ValueError(f"copies.share and silence.share are {drawn:g} together; expected at most 1")

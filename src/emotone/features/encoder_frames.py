@@ -16,7 +16,14 @@ from torch import Tensor
 from emotone.errors import EncoderError, MissingExtraError
 from emotone.features.front_end import FeatureOptions, FrontEnd
 from emotone.features.spectrogram import Spectrogram
-from emotone.features.whisper import MIN_SAMPLES, WhisperEncoder, average_frames, encoder_digest, load_encoder
+from emotone.features.whisper import (
+    DYNAMIC_RANGE_DB,
+    MIN_SAMPLES,
+    WhisperEncoder,
+    average_frames,
+    encoder_digest,
+    load_encoder,
+)
 
 ENCODERS_VARIABLE = "EMOTONE_ENCODERS"
 """Environment variable that names a folder of encoders, for machines without a network: the encoder
@@ -39,8 +46,9 @@ class EncoderFrames(FrontEnd):
     def __init__(self, options: FeatureOptions) -> None:
         super().__init__()
         self.options = options
+        range_db = options.dynamic_range_db or DYNAMIC_RANGE_DB
         encoder = load_encoder(
-            find_encoder(options.source, options.revision), options.blocks, dynamic_range_db=options.dynamic_range_db
+            find_encoder(options.source, options.revision), options.blocks, dynamic_range_db=range_db
         )
         self.digest = encoder_digest(encoder, options.blocks[-1])
         if options.sha256 and options.sha256 != self.digest:

@@ -27,7 +27,7 @@ POWER_FLOOR = 1e-10
 
 
 _OF_SPECTROGRAMS = {"n_fft", "win_length", "hop_length", "n_mels", "n_mfcc", "f_min", "f_max", "fixed_frames"}
-_OF_ENCODERS = {"source", "revision", "sha256", "blocks", "pool", "dynamic_range_db", "trainable"}
+_OF_ENCODERS = {"source", "revision", "sha256", "blocks", "pool", "trainable"}
 
 
 class FeatureOptions(BaseModel):
@@ -35,7 +35,7 @@ class FeatureOptions(BaseModel):
 
     Attributes:
         kind: "log_mel", "mfcc", or "whisper", the frames of a pretrained encoder, which only the attributes from
-            `source` on apply to.
+            `source` on apply to, and `dynamic_range_db`.
         sample_rate: in Hz.
         n_fft: DFT length in samples.
         win_length: window in samples.
@@ -52,8 +52,9 @@ class FeatureOptions(BaseModel):
         sha256: of the encoder's weights (`whisper.encoder_digest` of its last block used); "" accepts any.
         blocks: whose outputs are the frames, 0 (the convolutions) to the last, ascending; several are concatenated.
         pool: so many neighbouring frames, of 20 ms each, are averaged into one.
-        dynamic_range_db: the encoder's log-mel spectrogram is cut off so far below its loudest value. 80 is Whisper's
-            own; with less, faint noise and the kind of silence around speech change the frames less.
+        dynamic_range_db: the log-mel spectrogram is cut off so far below its loudest value; None is Whisper's own 80
+            for an encoder, and no limit otherwise. With less, faint noise and the kind of silence around speech change
+            the features less.
         trainable: whether the encoder learns too; otherwise its frames are computed once and stored.
     """
 
@@ -74,7 +75,7 @@ class FeatureOptions(BaseModel):
     sha256: str = ""
     blocks: tuple[int, ...] = (2,)
     pool: int = Field(2, ge=1)
-    dynamic_range_db: float = Field(DYNAMIC_RANGE_DB, ge=10, le=100)
+    dynamic_range_db: float | None = Field(None, ge=10, le=100)
     trainable: bool = False
 
     @model_serializer(mode="wrap")
@@ -83,7 +84,7 @@ class FeatureOptions(BaseModel):
         # nor a setting that is left as it was those of earlier runs.
         settings: dict[str, Any] = write(self)
         dropped = _OF_SPECTROGRAMS if self.kind == "whisper" else _OF_ENCODERS
-        if self.dynamic_range_db == DYNAMIC_RANGE_DB:
+        if self.dynamic_range_db is None or (self.kind == "whisper" and self.dynamic_range_db == DYNAMIC_RANGE_DB):
             dropped = dropped | {"dynamic_range_db"}
         return {name: value for name, value in settings.items() if name not in dropped}
 
@@ -156,17 +157,22 @@ class LogMel(FrontEnd):
         if self.options.fixed_frames:
             n_samples = self.options.fixed_frames * self.options.hop_length
             waveform = nn.functional.pad(waveform, (0, n_samples))[:, :n_samples]
-            decibel = self._decibel(waveform)[:, :, : self.options.fixed_frames]
-            return decibel, torch.full_like(lengths, self.options.fixed_frames)
-        decibel = self._decibel(waveform)
+            counts = torch.full_like(lengths, self.options.fixed_frames)
+            return self._decibel(waveform, counts)[:, :, : self.options.fixed_frames], counts
         counts = frame_counts(lengths, self.options.hop_length)
+        decibel = self._decibel(waveform, counts)
         return decibel * length_mask(counts, decibel.shape[2])[:, None, :], counts
 
-    def _decibel(self, waveform: Tensor) -> Tensor:
+    def _decibel(self, waveform: Tensor, counts: Tensor) -> Tensor:
         # Single precision throughout: the sums hold under mixed precision too, where half precision would overflow.
         with torch.autocast(waveform.device.type, enabled=False):
             power = torch.matmul(self.filters, self.spectrogram(waveform.float()))
-            return (10.0 / math.log(10.0)) * torch.log(torch.clamp(power, min=POWER_FLOOR))
+            decibel = (10.0 / math.log(10.0)) * torch.log(torch.clamp(power, min=POWER_FLOOR))
+            if self.options.dynamic_range_db is None:
+                return decibel
+            valid = length_mask(counts, decibel.shape[2])[:, None, :]
+            loudest = torch.where(valid, decibel, -math.inf).amax((1, 2), keepdim=True)
+            return torch.maximum(decibel, loudest - self.options.dynamic_range_db)
 
 
 class Mfcc(LogMel):
@@ -184,8 +190,8 @@ class Mfcc(LogMel):
         super().__init__(options)
         self.register_buffer("cosines", _orthonormal_dct(options.n_mfcc, options.n_mels), persistent=False)
 
-    def _decibel(self, waveform: Tensor) -> Tensor:
-        decibel = super()._decibel(waveform)
+    def _decibel(self, waveform: Tensor, counts: Tensor) -> Tensor:
+        decibel = super()._decibel(waveform, counts)
         with torch.autocast(waveform.device.type, enabled=False):
             return torch.matmul(self.cosines, decibel)
 

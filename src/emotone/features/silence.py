@@ -29,7 +29,8 @@ class SilenceOptions(BaseModel):
     """How other silence is made; the recipe's table `[silence]`.
 
     Attributes:
-        copies: copies of each utterance with other silence, beside the recording itself; 0 for none.
+        copies: copies of each utterance with other silence, beside the recording itself; 0 for none. Of a frozen
+            encoder the frames of each copy are stored; waveforms are copied while training, however many copies.
         share: probability that a network's training draws one of them instead of the recording. A logistic regression
             is fitted on the recording and all copies, whatever the share.
         longest_s: of the silence on one side, in seconds; durations are uniform from 0.
@@ -60,7 +61,12 @@ def speech_bounds(waveform: Waveform, sample_rate: int) -> tuple[int, int]:
 
 
 def with_other_silence(
-    waveform: Waveform, options: SilenceOptions, number: int, name: str, sample_rate: int
+    waveform: Waveform,
+    options: SilenceOptions,
+    number: int,
+    name: str,
+    sample_rate: int,
+    bounds: tuple[int, int] | None = None,
 ) -> Waveform:
     """One copy of a waveform with other silence around its speech.
 
@@ -70,10 +76,11 @@ def with_other_silence(
         number: of the copy, from 1.
         name: the utterance's id, which the random numbers depend on.
         sample_rate: in Hz.
+        bounds: of the speech, where they are known; otherwise found by `speech_bounds`.
     Returns:
         shape (n,), the speech unchanged within.
     """
-    start, end = speech_bounds(waveform, sample_rate)
+    start, end = bounds or speech_bounds(waveform, sample_rate)
     speech = waveform[start:end]
     generator = np.random.Generator(np.random.PCG64(derived_seed("silence", name, number)))
     kind = KINDS[generator.integers(len(KINDS))]

@@ -5,6 +5,7 @@ One module holds all that is learnt or measured on training speakers, so that wh
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Literal
 
@@ -16,6 +17,9 @@ from emotone.features.front_end import FeatureOptions
 from emotone.features.spectrogram import length_mask
 from emotone.models.systems import ModelOptions, build_parts
 
+LOUD_DB = 30.0
+"""Frames at most so far below the loudest, in dB averaged over the bands, are loud."""
+
 FeatureAugmentation = Callable[[Tensor, Tensor], Tensor]
 """Changes normalised features (batch, n_bands, n_frames), given the valid frames (batch,)."""
 
@@ -25,13 +29,14 @@ class NormalisationOptions(BaseModel):
 
     Attributes:
         centre: what is subtracted from each utterance first, measured on that utterance alone: "none"; its "level" (one
-            mean over bands and frames, so that loudness tells nothing); or its "bands" (a mean for each band, so that
-            the microphone tells nothing).
+            mean over bands and frames, so that loudness tells nothing); its "bands" (a mean for each band, so that the
+            microphone tells nothing); or "loud", a mean for each band over the frames at most `LOUD_DB` below the
+            loudest, so that the silence beside the speech tells nothing either.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    centre: Literal["none", "level", "bands"] = "level"
+    centre: Literal["none", "level", "bands", "loud"] = "level"
 
 
 class Normaliser(nn.Module):
@@ -55,7 +60,12 @@ class Normaliser(nn.Module):
         mask = length_mask(counts, features.shape[2])[:, None, :].to(features.dtype)
         if self.options.centre == "none":
             return features * mask
-        own = (features * mask).sum(2, keepdim=True) / mask.sum(2, keepdim=True)
+        measured = mask
+        if self.options.centre == "loud":
+            level = features.mean(1, keepdim=True)
+            loudest = torch.where(mask > 0, level, -math.inf).amax(2, keepdim=True)
+            measured = mask * (level >= loudest - LOUD_DB)
+        own = (features * measured).sum(2, keepdim=True) / measured.sum(2, keepdim=True)
         if self.options.centre == "level":
             own = own.mean(1, keepdim=True)
         return (features - own) * mask

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from emotone.features.augmentation import AugmentationOptions
+from emotone.features.silence import SilenceOptions
 from emotone.files import write_text
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training.data.batches import Indices, LabelledWaveforms
@@ -49,6 +50,7 @@ class TrainingJob:
         options: optimiser and stopping.
         loss: focal loss and class weights.
         augmentation: what is changed.
+        silence: copies with other silence, of waveforms; those of `frames` are made with them.
         seed: of the run.
         fold: of the run.
         run_key: identifies recipe, folds and seed; a checkpoint with another key is refused.
@@ -62,6 +64,7 @@ class TrainingJob:
     options: TrainingOptions
     loss: LossOptions
     augmentation: AugmentationOptions
+    silence: SilenceOptions
     seed: int
     fold: int
     run_key: str

@@ -29,6 +29,7 @@ from emotone.training.checkpoint import BestEpoch, Checkpoint, WeightAverage, sn
 from emotone.training.data.batches import Batch, scoring_batches, training_batches
 from emotone.training.data.feature_cache import FeatureCache
 from emotone.training.data.frame_cache import FrameCache
+from emotone.training.data.silence_copies import SilenceCopies
 from emotone.training.device import fastest_memory_format, make_accelerator
 from emotone.training.job import EpochRecord, TrainedNetwork, TrainingJob, write_history
 from emotone.training.linear import fit_linear
@@ -85,6 +86,7 @@ class _Run:
         self.best = BestEpoch()
         self.step, self.seconds, self.core_seconds = 0, 0.0, 0.0
         self.cache: FeatureCache | FrameCache | None = job.frames
+        self.silence = SilenceCopies(job.data.waveforms, job.silence) if job.silence.copies else None
         self.average: WeightAverage | None = None
         targets = torch.from_numpy(job.data.targets[job.part.train])
         self.class_counts = torch.bincount(targets, minlength=job.data.n_classes)
@@ -105,7 +107,7 @@ class _Run:
             self.plain.network.prepare(self.class_counts, phonemes, self._seed_of("prepare"))
             self.average = WeightAverage(self.plain, self.options.average) if self.options.average else None
         everyone = np.concatenate([self.part.train, self.part.validation])
-        if self.cache is None and FeatureCache.pays(self.job.augmentation, self.options.crop_s):
+        if self.cache is None and FeatureCache.pays(self.job.augmentation, self.job.silence, self.options.crop_s):
             self.cache = FeatureCache.fill(self.plain, self.data, everyone)
         self.model, self.optimiser = self.accelerator.prepare(self.plain, self.optimiser)
         while len(self.history) < self.n_epochs and not self._out_of_patience():
@@ -162,6 +164,7 @@ class _Run:
                 world=self.accelerator.num_processes,
                 workers=self.workers,
                 with_waveforms=self.cache is None,
+                silence=self.silence,
             )
         ):
             rate = learning_rate_at(epoch * n_batches + position, n_steps, options)

@@ -8,6 +8,7 @@ import torch
 
 from emotone.experiments.recipe import load_recipe
 from emotone.features.augmentation import AugmentationOptions
+from emotone.features.silence import SilenceOptions
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training.data import feature_cache
 from emotone.training.data.batches import LabelledWaveforms, pad
@@ -50,6 +51,7 @@ def test_a_cache_that_would_not_fit_is_not_made(data, monkeypatch):
 
 @pytest.mark.parametrize("changed", [{"speed": 0.1}, {"noise": 0.5}, {"mixup": 0.2}, {"gain_db": 3.0}])
 def test_features_that_change_from_epoch_to_epoch_are_not_kept(changed):
-    assert FeatureCache.pays(AugmentationOptions(frequency_masks=2), 0.0)
-    assert not FeatureCache.pays(AugmentationOptions(**changed), 0.0)
-    assert not FeatureCache.pays(AugmentationOptions(), 4.0)
+    assert FeatureCache.pays(AugmentationOptions(frequency_masks=2), SilenceOptions(), 0.0)
+    assert not FeatureCache.pays(AugmentationOptions(**changed), SilenceOptions(), 0.0)
+    assert not FeatureCache.pays(AugmentationOptions(), SilenceOptions(), 4.0)
+    assert not FeatureCache.pays(AugmentationOptions(), SilenceOptions(copies=1), 0.0)

@@ -168,6 +168,7 @@ def train_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None) -
             options=recipe.training,
             loss=recipe.loss,
             augmentation=recipe.augmentation,
+            silence=recipe.silence,
             seed=seed,
             fold=fold,
             run_key=plan.run_key(seed, fold),

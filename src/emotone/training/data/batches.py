@@ -23,6 +23,7 @@ from emotone.features.augmentation import (
     mix,
     utterance_generator,
 )
+from emotone.training.data.silence_copies import SilenceCopies
 from emotone.training.data.waveform_store import StoredWaveforms
 from emotone.training.losses import soft_targets
 
@@ -130,6 +131,7 @@ def training_batches(
     world: int = 1,
     workers: int = 0,
     with_waveforms: bool = True,
+    silence: SilenceCopies | None = None,
 ) -> Iterator[Batch]:
     """The augmented batches of one epoch.
 
@@ -146,6 +148,7 @@ def training_batches(
         world: how many shares.
         workers: threads that prepare batches ahead; they change the speed, never the content.
         with_waveforms: False leaves the waveforms out, where features are cached.
+        silence: draws copies with other silence, where there are some.
     """
     order_seed = derived_seed(seed, fold, epoch, "order")
     jobs = list(enumerate(epoch_order(data.waveforms.lengths, indices, batch_size, order_seed)))
@@ -159,7 +162,7 @@ def training_batches(
             targets = data.learnt_targets(members)
             masks = FeatureMasks.draw(augmentation, generators)
             return Batch(members, torch.empty(0), torch.empty(0), targets, masks, generators)
-        cut = [_crop(data.waveforms, index, crop_s, g) for index, g in zip(members, generators, strict=True)]
+        cut = [_crop(data.waveforms, index, crop_s, g, silence) for index, g in zip(members, generators, strict=True)]
         rate = data.waveforms.sample_rate
         changed = [augment_waveform(w, augmentation, g, sample_rate=rate) for w, g in zip(cut, generators, strict=True)]
         waveform, lengths = pad(changed)
@@ -201,8 +204,18 @@ def scoring_batches(data: LabelledWaveforms, indices: Indices) -> Iterator[tuple
         start = stop
 
 
-def _crop(waveforms: StoredWaveforms, index: int, crop_s: float, generator: np.random.Generator) -> NDArray[np.float32]:
+def _crop(
+    waveforms: StoredWaveforms,
+    index: int,
+    crop_s: float,
+    generator: np.random.Generator,
+    silence: SilenceCopies | None,
+) -> NDArray[np.float32]:
     limit = round(crop_s * waveforms.sample_rate)
+    copy = None if silence is None else silence.draw(index, generator)
+    if copy is not None:
+        start = int(generator.integers(0, len(copy) - limit + 1)) if limit and len(copy) > limit else 0
+        return copy[start : start + limit] if limit else copy
     spare = int(waveforms.lengths[index]) - limit
     if not limit or spare <= 0:
         return waveforms.read(index)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from emotone.features.augmentation import AugmentationOptions
+from emotone.features.silence import SilenceOptions
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training.data.batches import Indices, LabelledWaveforms, scoring_batches
 
@@ -52,7 +53,7 @@ class FeatureCache:
         return cls(kept, len(data.targets))
 
     @staticmethod
-    def pays(augmentation: AugmentationOptions, crop_s: float) -> bool:
+    def pays(augmentation: AugmentationOptions, silence: SilenceOptions, crop_s: float) -> bool:
         """Whether every epoch would compute the same features."""
         return not (
             augmentation.speed
@@ -61,6 +62,7 @@ class FeatureCache:
             or augmentation.noise
             or augmentation.gain_db
             or augmentation.mixup
+            or silence.copies
             or crop_s
         )
 

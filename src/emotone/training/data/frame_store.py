@@ -71,7 +71,7 @@ class FrameStore:
         asked = [waveform_entry.stem, self._digests[block], block, options.pool, copy]
         if copy:
             asked.append(self.conditions.settings() if copy > 0 else self.silence.settings())
-        if options.dynamic_range_db != DYNAMIC_RANGE_DB:
+        if options.dynamic_range_db not in (None, DYNAMIC_RANGE_DB):
             asked.append({"dynamic_range_db": options.dynamic_range_db})
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
         return self.folder / digest[:2] / f"{digest[2:34]}.frames"
