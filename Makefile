@@ -11,10 +11,12 @@
 #
 # PYTHON=python3.12      another interpreter
 # TORCH_INDEX=URL        an index that holds CPU wheels of torch (a tenth of the download)
+# PROCESSES=0            tests in one process; by default one for each core, four at most
 
 PYTHON ?= python3
 VENV ?= .venv
 TORCH_INDEX ?=
+PROCESSES ?= auto
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
@@ -56,8 +58,9 @@ lint: $(VENV)/.install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# A file's tests stay in one process: what they share takes longer to make than they take to run.
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --maxprocesses 4 --dist loadfile
 
 coverage: $(VENV)/.install
 	$(BIN)/python -m pytest --cov --cov-report=term
