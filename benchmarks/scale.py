@@ -67,7 +67,7 @@ The processor, as long as the storage can feed it:
 
 A machine of {CORES_A_MACHINE} cores stays under its network with all of these. A store that is read by hundreds of cores is
 the next limit: keep it in the region of the machines, and leave recordings compressed. Small files cost more than long
-ones, since opening each takes longer than classifying it; pack clips of a few seconds into longer recordings where you can.
+ones, since speech is looked for and classified in each by itself; pack clips of a few seconds into longer recordings where you can.
 
 ## How
 

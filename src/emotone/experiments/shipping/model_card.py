@@ -182,19 +182,28 @@ def _uncertainty(metadata: ModelMetadata) -> list[str]:
     subsets = "".join(
         f"; {one.temperature:.2f} where only {', '.join(one.labels)} are asked for" for one in metadata.class_sets
     )
+    # Only a model that was trained again without each corpus in turn can tell how far from its data a recording is.
+    left_out = metadata.unsure_unfamiliar < 1
+    reasons = [
+        f"where its probability is below {metadata.unsure_threshold:.2f}",
+        f"where the runner-up is closer than {metadata.unsure_margin:.2f}",
+        *([f"where `unfamiliar` is above {metadata.unsure_unfamiliar:.2f}"] if left_out else []),
+    ]
     lines = [
         "",
         "## Confidence",
         "",
         f"Logits are divided by the temperature {metadata.temperature:.2f}{subsets}. A prediction is marked unsure "
-        f"where its probability is below {metadata.unsure_threshold:.2f}, where the runner-up is closer than "
-        f"{metadata.unsure_margin:.2f}, or where `unfamiliar` is above {metadata.unsure_unfamiliar:.2f}.",
+        f"{', '.join(reasons[:-1])}, or {reasons[-1]}.",
     ]
     if metadata.class_sets:
+        sources = [] if any(one.name == "nemo" for one in metadata.corpora) else ["nEMO, which also chose the recipe"]
+        sources.append(
+            "corpora left out of training in turn" if left_out else "validation speakers of the training corpora"
+        )
         lines.append(
-            "The temperatures come from corpora that were not in the training data: nEMO, which also chose the "
-            "recipe, and corpora left out of training in turn. So the model is less sure than it could be on "
-            "voices like those it learnt from."
+            f"The temperatures come from speakers who were not in the training data: {', and '.join(sources)}. So the "
+            "model is less sure than it could be on voices like those it learnt from."
         )
     if metadata.baseline:
         lines += [

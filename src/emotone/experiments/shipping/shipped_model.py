@@ -155,7 +155,7 @@ def build_model(
     weights = read_weights(fold.weights)
     # The development corpus is unseen too, where the model was not trained on it. A student would take hours to train
     # once more for each corpus, so it is calibrated on the development corpus and on its own validation speakers: on
-    # the former alone, where a small model is little better than chance, it would doubt everything.
+    # the former alone, whose language a small model does not know, it would doubt everything.
     left_out = LeftOut((), ())
     if DEVELOPMENT_CORPUS not in MERGED_FROM[shipped.corpus]:
         unseen = read_corpus(DEVELOPMENT_CORPUS, corpora / DEVELOPMENT_CORPUS)
