@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from emotone.models.earlier import largest_answers
-from emotone.models.earlier.largest_answers import LargestAnswers
+from emotone.models.earlier.largest_answers import LargestAnswers, _largest_by_pooling, _largest_by_reduction
 
 
 def both(monkeypatch, *, in_bfloat16):
@@ -55,3 +55,20 @@ def test_padding_that_is_not_computed_changes_neither_answers_nor_gradients(monk
     answers.square().sum().backward()
     expected.square().sum().backward()
     assert torch.allclose(own.weight.grad, plain[0].weight.grad, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(53, 82), (52, 81), (4, 7)])
+def test_both_ways_of_finding_the_largest_agree(size):
+    answers = torch.randn(3, 5, *size)
+    quarter = (size[0] // 2, size[1] // 2)
+    assert torch.equal(_largest_by_reduction(answers, quarter), _largest_by_pooling(answers, quarter))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_answers_on_a_gpu_are_those_of_the_cpu():
+    torch.manual_seed(0)
+    own, maps = LargestAnswers(5, (12, 16)), torch.randn(3, 1, 64, 97)
+    expected = own(maps)
+    answers = own.cuda()(maps.cuda()).cpu()
+    assert (answers >= expected - 0.02 * expected.abs().clamp(min=1.0)).all()
+    assert torch.isclose(answers, expected, atol=1e-4).float().mean() > 0.9

@@ -21,16 +21,22 @@ def costs(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
             NONE if one is None else f"{one / unit:.{digits}f}"
             for one, unit, digits in zip(spent, (1, 3600), (0, 3), strict=True)
         ]
+        if outcome.on_gpu:
+            figures[-1] += " on a GPU"
         rows.append(
             [outcome.row.title, outcome.row.key, parameters, f"{cost.multiply_adds / 1e6:,.1f}" if cost else NONE]
             + [stamped(figure, table, outcome) for figure in figures]
         )
-    counted = [outcome.core_seconds for outcome in outcomes if outcome.results is not None]
-    known = [seconds for seconds in counted if seconds is not None]
-    total = stamped(f"{sum(known) / 3600:.2f}", table)
-    left_out = f" ({len(counted) - len(known)} of them were not counted)" if len(counted) > len(known) else ""
+    done = [outcome for outcome in outcomes if outcome.results is not None]
+    known = [outcome for outcome in done if outcome.core_seconds is not None]
+    totals = [
+        stamped(f"{sum(outcome.core_seconds or 0 for outcome in part) / 3600:.2f}", table) + f" {words}"
+        for on_gpu, words in ((False, "core-hours"), (True, "hours on a GPU"))
+        if (part := [outcome for outcome in known if outcome.on_gpu == on_gpu])
+    ]
+    left_out = f" ({len(done) - len(known)} of them were not counted)" if len(done) > len(known) else ""
     said = (
-        f"The {len(counted)} rows that are done took {total} core-hours of training together{left_out}."
+        f"The {len(done)} rows that are done took {' and '.join(totals)} of training together{left_out}."
         if known
         else "Core-hours were not counted."
     )
@@ -39,8 +45,8 @@ def costs(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
         Table(
             "Multiply-adds in millions for an utterance of 3 s (6 s where the input has a fixed size), front end left "
             "out. Seconds of training by the clock, validation included (openSMILE: of the classifier alone), over all "
-            "folds and seeds; core-hours: of the processor, other work on the machine not counted. --only KEY runs a "
-            "row alone.",
+            "folds and seeds; core-hours: of the processor, other work on the machine not counted; on a GPU the clock's, "
+            "although folds ran side by side and shared it. --only KEY runs a row alone.",
             ["system", "key", "parameters", "million multiply-adds", "seconds", "core-hours"],
             rows,
         ),

@@ -173,6 +173,12 @@ class Outcome:
         return None if self.results is None else _total([fold.info.seconds for fold in self.results.per_fold])
 
     @property
+    def on_gpu(self) -> bool:
+        """Whether the row was trained on a GPU."""
+        device = "" if self.results is None or self.row.feature_set else self.results.device
+        return bool(device) and not device.startswith("cpu")
+
+    @property
     def core_seconds(self) -> float | None:
         """Of the processor (of a GPU: seconds of the whole device); None where they were not counted."""
         return None if self.results is None else _total([fold.info.core_seconds for fold in self.results.per_fold])

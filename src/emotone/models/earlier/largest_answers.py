@@ -1,8 +1,8 @@
 """A convolution that is max-pooled at once by half its map: found in low precision, computed and learnt in single.
 
 Of a map of 99 x 217 answers the pooling keeps four, so all the others only need to be compared, and no gradient flows
-through them. On a CPU with matrix units for bfloat16 a training step of four such convolutions (12 x 16 to 30 x 40, 200
-kernels each) takes an eleventh of the time of the plain layers (EXPERIMENTS.md).
+through them. With matrix units for bfloat16 a training step of four such convolutions (12 x 16 to 30 x 40, 200 kernels
+each) takes an eleventh of the time of the plain layers on a CPU (EXPERIMENTS.md).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _CHANNELS = 32
 class LargestAnswers(nn.Conv2d):
     """Convolution of one channel without padding or bias, and the largest answer in each quarter of its map.
 
-    The places are found in bfloat16 where `has_bfloat16_units`, else in float32; in bfloat16, answers closer to each
+    The places are found in bfloat16 where `finds_in_bfloat16`, else in float32; in bfloat16, answers closer to each
     other than it tells apart may be mistaken for one another. The answers themselves are float32, as are gradients.
 
     Shape:
@@ -42,8 +42,8 @@ class LargestAnswers(nn.Conv2d):
         """First row and column of the winning patches, each (batch, kernels, 4)."""
         height, width = self.map_size(*maps.shape[2:])
         quarter = (height // 2, width // 2)
-        in_bfloat16 = maps.device.type == "cpu" and has_bfloat16_units()
-        answer = self._in_bfloat16 if in_bfloat16 else super().forward
+        answer = self._in_bfloat16 if finds_in_bfloat16(maps.device) else super().forward
+        largest = _largest_by_pooling if maps.device.type == "cpu" else _largest_by_reduction
         # One utterance at a time: its maps stay in the cache until they are pooled.
         found = []
         for one in torch.split(maps, 1 if maps.device.type == "cpu" else len(maps)):
@@ -51,7 +51,7 @@ class LargestAnswers(nn.Conv2d):
             sounding = min(width, _last_column(one))
             answers = answer(one[..., : sounding + self.kernel_size[1] - 1])
             answers = nn.functional.pad(answers, (0, width - sounding))
-            found.append(nn.functional.max_pool2d(answers, quarter, return_indices=True)[1].flatten(2))
+            found.append(largest(answers, quarter))
         index = torch.cat(found)
         return torch.div(index, width, rounding_mode="floor"), index % width
 
@@ -77,10 +77,32 @@ class LargestAnswers(nn.Conv2d):
         return answers.reshape(kernels, n, places).transpose(0, 1).reshape(n, kernels, 2, 2)
 
 
+def _largest_by_pooling(answers: Tensor, quarter: tuple[int, int]) -> Tensor:
+    """Where in the flattened map the largest answer of each quarter is, shape (batch, kernels, 4)."""
+    return nn.functional.max_pool2d(answers, quarter, return_indices=True)[1].flatten(2)
+
+
+def _largest_by_reduction(answers: Tensor, quarter: tuple[int, int]) -> Tensor:
+    """The same for a GPU, whose pooling gives each window of thousands of answers to one thread."""
+    (height, width), n_columns = quarter, answers.shape[3]
+    quarters = answers[:, :, : 2 * height, : 2 * width].unflatten(3, (2, width)).unflatten(2, (2, height))
+    inside = quarters.transpose(3, 4).flatten(4).argmax(4)
+    below = torch.arange(2, device=answers.device)
+    rows = torch.div(inside, width, rounding_mode="floor") + (below * height)[:, None]
+    return (rows * n_columns + inside % width + below * width).flatten(2)
+
+
 def _last_column(maps: Tensor) -> int:
     """One more than the last column that is not zero throughout; 1 where all are."""
     columns = maps.ne(0).flatten(0, 2).any(0).nonzero()
     return int(columns[-1]) + 1 if len(columns) else 1
+
+
+def finds_in_bfloat16(device: torch.device) -> bool:
+    """Whether this device has matrix units that make bfloat16 faster than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and has_bfloat16_units()
 
 
 def has_bfloat16_units() -> bool:
