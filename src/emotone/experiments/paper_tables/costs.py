@@ -45,8 +45,8 @@ def costs(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
         Table(
             "Multiply-adds in millions for an utterance of 3 s (6 s where the input has a fixed size), front end left "
             "out. Seconds of training by the clock, validation included (openSMILE: of the classifier alone), over all "
-            "folds and seeds; core-hours: of the processor, other work on the machine not counted; on a GPU the clock's, "
-            "although folds ran side by side and shared it. --only KEY runs a row alone.",
+            "folds and seeds; core-hours: of the processor, other work on the machine not counted; on a GPU the "
+            "clock's, although folds ran side by side and shared it. --only KEY runs a row alone.",
             ["system", "key", "parameters", "million multiply-adds", "seconds", "core-hours"],
             rows,
         ),
