@@ -77,7 +77,8 @@ def arranged(path: Path) -> bytes:
         doc_string="Silero VAD for 16 kHz, copyright (c) 2020-present Silero Team, MIT licence; rearranged by emotone.",
     )
     onnx.checker.check_model(model)
-    return model.SerializeToString(deterministic=True)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
 
 
 def _read(path: Path) -> Weights:

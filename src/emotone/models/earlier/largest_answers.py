@@ -84,12 +84,13 @@ def _largest_by_pooling(answers: Tensor, quarter: tuple[int, int]) -> Tensor:
 
 def _largest_by_reduction(answers: Tensor, quarter: tuple[int, int]) -> Tensor:
     """The same for a GPU, whose pooling gives each window of thousands of answers to one thread."""
-    (height, width), n_columns = quarter, answers.shape[3]
-    quarters = answers[:, :, : 2 * height, : 2 * width].unflatten(3, (2, width)).unflatten(2, (2, height))
+    (height, width), (n, kernels), n_columns = quarter, answers.shape[:2], answers.shape[3]
+    quarters = answers[:, :, : 2 * height, : 2 * width].reshape(n, kernels, 2, height, 2, width)
     inside = quarters.transpose(3, 4).flatten(4).argmax(4)
     below = torch.arange(2, device=answers.device)
     rows = torch.div(inside, width, rounding_mode="floor") + (below * height)[:, None]
-    return (rows * n_columns + inside % width + below * width).flatten(2)
+    places: Tensor = rows * n_columns + inside % width + below * width
+    return places.flatten(2)
 
 
 def _last_column(maps: Tensor) -> int:
@@ -101,7 +102,7 @@ def _last_column(maps: Tensor) -> int:
 def finds_in_bfloat16(device: torch.device) -> bool:
     """Whether this device has matrix units that make bfloat16 faster than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and has_bfloat16_units()
 
 

@@ -213,10 +213,8 @@ def _crop(
 ) -> NDArray[np.float32]:
     limit = round(crop_s * waveforms.sample_rate)
     copy = None if silence is None else silence.draw(index, generator)
-    if copy is not None:
-        start = int(generator.integers(0, len(copy) - limit + 1)) if limit and len(copy) > limit else 0
-        return copy[start : start + limit] if limit else copy
-    spare = int(waveforms.lengths[index]) - limit
-    if not limit or spare <= 0:
-        return waveforms.read(index)
-    return waveforms.read(index, int(generator.integers(0, spare + 1)), limit)
+    spare = (int(waveforms.lengths[index]) if copy is None else len(copy)) - limit
+    start = int(generator.integers(0, spare + 1)) if limit and spare > 0 else 0
+    if copy is None:
+        return waveforms.read(index, start, limit or None)
+    return copy[start : start + limit] if limit else copy
