@@ -158,7 +158,7 @@ def the_claim() -> str:
     ]
     best = max(networks, key=_uar)
     reached = [
-        f"the best network trained from scratch ({best.row.title.removeprefix('… ')}{'' if best in outcomes else ', not tuned'}) {with_interval(best.results.pooled, 'uar')}",
+        f"the best network trained from scratch ({best.row.title.removeprefix('… ')}{'' if any(best is one for one in outcomes) else ', not tuned'}) {with_interval(best.results.pooled, 'uar')}",
         *(
             f"{by_key[key].row.title.partition(' (')[0]} {with_interval(by_key[key].results.pooled, 'uar')}"
             for key in ("encoder-focal", "encoder-softmax")

@@ -27,8 +27,8 @@ def test_many_frames_at_once_get_the_answers_of_one_after_the_other(n_steps, n_s
     begun = random.normal(0, 0.5, (2, n_streams, CELLS)).astype(np.float32)
     expected, state = [], begun
     for frames in sound:
-        told, state = published.run(["output", "stateN"], {"input": frames, "state": state, "sr": np.array(16_000)})
-        expected.append(told[:, 0])
+        answers, state = published.run(["output", "stateN"], {"input": frames, "state": state, "sr": np.array(16_000)})
+        expected.append(answers[:, 0])
     probabilities, last = own.run(None, {"frames": sound.reshape(-1, SAMPLES), "state": begun})
     np.testing.assert_allclose(probabilities, expected, atol=1e-5)
     np.testing.assert_allclose(last, state, atol=1e-3)

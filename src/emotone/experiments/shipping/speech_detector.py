@@ -120,7 +120,7 @@ def _build(graph: _Graph, weights: Weights) -> None:
     shape = graph.add("Concat", graph.integers(-1), n_streams, graph.integers(CELLS), axis=0)
     hidden, cell = graph.add_many(2, "Split", "state", axis=0, num_outputs=2)
     gates = [_gates(weights[f"decoder.rnn.{name}"]) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
-    told, hidden, cell = graph.add_many(
+    outputs, hidden, cell = graph.add_many(
         3,
         "LSTM",
         graph.add("Reshape", maps, shape),
@@ -134,7 +134,7 @@ def _build(graph: _Graph, weights: Weights) -> None:
     )
     graph.add_named("next_state", "Concat", hidden, cell, axis=0)
     read, bias = weights["decoder.decoder.2.weight"].reshape(CELLS, 1), weights["decoder.decoder.2.bias"]
-    logits = graph.add("MatMul", graph.add("Relu", told), graph.constant(read))
+    logits = graph.add("MatMul", graph.add("Relu", outputs), graph.constant(read))
     speech = graph.add("Sigmoid", graph.add("Add", logits, graph.constant(bias.reshape(1))))
     graph.add_named("probabilities", "Squeeze", speech, graph.integers(1, 3))
 
