@@ -132,6 +132,7 @@ def test_faint_noise_changes_the_frames_less_with_a_smaller_range(encoder_folder
 def test_a_range_that_is_left_as_it_was_is_not_written_down():
     written = FeatureOptions(kind="whisper", source="x").model_dump()
     assert "dynamic_range_db" not in written
+    assert FeatureOptions(kind="whisper", source="x", dynamic_range_db=80) == FeatureOptions(kind="whisper", source="x")
     assert FeatureOptions(kind="whisper", source="x", dynamic_range_db=60).model_dump()["dynamic_range_db"] == 60
 
 

@@ -11,7 +11,16 @@ import math
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from torch import Tensor, nn
 
 from emotone.features.spectrogram import (
@@ -78,13 +87,19 @@ class FeatureOptions(BaseModel):
     dynamic_range_db: float | None = Field(None, ge=10, le=100)
     trainable: bool = False
 
+    @field_validator("dynamic_range_db")
+    @classmethod
+    def _none_for_the_usual_range(cls, value: float | None, info: ValidationInfo) -> float | None:
+        # One spelling of Whisper's own range: keys of runs and of stored frames follow from these settings.
+        return None if info.data.get("kind") == "whisper" and value == DYNAMIC_RANGE_DB else value
+
     @model_serializer(mode="wrap")
     def _of_its_kind(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # A run's key is made of its recipe: the settings of an encoder must not change the keys of runs without one,
         # nor a setting that is left as it was those of earlier runs.
         settings: dict[str, Any] = write(self)
         dropped = _OF_SPECTROGRAMS if self.kind == "whisper" else _OF_ENCODERS
-        if self.dynamic_range_db is None or (self.kind == "whisper" and self.dynamic_range_db == DYNAMIC_RANGE_DB):
+        if self.dynamic_range_db is None:
             dropped = dropped | {"dynamic_range_db"}
         return {name: value for name, value in settings.items() if name not in dropped}
 

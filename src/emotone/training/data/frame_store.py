@@ -24,7 +24,7 @@ from emotone.errors import StoreError
 from emotone.features.conditions import ConditionOptions, augmented_copy
 from emotone.features.encoder_frames import EncoderFrames
 from emotone.features.silence import SilenceOptions, with_other_silence
-from emotone.features.whisper import DYNAMIC_RANGE_DB, encoder_digest
+from emotone.features.whisper import encoder_digest
 from emotone.training.data.entries import read_entry, write_entry
 from emotone.training.data.waveform_store import StoredWaveforms
 
@@ -71,7 +71,7 @@ class FrameStore:
         asked = [waveform_entry.stem, self._digests[block], block, options.pool, copy]
         if copy:
             asked.append(self.conditions.settings() if copy > 0 else self.silence.settings())
-        if options.dynamic_range_db not in (None, DYNAMIC_RANGE_DB):
+        if options.dynamic_range_db is not None:
             asked.append({"dynamic_range_db": options.dynamic_range_db})
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
         return self.folder / digest[:2] / f"{digest[2:34]}.frames"
