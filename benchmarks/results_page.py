@@ -7,6 +7,7 @@ python benchmarks/results_page.py --table RECORD  # first take the rows of a tab
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import sys
@@ -15,6 +16,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from emotone.errors import EmotoneError
 from emotone.evaluation.reports import markdown
 from emotone.evaluation.reports.content import Section
 from emotone.evaluation.results import Results
@@ -305,16 +307,21 @@ def page() -> str:
     )
 
 
-def main(runs: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Copy what the runs measured, then write the page."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("runs", nargs="*", type=Path, help="folders of runs, whose results are taken")
+    parser.add_argument("--table", nargs="+", type=Path, default=[], help="records of tables, taken as well")
+    given = parser.parse_args(arguments)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    if runs[:1] == ["--table"]:
-        for record in runs[1:]:
-            take_record(Path(record))
-        runs = []
-    for run in map(Path, runs):
-        results = Results.read(RunFolder(run).results)
-        results.model_copy(update={"command": public_command(results.command)}).write(RESULTS / f"{run.name}.json")
+    try:
+        for record in given.table:
+            take_record(record)
+        for run in given.runs:
+            results = Results.read(RunFolder(run).results)
+            results.model_copy(update={"command": public_command(results.command)}).write(RESULTS / f"{run.name}.json")
+    except EmotoneError as error:
+        parser.error(str(error))
     _record.cache_clear()
     PAGE.write_text(page(), encoding="utf-8")
     README.write_text(readme(), encoding="utf-8")
