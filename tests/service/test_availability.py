@@ -211,7 +211,7 @@ def test_sigterm_ends_it_within_the_drain_time_whatever_hangs(
         service.process.send_signal(signal.SIGTERM)
         service.process.wait(60)
         # The interpreter's own end comes on top.
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 25
         caller.join()
         assert found == [503]
         assert "Traceback" not in service.log.read_text(encoding="utf-8")

@@ -139,7 +139,7 @@ def test_a_runner_that_is_stopped_at_any_moment_ends(tmp_path: Path) -> None:
         time.sleep(turn * 1e-5)
         begun = time.monotonic()
         runner.stop()
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 30
     store.close()
 
 

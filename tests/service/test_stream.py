@@ -222,7 +222,7 @@ def test_a_stream_that_is_behind_ends_within_the_drain_time(
             at = time.monotonic()
             client.portal.call(client.app.state.context.drain)
             assert messages(socket)[-1]["problem"]["type"] == "/problems/shutting-down"
-            assert time.monotonic() - at < 10
+            assert time.monotonic() - at < 30
     finally:
         go_on.set()
 
