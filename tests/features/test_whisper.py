@@ -178,6 +178,35 @@ def test_a_frozen_encoder_is_not_part_of_what_is_saved(encoder_folder):
     assert len(list(trained.parameters())) == len(trained.state_dict()) > 0
 
 
+@pytest.mark.parametrize("fine_tuned", [1, 2])
+def test_blocks_that_learn_begin_as_they_were_published(encoder_folder, fine_tuned):
+    sound = torch.stack([speech(16_000), speech(16_000, seed=1)])
+    lengths = torch.tensor([16_000, 9_000])
+    options = {"kind": "whisper", "source": str(encoder_folder), "blocks": (2,), "pool": 2}
+    frozen = EncoderFrames(FeatureOptions(**options))
+    learning = EncoderFrames(FeatureOptions(**options, fine_tuned=fine_tuned))
+    assert learning.digest == frozen.digest
+    expected, counts = frozen(sound, lengths)
+    found, found_counts = learning(sound, lengths)
+    torch.testing.assert_close(found, expected)
+    assert torch.equal(found_counts, counts)
+    # The same from frames of the block before.
+    stored = learning.stored_part()(sound, lengths)
+    torch.testing.assert_close(learning.finish(*stored)[0], expected)
+    found.square().sum().backward()
+    assert all(one.grad is not None for one in learning.parameters())
+    assert {name.split(".")[2] for name in learning.state_dict()} == {str(n) for n in range(fine_tuned)}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"blocks": [2], "fine_tuned": 3}, {"blocks": [1, 2], "fine_tuned": 1}, {"trainable": True, "fine_tuned": 1}],
+)
+def test_blocks_that_cannot_learn_are_refused(encoder_folder, settings):
+    with pytest.raises(ValueError, match="expected one block"):
+        FeatureOptions.model_validate({"kind": "whisper", "source": str(encoder_folder), **settings})
+
+
 @pytest.mark.parametrize("blocks", [(), (2, 1), (1, 1), (3,), (-1,)])
 def test_impossible_blocks_are_refused(encoder_folder, blocks):
     with pytest.raises(EncoderError, match=r"expected different numbers in ascending order, 0 .* to 2"):

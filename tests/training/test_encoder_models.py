@@ -8,18 +8,25 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+import torch
 
 from emotone.audio import load_audio
 from emotone.corpora import Corpus, protocol_folds
+from emotone.errors import RecipeError
 from emotone.experiments.cross_validation import cross_validate
 from emotone.experiments.folds.training import run_fold
 from emotone.experiments.plan import Plan
 from emotone.experiments.recipe import Recipe, recipe_from, recipe_with
 from emotone.features.conditions import ConditionOptions, augmented_copy
+from emotone.features.encoder_frames import EncoderFrames
 from emotone.listening.recognizer import load
+from emotone.models.recognition_network import RecognitionNetwork
 from emotone.models.unfamiliarity import Unfamiliarity
+from emotone.training.data.batches import pad
 from emotone.training.data.frame_cache import FrameCache
 from emotone.training.export import export_model, read_weights
+from emotone.training.job import EpochRecord
+from emotone.training.optimiser import build_optimiser, set_rate
 from features.test_whisper import write_encoder
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -137,6 +144,89 @@ def test_weights_of_a_run_do_not_hold_the_encoder(run: Plan) -> None:
     content = run.fold(0, 0).weights.read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     assert not [name for name in header if "encoder" in name or "layers" in name]
+
+
+def fine_tuning(encoder: Path, *settings: str) -> Recipe:
+    return recipe_with(
+        recipe_for(encoder), ["features.blocks=[2]", "features.fine_tuned=1", "training.encoder_rate=0.2", *settings]
+    )
+
+
+@pytest.fixture(scope="module")
+def fine_tuned(voices: Corpus, encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    plan = plan_for(voices, tmp_path_factory.mktemp("fine-tuned"), fine_tuning(encoder))
+    run_fold(plan, 0, 0)
+    return plan
+
+
+def test_a_block_that_learns_changes_and_the_stored_frames_are_those_before_it(fine_tuned: Plan, encoder: Path) -> None:
+    # One block of 60 recordings, and of one copy of each training utterance.
+    assert len(list((fine_tuned.store / "frames").rglob("*.frames"))) == 60 + 36
+    learnt = read_weights(fine_tuned.fold(0, 0).weights).network.front_end
+    published = EncoderFrames(fine_tuned.recipe.features)
+    moved = [
+        (one - other).detach().abs().max().item()
+        for one, other in zip(learnt.parameters(), published.parameters(), strict=True)
+    ]
+    assert min(moved) > 0
+    assert max(moved) < 0.1
+
+
+def test_a_fine_tuned_run_goes_on_after_an_end_with_the_same_bits(
+    fine_tuned: Plan, voices: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = Plan(
+        **{
+            **{name: getattr(fine_tuned, name) for name in fine_tuned.__slots__},
+            "folder": fine_tuned.folder.parent / "again",
+        }
+    )
+
+    def stop(seed: int, fold: int, record: EpochRecord, n_epochs: int) -> None:
+        if record.epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_fold(again, 0, 0, stop)
+    run_fold(again, 0, 0)
+    ours, theirs = (plan.fold(0, 0).predictions.read_bytes() for plan in (fine_tuned, again))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_the_file_of_a_fine_tuned_run_holds_the_block_as_it_learnt(
+    fine_tuned: Plan, voices: Corpus, tmp_path: Path, precision: str
+) -> None:
+    weights = read_weights(fine_tuned.fold(0, 0).weights)
+    difference = export_model(weights, tmp_path / "model.onnx", name="made-up", corpora=[], precision=precision)
+    assert difference < (1e-4 if precision == "fp32" else 0.1)
+    sounds = [load_audio(one.path, sample_rate=16_000) for one in voices.utterances[:4]]
+    found = load(tmp_path / "model.onnx").probabilities(sounds)
+    with torch.no_grad():
+        logits, _ = weights.network(*pad(sounds))
+    expected = torch.softmax(logits / weights.temperature, dim=1).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-3 if precision == "fp32" else 0.1)
+
+
+def test_the_rate_of_a_block_that_learns_is_its_share(encoder: Path) -> None:
+    recipe = fine_tuning(encoder)
+    network = RecognitionNetwork(recipe.features, recipe.normalisation, recipe.model, n_classes=3)
+    optimiser = build_optimiser(network, recipe.training)
+    set_rate(optimiser, 0.5)
+    rates = {id(one): group["lr"] for group in optimiser.param_groups for one in group["params"]}
+    assert {rates[id(one)] for one in network.front_end.parameters()} == {0.1}
+    assert {rates[id(one)] for one in network.network.parameters() if one.requires_grad} == {0.5}
+
+
+@pytest.mark.parametrize("settings", ["model.linear=1.0", "model.baseline=0.5"])
+def test_what_is_measured_on_frozen_frames_is_refused_where_they_learn(encoder: Path, settings: str) -> None:
+    with pytest.raises(RecipeError, match=r"features\.fine_tuned to 0"):
+        fine_tuning(encoder, settings)
+
+
+def test_a_rate_for_an_encoder_that_does_not_learn_is_refused(encoder: Path) -> None:
+    with pytest.raises(RecipeError, match=r"set features\.fine_tuned"):
+        fine_tuning(encoder, "features.fine_tuned=0")
 
 
 def test_a_copy_depends_on_its_number_and_name_alone(voices: Corpus) -> None:

@@ -71,6 +71,14 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
         require_fit(self.features, self.model)
+        model: Any = self.model
+        if self.features.learns and (model.linear or model.baseline):
+            raise ValueError(
+                f"got model.linear {model.linear:g} and model.baseline {model.baseline:g} with an encoder that learns; "
+                "both are measured on frames that do not change: set them to 0, or features.fine_tuned to 0"
+            )
+        if self.training.encoder_rate != 1 and not self.features.learns:
+            raise ValueError("training.encoder_rate is of an encoder that learns; set features.fine_tuned")
         if self.copies.copies and (self.features.kind != "whisper" or self.features.trainable):
             raise ValueError("copies are only made of the frames of a frozen encoder; use [augmentation] instead")
         if self.normalisation.centre == "loud" and self.features.kind != "log_mel":

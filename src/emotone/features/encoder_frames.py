@@ -2,6 +2,7 @@
 
 Conventions: frames are (batch, n_channels, n_frames), zero past each utterance's end. The weights of a frozen encoder
 are not part of the network's state: they are read from `source` whenever a network is built, and their hash is checked.
+Blocks that learn are part of it.
 """
 
 from __future__ import annotations
@@ -57,13 +58,14 @@ class EncoderFrames(FrontEnd):
                 f"but the recipe asks for {options.sha256}; use the encoder that it names"
             )
         self.n_channels = encoder.n_channels
+        self.last_blocks = encoder.split(options.fine_tuned) if options.fine_tuned else None
         self._trained = encoder if options.trainable else None
         # Within a list it is not registered as a part of the module: its weights are neither learnt nor saved.
         self._frozen = [] if options.trainable else [encoder.requires_grad_(False)]
 
     @property
     def encoder(self) -> WhisperEncoder:
-        """The encoder itself."""
+        """The encoder itself, without the blocks that are fine-tuned."""
         return self._trained if self._trained is not None else self._frozen[0]
 
     @property
@@ -87,7 +89,22 @@ class EncoderFrames(FrontEnd):
         """Frames and their number."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.options.trainable):
             frames, counts = self.encoder(waveform, lengths)
+        return self.finish(frames, counts)
+
+    def finish(self, frames: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """The output for frames of the blocks that do not learn, and its number of frames.
+
+        Args:
+            frames: shape (batch, n_channels, n_frames), zero past each utterance's end.
+            counts: shape (batch,).
+        """
+        if self.last_blocks is not None:
+            frames = self.last_blocks(frames, counts)
         return average_frames(frames, counts, self.options.pool)
+
+    def stored_part(self) -> EncoderFrames:
+        """What gives the frames that can be stored: itself, or the blocks before those that learn."""
+        return EncoderFrames(self.options.stored) if self.options.fine_tuned else self
 
 
 def find_encoder(source: str, revision: str = "") -> Path:

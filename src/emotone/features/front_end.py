@@ -36,7 +36,7 @@ POWER_FLOOR = 1e-10
 
 
 _OF_SPECTROGRAMS = {"n_fft", "win_length", "hop_length", "n_mels", "n_mfcc", "f_min", "f_max", "fixed_frames"}
-_OF_ENCODERS = {"source", "revision", "sha256", "blocks", "pool", "trainable"}
+_OF_ENCODERS = {"source", "revision", "sha256", "blocks", "pool", "trainable", "fine_tuned"}
 
 
 class FeatureOptions(BaseModel):
@@ -64,7 +64,10 @@ class FeatureOptions(BaseModel):
         dynamic_range_db: the log-mel spectrogram is cut off so far below its loudest value; None is Whisper's own 80
             for an encoder, and no limit otherwise. With less, faint noise and the kind of silence around speech change
             the features less.
-        trainable: whether the encoder learns too; otherwise its frames are computed once and stored.
+        trainable: whether the whole encoder learns too, from waveforms; otherwise its frames are computed once and
+            stored.
+        fine_tuned: so many blocks, up to the one whose output is used, learn too; the frames of the block before them
+            are stored.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,6 +89,7 @@ class FeatureOptions(BaseModel):
     pool: int = Field(2, ge=1)
     dynamic_range_db: float | None = Field(None, ge=10, le=100)
     trainable: bool = False
+    fine_tuned: int = Field(0, ge=0)
 
     @field_validator("dynamic_range_db")
     @classmethod
@@ -101,6 +105,8 @@ class FeatureOptions(BaseModel):
         dropped = _OF_SPECTROGRAMS if self.kind == "whisper" else _OF_ENCODERS
         if self.dynamic_range_db is None:
             dropped = dropped | {"dynamic_range_db"}
+        if not self.fine_tuned:
+            dropped = dropped | {"fine_tuned"}
         return {name: value for name, value in settings.items() if name not in dropped}
 
     @model_validator(mode="after")
@@ -116,7 +122,25 @@ class FeatureOptions(BaseModel):
         foreign = self.model_fields_set & (_OF_SPECTROGRAMS if self.kind == "whisper" else _OF_ENCODERS)
         if foreign:
             raise ValueError(f"{', '.join(sorted(foreign))} cannot be set for kind {self.kind}")
+        if self.fine_tuned and (self.trainable or len(self.blocks) != 1 or self.fine_tuned > self.blocks[0]):
+            raise ValueError(
+                f"got fine_tuned {self.fine_tuned} with blocks {list(self.blocks)} and trainable {self.trainable}; "
+                "expected one block, at most as many blocks that learn, and trainable false"
+            )
         return self
+
+    @property
+    def learns(self) -> bool:
+        """Whether the front end has weights that are learnt."""
+        return self.trainable or self.fine_tuned > 0
+
+    @property
+    def stored(self) -> FeatureOptions:
+        """Of the frames that can be stored: those before the first block that learns, not averaged."""
+        if not self.fine_tuned:
+            return self
+        changes = {"blocks": (self.blocks[0] - self.fine_tuned,), "pool": 1, "fine_tuned": 0, "sha256": ""}
+        return self.model_copy(update=changes)
 
     @property
     def n_bands(self) -> int:

@@ -193,6 +193,17 @@ class WhisperEncoder(nn.Module):
         self.layers = nn.ModuleList(WhisperBlock(shape) for _ in range(blocks[-1]))
         self.layer_norm: nn.LayerNorm | None = None
 
+    def split(self, n_blocks: int) -> LastBlocks:
+        """Take the last blocks off, so that they can learn; the output is then that of the block before them.
+
+        Args:
+            n_blocks: 1 to the number of the one block whose output is given.
+        """
+        before = self.blocks[-1] - n_blocks
+        last = LastBlocks(self.layers[before:], self.layer_norm)
+        self.layers, self.layer_norm, self.blocks = self.layers[:before], None, (before,)
+        return last
+
     @property
     def n_channels(self) -> int:
         """Channels of the output."""
@@ -206,8 +217,7 @@ class WhisperEncoder(nn.Module):
         counts = torch.div(counts + 1, 2, rounding_mode="floor")
         states = nn.functional.gelu(self.conv2(inner)).transpose(1, 2)
         states = states + self.embed_positions.weight[: states.shape[1]]
-        mask = length_mask(counts, states.shape[1])
-        bias = torch.zeros_like(mask, dtype=states.dtype).masked_fill(~mask, -math.inf)[:, None, None, :]
+        mask, bias = _valid(counts, states)
         outputs = [states] if 0 in self.blocks else []
         for number, layer in enumerate(self.layers, 1):
             states = layer(states, bias)
@@ -224,6 +234,34 @@ class WhisperEncoder(nn.Module):
         with torch.no_grad():
             table.weight.copy_(self.embed_positions.weight[:n_rows])
         self.embed_positions = table
+
+
+class LastBlocks(nn.Module):
+    """The last blocks of an encoder, by themselves; made by `WhisperEncoder.split`.
+
+    Shape:
+        frames (batch, width, n_frames) of the block before, counts (batch,) -> frames of the last block
+    """
+
+    def __init__(self, layers: nn.ModuleList, layer_norm: nn.LayerNorm | None) -> None:
+        super().__init__()
+        self.layers, self.layer_norm = layers, layer_norm
+
+    def forward(self, frames: Tensor, counts: Tensor) -> Tensor:
+        """Hidden states, zero past each utterance's end."""
+        states = frames.transpose(1, 2)
+        mask, bias = _valid(counts, states)
+        for layer in self.layers:
+            states = layer(states, bias)
+        if self.layer_norm is not None:
+            states = self.layer_norm(states)
+        return (states * mask[:, :, None]).transpose(1, 2)
+
+
+def _valid(counts: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
+    """Which frames are valid, (batch, n_frames), and what is added to attention, -inf where a key is padding."""
+    mask = length_mask(counts, states.shape[1])
+    return mask, torch.zeros_like(mask, dtype=states.dtype).masked_fill(~mask, -math.inf)[:, None, None, :]
 
 
 def encoder_file(source: str | os.PathLike[str]) -> Path:

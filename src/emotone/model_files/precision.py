@@ -30,6 +30,9 @@ NETWORK = "network.network."
 ENCODER = "encoder."
 """Prefix of the names of a pretrained encoder's weights."""
 
+FINE_TUNED = "network.front_end.last_blocks."
+"""Prefix of the names of those of its weights that were learnt further."""
+
 CONSTANTS = "weights."
 """Prefix of the names of the network's and the encoder's weights where the exporter transposed them."""
 
@@ -95,7 +98,7 @@ def _is_weight(tensor: onnx.TensorProto) -> bool:
     if any(part in tensor.name for part in _IN_FULL):
         return False
     return (
-        tensor.name.startswith((NETWORK, ENCODER, CONSTANTS))
+        tensor.name.startswith((NETWORK, ENCODER, FINE_TUNED, CONSTANTS))
         and len(tensor.dims) >= 2
         and tensor.data_type == tensor.FLOAT
     )

@@ -13,6 +13,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from emotone.features.encoder_frames import EncoderFrames
 from emotone.features.front_end import FeatureOptions
 from emotone.features.spectrogram import length_mask
 from emotone.models.systems import ModelOptions, build_parts
@@ -124,10 +125,17 @@ class RecognitionNetwork(nn.Module):
     def features(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised features (batch, n_bands, n_frames) and frame counts (batch,); only an encoder may learn here."""
         # Single precision under mixed precision too: a spectrogram's sums overflow or drown in anything shorter.
-        learns = torch.is_grad_enabled() and self.front_end.options.trainable
+        learns = torch.is_grad_enabled() and self.front_end.options.learns
         with torch.set_grad_enabled(learns), torch.autocast(waveform.device.type, enabled=False):
             features, counts = self.front_end(waveform, lengths)
             return self.normaliser(features, counts), counts
+
+    def finish(self, features: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised features and their counts, from those that were computed before; see `forward`."""
+        if not isinstance(self.front_end, EncoderFrames) or not self.front_end.options.fine_tuned:
+            return features, counts
+        features, counts = self.front_end.finish(features, counts)
+        return self.normaliser(features, counts), counts
 
     def classify(
         self, features: Tensor, counts: Tensor, phonemes: Tensor | None = None, baseline: Tensor | None = None
@@ -156,7 +164,8 @@ class RecognitionNetwork(nn.Module):
             waveform: shape (batch, n_samples), zero past each utterance's end; or None where `features` are given.
             lengths: samples of each, or frames of each where `features` are given.
             augment: changes the normalised features during training.
-            features: normalised features computed before, shape (batch, n_bands, n_frames).
+            features: computed before, shape (batch, n_bands, n_frames): normalised, or of an encoder that is fine-tuned
+                the frames before the blocks that learn.
             phonemes: their numbers, shape (batch, longest), for a network that needs them.
             baseline: of the speakers, shape (batch, d), zeros where there is none, for a network that takes them.
         """
@@ -165,7 +174,7 @@ class RecognitionNetwork(nn.Module):
                 raise ValueError("got neither waveform nor features; expected one of them")
             features, counts = self.features(waveform, lengths)
         else:
-            counts = lengths
+            features, counts = self.finish(features, lengths)
         if augment is not None:
             features = augment(features, counts)
         return self.classify(features, counts, phonemes, baseline)

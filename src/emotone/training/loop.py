@@ -34,7 +34,7 @@ from emotone.training.device import fastest_memory_format, make_accelerator
 from emotone.training.job import EpochRecord, TrainedNetwork, TrainingJob, write_history
 from emotone.training.linear import fit_linear
 from emotone.training.losses import build_criterion, focal_loss
-from emotone.training.optimiser import build_optimiser, optimiser_parts, restore_optimiser
+from emotone.training.optimiser import build_optimiser, optimiser_parts, restore_optimiser, set_rate
 from emotone.training.options import learning_rate_at
 from emotone.training.scoring import on_device, score
 
@@ -168,8 +168,7 @@ class _Run:
             )
         ):
             rate = learning_rate_at(epoch * n_batches + position, n_steps, options)
-            for group in self.optimiser.param_groups:
-                group["lr"] = rate
+            set_rate(self.optimiser, rate)
             # Dropout's numbers follow from the step alone, so that a resumed epoch draws the same ones.
             torch.manual_seed(self._seed_of(epoch, "dropout", position))
             with self.accelerator.autocast():

@@ -15,16 +15,36 @@ _OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adadelta": torch.optim.Adadelta,
 }
 
+SHARE = "share_of_rate"
+"""Key of a group of parameters: its learning rate as a share of the schedule's."""
+
 
 def build_optimiser(network: nn.Module, options: TrainingOptions) -> torch.optim.Optimizer:
-    """The recipe's optimiser; weight decay is on weights of more than one dimension alone."""
-    weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
-    groups = [
-        {"params": weights, "weight_decay": options.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
+    """The recipe's optimiser; weight decay is on weights of more than one dimension alone.
+
+    Args:
+        network: its parameters below `front_end` learn at the rate of the encoder.
+        options: the recipe's.
+    """
+    named = list(network.named_parameters())
+    groups = []
+    for share, members in (
+        (1.0, [one for name, one in named if not name.startswith("front_end.")]),
+        (options.encoder_rate, [one for name, one in named if name.startswith("front_end.")]),
+    ):
+        for decay, chosen in (
+            (options.weight_decay, [one for one in members if one.ndim > 1]),
+            (0.0, [one for one in members if one.ndim <= 1]),
+        ):
+            if chosen:
+                groups.append({"params": chosen, "weight_decay": decay, SHARE: share})
     return _OPTIMISERS[options.optimiser](groups, lr=options.learning_rate)
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Let every group of parameters learn at its share of a rate."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group[SHARE]
 
 
 def optimiser_parts(network: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[Parts, int]:

@@ -19,6 +19,7 @@ class TrainingOptions(BaseModel):
         learning_rate: the highest of the schedule.
         schedule: "one_cycle" rises linearly and falls with a cosine to zero; "constant" stays after the rise.
         warm_up: share of all steps over which the rate rises.
+        encoder_rate: of the blocks of an encoder that learn, as a share of `learning_rate`.
         weight_decay: AdamW's, on weights of more than one dimension.
         clip_norm: largest norm of the gradient; 0 for no limit.
         average: decay of the exponential moving average of the weights per step; 0 switches it off.
@@ -39,6 +40,7 @@ class TrainingOptions(BaseModel):
     batch_size: int = Field(32, ge=2)
     crop_s: float = Field(4.0, ge=0)
     learning_rate: float = Field(2e-3, gt=0)
+    encoder_rate: float = Field(1.0, gt=0, le=1)
     schedule: Literal["one_cycle", "constant"] = "one_cycle"
     warm_up: float = Field(0.15, ge=0, le=1)
     weight_decay: float = Field(0.02, ge=0)
@@ -54,7 +56,7 @@ class TrainingOptions(BaseModel):
     def _without_what_is_off(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # A run's key is made of its recipe: a setting that came later must not change the keys of runs without it.
         settings: dict[str, Any] = write(self)
-        for name, off in (("optimiser", "adamw"), ("keep", "best"), ("corpus_exponent", 0.0)):
+        for name, off in (("optimiser", "adamw"), ("keep", "best"), ("corpus_exponent", 0.0), ("encoder_rate", 1.0)):
             if settings.get(name) == off:
                 del settings[name]
         return settings

@@ -208,6 +208,6 @@ def _embeddings(network: RecognitionNetwork, cache: FrameCache, indices: NDArray
     rows = []
     with torch.no_grad():
         for start in range(0, len(indices), 64):
-            features, counts = cache(indices[start : start + 64])
+            features, counts = network.finish(*cache(indices[start : start + 64]))
             rows.append(network.network.embed(features, counts).numpy())
     return np.concatenate(rows)

@@ -1,6 +1,7 @@
 """Frames of a frozen encoder in memory, with augmented copies and speakers' baselines, for training heads.
 
-Conventions: frames are kept as float16 and normalised when a batch is made; a batch's frames are
+Conventions: frames are kept as float16 and normalised when a batch is made, except those of an encoder that is
+fine-tuned, which the network finishes (`RecognitionNetwork.finish`); a batch's frames are
 (batch, n_channels, n_frames), zero past each utterance's end. A baseline is an embedding (batch, 2 * n_channels): the
 mean over neutral utterances of the speaker of each utterance's channel means, after normalisation, and zeros behind it.
 A row of zeros means that there is none.
@@ -26,6 +27,10 @@ from emotone.training.data.waveform_store import StoredWaveforms
 
 Indices = NDArray[np.int64]
 Frames = NDArray[np.float16]
+
+
+FINISHED_UTTERANCES = 1024
+"""The normaliser's statistics settle long before so many utterances, and blocks that learn take time."""
 
 
 class FrameCache:
@@ -107,25 +112,41 @@ class FrameCache:
         return len(self._frames)
 
     def fit_normaliser(self, indices: Indices) -> None:
-        """Measure mean and scale of each channel on these utterances; all frames weigh the same."""
-        self._network.normaliser.fit(
-            (
-                torch.from_numpy(self._frames[0][index].T.astype(np.float32))[None],
-                torch.tensor([len(self._frames[0][index])]),
+        """Measure mean and scale of each channel on these utterances; all frames weigh the same.
+
+        Of an encoder that is fine-tuned they are measured before it learns, on every so many of the utterances.
+        """
+        front_end: Any = self._network.front_end
+        chosen = indices
+        if front_end.options.fine_tuned:
+            chosen = indices[:: max(1, len(indices) // FINISHED_UTTERANCES)]
+        with torch.no_grad():
+            self._network.normaliser.fit(
+                self._finished(
+                    torch.from_numpy(self._frames[0][index].T.astype(np.float32))[None],
+                    torch.tensor([len(self._frames[0][index])]),
+                )
+                for index in chosen.tolist()
             )
-            for index in indices.tolist()
-        )
+
+    def _finished(self, frames: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+        front_end: Any = self._network.front_end
+        if not front_end.options.fine_tuned:
+            return frames, counts
+        device = self._network.normaliser.mean.device
+        features, counts = front_end.finish(frames.to(device), counts.to(device))
+        return features.cpu(), counts.cpu()
 
     def __call__(self, indices: Indices) -> tuple[Tensor, Tensor]:
-        """Normalised frames of the recordings themselves, and frame counts (batch,)."""
+        """Frames of the recordings themselves, and frame counts (batch,)."""
         return self.of_copy(indices, 0)
 
     def of_copy(self, indices: Indices, copy: int) -> tuple[Tensor, Tensor]:
-        """Normalised frames of one copy of each utterance, and frame counts (batch,)."""
+        """Frames of one copy of each utterance, and frame counts (batch,)."""
         return self._batch([self._frames[copy][index] for index in indices.tolist()])
 
     def draw(self, indices: Indices, generators: Sequence[np.random.Generator]) -> tuple[Tensor, Tensor, Tensor]:
-        """Normalised frames of a random copy of each utterance, frame counts, and baselines for training.
+        """Frames of a random copy of each utterance, frame counts, and baselines for training.
 
         Args:
             indices: utterances that were opened with copies, shape (batch,).
@@ -191,6 +212,8 @@ class FrameCache:
         for row, one in zip(padded, chosen, strict=True):
             row[: len(one)] = one
         features = torch.from_numpy(padded).transpose(1, 2).contiguous()
+        if self._network.front_end.options.fine_tuned:
+            return features, counts
         with torch.no_grad():
             device = self._network.normaliser.mean.device
             return self._network.normaliser(features.to(device), counts.to(device)).cpu(), counts

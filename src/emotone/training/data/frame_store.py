@@ -41,7 +41,7 @@ class FrameStore:
 
     Args:
         folder: where entries are kept; any number of processes may share it.
-        front_end: computes the frames; its weights must be frozen.
+        front_end: computes the frames; of one that is fine-tuned, those before the blocks that learn are stored.
         conditions: how copies under other conditions are made.
         silence: how copies with other silence are made.
     """
@@ -54,10 +54,11 @@ class FrameStore:
         silence: SilenceOptions | None = None,
     ) -> None:
         self.folder = Path(folder)
-        self.front_end = front_end
+        self.front_end = front_end.stored_part()
         self.conditions = conditions or ConditionOptions()
         self.silence = silence or SilenceOptions()
-        self._digests = {block: encoder_digest(front_end.encoder, block) for block in front_end.options.blocks}
+        blocks = self.front_end.options.blocks
+        self._digests = {block: encoder_digest(self.front_end.encoder, block) for block in blocks}
 
     def entry(self, waveform_entry: Path, block: int, copy: int) -> Path:
         """The file of one block's frames of one copy.
