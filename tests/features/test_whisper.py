@@ -178,6 +178,39 @@ def test_a_frozen_encoder_is_not_part_of_what_is_saved(encoder_folder):
     assert len(list(trained.parameters())) == len(trained.state_dict()) > 0
 
 
+@pytest.mark.parametrize("pool_after", [0, 1, 2])
+def test_frames_averaged_before_a_block_are_the_same_alone_and_in_a_batch(encoder_folder, pool_after):
+    front_end = EncoderFrames(
+        FeatureOptions(kind="whisper", source=str(encoder_folder), blocks=(2,), pool=2, pool_after=pool_after)
+    )
+    sounds = [speech(16_000), speech(9_111, seed=1)]
+    lengths = torch.tensor([len(one) for one in sounds])
+    together, counts = front_end(torch.nn.utils.rnn.pad_sequence(sounds, batch_first=True), lengths)
+    assert counts.tolist() == [25, 14]  # of 50 and 28 frames of 20 ms
+    for row, count, sound in zip(together, counts.tolist(), sounds, strict=True):
+        alone, _ = front_end(sound[None], torch.tensor([len(sound)]))
+        torch.testing.assert_close(row[:, :count], alone[0])
+        assert not row[:, count:].any()
+
+
+def test_averaging_after_the_last_block_is_the_usual_averaging(encoder_folder):
+    options = {"kind": "whisper", "source": str(encoder_folder), "blocks": (2,), "pool": 2}
+    sound, lengths = speech(16_000)[None], torch.tensor([16_000])
+    usual, early = (EncoderFrames(FeatureOptions(**options, pool_after=after))(sound, lengths)[0] for after in (2, 0))
+    torch.testing.assert_close(EncoderFrames(FeatureOptions(**options))(sound, lengths)[0], usual)
+    assert early.shape == usual.shape
+    assert not torch.allclose(early, usual)
+
+
+@pytest.mark.parametrize(
+    ("settings", "most"),
+    [({"blocks": [2], "pool_after": 3}, 2), ({"blocks": [2], "pool_after": 2, "fine_tuned": 1}, 1)],
+)
+def test_averaging_behind_the_frames_that_are_used_is_refused(encoder_folder, settings, most):
+    with pytest.raises(ValueError, match=f"expected at most {most}"):
+        FeatureOptions.model_validate({"kind": "whisper", "source": str(encoder_folder), **settings})
+
+
 @pytest.mark.parametrize("fine_tuned", [1, 2])
 def test_blocks_that_learn_begin_as_they_were_published(encoder_folder, fine_tuned):
     sound = torch.stack([speech(16_000), speech(16_000, seed=1)])

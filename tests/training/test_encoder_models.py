@@ -24,7 +24,7 @@ from emotone.models.recognition_network import RecognitionNetwork
 from emotone.models.unfamiliarity import Unfamiliarity
 from emotone.training.data.batches import pad
 from emotone.training.data.frame_cache import FrameCache
-from emotone.training.export import export_model, read_weights
+from emotone.training.export import build_graph, export_model, largest_difference, read_weights
 from emotone.training.job import EpochRecord
 from emotone.training.optimiser import build_optimiser, set_rate
 from features.test_whisper import write_encoder
@@ -216,6 +216,13 @@ def test_the_rate_of_a_block_that_learns_is_its_share(encoder: Path) -> None:
     rates = {id(one): group["lr"] for group in optimiser.param_groups for one in group["params"]}
     assert {rates[id(one)] for one in network.front_end.parameters()} == {0.1}
     assert {rates[id(one)] for one in network.network.parameters() if one.requires_grad} == {0.5}
+
+
+def test_a_graph_averages_frames_before_a_block_as_pytorch_does(encoder: Path) -> None:
+    recipe = recipe_with(recipe_for(encoder), ["features.pool_after=1", "features.pool=4"])
+    torch.manual_seed(0)
+    network = RecognitionNetwork(recipe.features, recipe.normalisation, recipe.model, n_classes=3).eval()
+    assert largest_difference(build_graph(network, 1.0), network, 1.0) < 1e-4
 
 
 @pytest.mark.parametrize("settings", ["model.linear=1.0", "model.baseline=0.5"])

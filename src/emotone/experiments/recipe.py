@@ -143,14 +143,15 @@ def recipe_from(settings: dict[str, Any], *, source: str) -> Recipe:
 
 def _fault(fault: Any) -> str:
     """One fault that pydantic found, with the key it is in; for an unknown key, the known key that is most like it."""
+    words = fault["msg"].removeprefix("Value error, ")
     if not fault["loc"]:
-        return str(fault["msg"])  # of tables that do not fit one another
+        return str(words)  # of tables that do not fit one another
     *parents, last = map(str, fault["loc"])
     if parents[:1] == ["model"]:
         parents = ["model"]  # without the system that pydantic puts after it
     key = ".".join([*parents, last])
     if fault["type"] != "extra_forbidden":
-        return f"{key}: {fault['msg']}"
+        return f"{key}: {words}"
     known = list(_known_keys(Recipe))
     close = get_close_matches(key, known, n=1, cutoff=0.7) or [one for one in known if one.split(".")[-1] == last]
     if close:

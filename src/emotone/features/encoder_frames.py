@@ -51,6 +51,7 @@ class EncoderFrames(FrontEnd):
         encoder = load_encoder(
             find_encoder(options.source, options.revision), options.blocks, dynamic_range_db=range_db
         )
+        encoder.pool_after, encoder.pool = options.pool_after, options.pool
         self.digest = encoder_digest(encoder, options.blocks[-1])
         if options.sha256 and options.sha256 != self.digest:
             raise EncoderError(
@@ -100,7 +101,7 @@ class EncoderFrames(FrontEnd):
         """
         if self.last_blocks is not None:
             frames = self.last_blocks(frames, counts)
-        return average_frames(frames, counts, self.options.pool)
+        return average_frames(frames, counts, self.options.pool if self.options.pool_after is None else 1)
 
     def stored_part(self) -> EncoderFrames:
         """What gives the frames that can be stored: itself, or the blocks before those that learn."""

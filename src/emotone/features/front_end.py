@@ -36,7 +36,7 @@ POWER_FLOOR = 1e-10
 
 
 _OF_SPECTROGRAMS = {"n_fft", "win_length", "hop_length", "n_mels", "n_mfcc", "f_min", "f_max", "fixed_frames"}
-_OF_ENCODERS = {"source", "revision", "sha256", "blocks", "pool", "trainable", "fine_tuned"}
+_OF_ENCODERS = {"source", "revision", "sha256", "blocks", "pool", "pool_after", "trainable", "fine_tuned"}
 
 
 class FeatureOptions(BaseModel):
@@ -61,6 +61,8 @@ class FeatureOptions(BaseModel):
         sha256: of the encoder's weights (`whisper.encoder_digest` of its last block used); "" accepts any.
         blocks: whose outputs are the frames, 0 (the convolutions) to the last, ascending; several are concatenated.
         pool: so many neighbouring frames, of 20 ms each, are averaged into one.
+        pool_after: the block after which they are, 0 to the last used; None is the last. An earlier one makes the
+            blocks behind it as many times cheaper.
         dynamic_range_db: the log-mel spectrogram is cut off so far below its loudest value; None is Whisper's own 80
             for an encoder, and no limit otherwise. With less, faint noise and the kind of silence around speech change
             the features less.
@@ -87,6 +89,7 @@ class FeatureOptions(BaseModel):
     sha256: str = ""
     blocks: tuple[int, ...] = (2,)
     pool: int = Field(2, ge=1)
+    pool_after: int | None = Field(None, ge=0)
     dynamic_range_db: float | None = Field(None, ge=10, le=100)
     trainable: bool = False
     fine_tuned: int = Field(0, ge=0)
@@ -107,6 +110,8 @@ class FeatureOptions(BaseModel):
             dropped = dropped | {"dynamic_range_db"}
         if not self.fine_tuned:
             dropped = dropped | {"fine_tuned"}
+        if self.pool_after is None:
+            dropped = dropped | {"pool_after"}
         return {name: value for name, value in settings.items() if name not in dropped}
 
     @model_validator(mode="after")
@@ -122,6 +127,11 @@ class FeatureOptions(BaseModel):
         foreign = self.model_fields_set & (_OF_SPECTROGRAMS if self.kind == "whisper" else _OF_ENCODERS)
         if foreign:
             raise ValueError(f"{', '.join(sorted(foreign))} cannot be set for kind {self.kind}")
+        if self.pool_after is not None and self.pool_after > self.blocks[0] - self.fine_tuned:
+            raise ValueError(
+                f"got pool_after {self.pool_after}; expected at most {self.blocks[0] - self.fine_tuned}: "
+                "frames are averaged before those that are used, and before the blocks that learn"
+            )
         if self.fine_tuned and (self.trainable or len(self.blocks) != 1 or self.fine_tuned > self.blocks[0]):
             raise ValueError(
                 f"got fine_tuned {self.fine_tuned} with blocks {list(self.blocks)} and trainable {self.trainable}; "
@@ -136,10 +146,13 @@ class FeatureOptions(BaseModel):
 
     @property
     def stored(self) -> FeatureOptions:
-        """Of the frames that can be stored: those before the first block that learns, not averaged."""
+        """Of the frames that can be stored: those before the first block that learns."""
         if not self.fine_tuned:
             return self
-        changes = {"blocks": (self.blocks[0] - self.fine_tuned,), "pool": 1, "fine_tuned": 0, "sha256": ""}
+        last = self.blocks[0] - self.fine_tuned
+        changes: dict[str, Any] = {"blocks": (last,), "fine_tuned": 0, "sha256": ""}
+        if self.pool_after is None:
+            changes["pool"] = 1
         return self.model_copy(update=changes)
 
     @property

@@ -167,6 +167,10 @@ class WhisperEncoder(nn.Module):
         blocks: whose outputs are given, 0 (the convolutions) to `shape.n_blocks`, ascending; several are concatenated.
         keep_level: see `WhisperLogMel`.
         dynamic_range_db: likewise.
+    Attributes:
+        pool_after: the block after which `pool` neighbouring frames are averaged, at most the first of `blocks`; None
+            for no averaging.
+        pool: how many.
     Shape:
         waveform (batch, n_samples), lengths (batch,) -> (batch, len(blocks) * width, n_frames), counts (batch,)
     """
@@ -186,6 +190,8 @@ class WhisperEncoder(nn.Module):
                 f"0 (the convolutions) to {shape.n_blocks}"
             )
         self.shape, self.blocks = shape, blocks
+        self.pool_after: int | None = None
+        self.pool = 1
         self.log_mel = WhisperLogMel(keep_level=keep_level, dynamic_range_db=dynamic_range_db)
         self.conv1 = nn.Conv1d(N_MELS, shape.width, 3, padding=1)
         self.conv2 = nn.Conv1d(shape.width, shape.width, 3, stride=2, padding=1)
@@ -217,15 +223,26 @@ class WhisperEncoder(nn.Module):
         counts = torch.div(counts + 1, 2, rounding_mode="floor")
         states = nn.functional.gelu(self.conv2(inner)).transpose(1, 2)
         states = states + self.embed_positions.weight[: states.shape[1]]
+        states, counts = self._pooled(states, counts, 0)
         mask, bias = _valid(counts, states)
         outputs = [states] if 0 in self.blocks else []
         for number, layer in enumerate(self.layers, 1):
             states = layer(states, bias)
+            if number == self.pool_after:
+                states, counts = self._pooled(states, counts, number)
+                mask, bias = _valid(counts, states)
             if number in self.blocks:
                 outputs.append(
                     states if self.layer_norm is None or number < len(self.layers) else self.layer_norm(states)
                 )
         return (torch.cat(outputs, 2) * mask[:, :, None]).transpose(1, 2), counts
+
+    def _pooled(self, states: Tensor, counts: Tensor, block: int) -> tuple[Tensor, Tensor]:
+        if block != self.pool_after:
+            return states, counts
+        valid = states * length_mask(counts, states.shape[1])[:, :, None]
+        frames, counts = average_frames(valid.transpose(1, 2), counts, self.pool)
+        return frames.transpose(1, 2), counts
 
     def cut_positions(self, window_s: float) -> None:
         """Drop the rows of the position table that a window of that length never reaches."""

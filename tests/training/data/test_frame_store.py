@@ -20,3 +20,4 @@ def test_frames_of_another_range_are_other_entries(tmp_path):
 
     assert entry() == entry(dynamic_range_db=80)
     assert len({entry(), entry(dynamic_range_db=60), entry(dynamic_range_db=50)}) == 3
+    assert len({entry(), *(entry(pool_after=block) for block in (0, 1))}) == 3

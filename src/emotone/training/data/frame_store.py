@@ -74,6 +74,8 @@ class FrameStore:
             asked.append(self.conditions.settings() if copy > 0 else self.silence.settings())
         if options.dynamic_range_db is not None:
             asked.append({"dynamic_range_db": options.dynamic_range_db})
+        if options.pool_after is not None:
+            asked.append({"pool_after": options.pool_after})
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
         return self.folder / digest[:2] / f"{digest[2:34]}.frames"
 
