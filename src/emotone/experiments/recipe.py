@@ -79,6 +79,11 @@ class Recipe(BaseModel):
             )
         if self.training.encoder_rate != 1 and not self.features.learns:
             raise ValueError("training.encoder_rate is of an encoder that learns; set features.fine_tuned")
+        if self.training.teacher_embedding and (model.system not in ("residual", "frames") or self.augmentation.mixup):
+            raise ValueError(
+                f"got training.teacher_embedding with model.system {model.system} and augmentation.mixup "
+                f"{self.augmentation.mixup:g}; expected residual or frames, and no mixup"
+            )
         if self.copies.copies and (self.features.kind != "whisper" or self.features.trainable):
             raise ValueError("copies are only made of the frames of a frozen encoder; use [augmentation] instead")
         if self.normalisation.centre == "loud" and self.features.kind != "log_mel":

@@ -121,6 +121,11 @@ class RecognitionNetwork(nn.Module):
         self.front_end, n_bands, network = build_parts(features, model, n_classes)
         self.normaliser = Normaliser(normalisation, n_bands)
         self.network = network
+        self.teacher_map: nn.Linear | None = None
+
+    def learn_embeddings(self, size: int) -> None:
+        """Add a linear map from the network's embedding to a teacher's of that size; without it once it is trained."""
+        self.teacher_map = nn.Linear(self.network.embedding_size, size)
 
     def features(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised features (batch, n_bands, n_frames) and frame counts (batch,); only an encoder may learn here."""

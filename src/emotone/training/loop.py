@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
 from emotone.errors import CheckpointError, TrainingError
 from emotone.evaluation.metrics import accuracy, unweighted_average_recall
@@ -174,6 +174,7 @@ class _Run:
             with self.accelerator.autocast():
                 output = self._output(batch)
             value = self.plain.network.training_loss(output, batch.targets.to(device), self._criterion_of(batch))
+            value = value + self._error_of_embeddings(batch, output[1])
             self.optimiser.zero_grad(set_to_none=True)
             self.accelerator.backward(value)
             if options.clip_norm:
@@ -197,6 +198,13 @@ class _Run:
             return self.criterion
         weights = torch.from_numpy(self.data.weights[batch.members]).to(self.accelerator.device)
         return partial(self.criterion, sample_weights=weights)
+
+    def _error_of_embeddings(self, batch: Batch, embedding: Tensor) -> Tensor | float:
+        """How far the network's embedding is from the teacher's, times its weight; 0 where it does not learn it."""
+        if self.plain.teacher_map is None or self.data.embeddings is None:
+            return 0.0
+        wanted = torch.from_numpy(self.data.embeddings[batch.members]).to(embedding.device)
+        return self.options.teacher_embedding * nn.functional.mse_loss(self.plain.teacher_map(embedding), wanted)
 
     def _output(self, batch: Batch) -> tuple[Tensor, Tensor]:
         device = self.accelerator.device

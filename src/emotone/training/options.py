@@ -29,6 +29,9 @@ class TrainingOptions(BaseModel):
         optimiser: "adamw" or "adadelta".
         keep: "best" keeps the epoch that validation speakers were recognised best with; "last" the last one, where the
             number of epochs was chosen for speakers of other corpora.
+        teacher_embedding: where a network learns from a teacher, weight of the mean square error between the teacher's
+            embedding and a linear map of the network's own, which is thrown away after training; 0 for the teacher's
+            probabilities alone.
         corpus_exponent: in a merged corpus, the loss of an utterance is weighted by its corpus's number of training
             utterances to the power of minus this; 0.5 makes a corpus count by the square root of its size.
     """
@@ -50,13 +53,20 @@ class TrainingOptions(BaseModel):
     precision: Literal["no", "bf16", "fp16"] = "no"
     optimiser: Literal["adamw", "adadelta"] = "adamw"
     keep: Literal["best", "last"] = "best"
+    teacher_embedding: float = Field(0.0, ge=0)
     corpus_exponent: float = Field(0.0, ge=0, le=1)
 
     @model_serializer(mode="wrap")
     def _without_what_is_off(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # A run's key is made of its recipe: a setting that came later must not change the keys of runs without it.
         settings: dict[str, Any] = write(self)
-        for name, off in (("optimiser", "adamw"), ("keep", "best"), ("corpus_exponent", 0.0), ("encoder_rate", 1.0)):
+        for name, off in (
+            ("optimiser", "adamw"),
+            ("keep", "best"),
+            ("corpus_exponent", 0.0),
+            ("encoder_rate", 1.0),
+            ("teacher_embedding", 0.0),
+        ):
             if settings.get(name) == off:
                 del settings[name]
         return settings

@@ -19,10 +19,10 @@ from emotone.errors import TrainingError
 from emotone.evaluation.calibration import fit_temperature
 from emotone.evaluation.predictions import Predictions
 from emotone.experiments.folds.processes import EpochListener
+from emotone.experiments.folds.teaching import taught
 from emotone.experiments.folds.warm_start import initial_facts, load_initial_weights
 from emotone.experiments.plan import Plan
 from emotone.features.augmentation import derived_seed
-from emotone.features.conditions import ConditionOptions
 from emotone.features.encoder_frames import EncoderFrames
 from emotone.features.phonemes import PhonemeVocabulary
 from emotone.models.recognition_network import RecognitionNetwork
@@ -31,7 +31,6 @@ from emotone.training.data.batches import LabelledWaveforms
 from emotone.training.data.frame_cache import FrameCache
 from emotone.training.data.waveform_store import WaveformStore
 from emotone.training.device import make_accelerator
-from emotone.training.export import read_weights
 from emotone.training.job import Part, TrainedNetwork, TrainingJob
 from emotone.training.loop import train
 from emotone.training.scoring import score
@@ -145,8 +144,12 @@ def train_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None) -
     weights = corpus_weights(corpus, split.train, recipe.training.corpus_exponent)
     if weights is not None:
         data = replace(data, weights=weights)
+    if recipe.training.teacher_embedding and plan.teacher is None:
+        raise TrainingError("the recipe has training.teacher_embedding, but there is no teacher: set it to 0")
     if plan.teacher is not None:
-        data = replace(data, soft=teacher_targets(plan, data, split.train))
+        data = taught(plan, data, split.train)
+        if recipe.training.teacher_embedding and data.embeddings is not None:
+            network.learn_embeddings(data.embeddings.shape[1])
     frames = None
     if isinstance(network.front_end, EncoderFrames) and not recipe.features.trainable:
         frames = FrameCache.open(
@@ -179,47 +182,8 @@ def train_fold(plan: Plan, seed: int, fold: int, report: EpochListener | None) -
         workers=plan.workers,
         progress=None if report is None else lambda record, n_epochs: report(seed, fold, record, n_epochs),
     )
+    network.teacher_map = None
     return TrainedFold(trained, network, data, split, vocabulary, frames, accelerator)
-
-
-TEACHER_SHARE = 0.5
-"""Of the targets that a student learns; the rest is the label."""
-
-
-def teacher_targets(
-    plan: Plan, data: LabelledWaveforms, train: np.ndarray[Any, Any]
-) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Targets for a student: half of each the label, half the teacher's probabilities, shape (n, n_classes).
-
-    Args:
-        plan: with a teacher, trained on no speaker that this plan tests.
-        data: of the plan's corpus.
-        train: indices of the training part; other utterances keep their labels.
-    Raises:
-        TrainingError: the teacher has other classes.
-    References:
-        Hinton, Vinyals, Dean (2015): Distilling the knowledge in a neural network.
-    """
-    if plan.teacher is None:
-        raise TrainingError("the plan names no teacher")
-    teacher = read_weights(plan.teacher)
-    if teacher.labels != plan.corpus.classes:
-        raise TrainingError(f"the teacher knows {', '.join(teacher.labels)}; expected {', '.join(plan.corpus.classes)}")
-    nothing = np.zeros(0, dtype=np.int64)
-    frames = FrameCache.open(
-        teacher.network,
-        data.waveforms,
-        folder=plan.store / "frames",
-        conditions=ConditionOptions(),
-        copied=train,
-        others=nothing,
-        neutral=[nothing] * len(data.targets),
-    )
-    logits = score(teacher.network, data, train, frames)
-    targets = np.eye(data.n_classes, dtype=np.float32)[data.targets]
-    probabilities = torch.softmax(torch.from_numpy(logits / teacher.temperature), dim=1).numpy()
-    targets[train] = (1 - TEACHER_SHARE) * targets[train] + TEACHER_SHARE * probabilities
-    return targets
 
 
 def corpus_weights(

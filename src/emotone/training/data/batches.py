@@ -48,6 +48,7 @@ class LabelledWaveforms:
         phonemes: numbers of each utterance's phonemes, padded with 0, shape (n, longest); None where none are needed.
         soft: probabilities of a teacher that the network learns from instead of the targets, shape (n, n_classes);
             None where it learns from the targets.
+        embeddings: of a teacher, which the network learns to give as well, standardised, shape (n, d); None for none.
         weights: of each utterance in the training loss, shape (n,); None where all weigh the same.
     """
 
@@ -57,6 +58,7 @@ class LabelledWaveforms:
     n_classes: int
     phonemes: Tensor | None = None
     soft: NDArray[np.float32] | None = None
+    embeddings: NDArray[np.float32] | None = None
     weights: NDArray[np.float32] | None = None
 
     def learnt_targets(self, indices: Indices) -> Tensor:
