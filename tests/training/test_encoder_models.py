@@ -17,6 +17,7 @@ from emotone.experiments.cross_validation import cross_validate
 from emotone.experiments.folds.training import run_fold
 from emotone.experiments.plan import Plan
 from emotone.experiments.recipe import Recipe, recipe_from, recipe_with
+from emotone.experiments.shipping.model_card import card
 from emotone.features.conditions import ConditionOptions, augmented_copy
 from emotone.features.encoder_frames import EncoderFrames
 from emotone.listening.recognizer import load
@@ -82,9 +83,34 @@ def exported(run: Plan) -> Path:
     generator = np.random.default_rng(0)
     unfamiliarity = Unfamiliarity.fit(generator.normal(size=(200, size)).astype(np.float32), np.linspace(0, 3, 50))
     output = run.folder / "model.onnx"
-    declared = {"baseline": True, "unfamiliarity": unfamiliarity}
-    assert export_model(weights, output, name="made-up", corpora=[], **declared) < 1e-4
+    assert export_model(weights, output, name="made-up", corpora=[], unfamiliarity=unfamiliarity) < 1e-4
     return output
+
+
+def test_a_model_file_says_which_encoder_it_contains_and_not_where_it_lay(exported: Path, encoder: Path) -> None:
+    metadata = load(exported).metadata
+    assert metadata.baseline
+    assert metadata.encoder is not None
+    assert (metadata.encoder.name, metadata.encoder.blocks) == (encoder.name, (1, 2))
+    assert len(metadata.encoder.sha256) == 64
+    # Nobody knows what a folder's licence is.
+    assert (metadata.encoder.licence, metadata.encoder.notice) == ("", "")
+    assert "Its licence is not known to emotone" in card(metadata, None, None)
+
+
+def test_a_model_file_with_blocks_of_whisper_carries_its_notice(
+    fine_tuned: Plan, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOTONE_ENCODERS", str(encoder.parent))
+    weights = read_weights(fine_tuned.fold(0, 0).weights)
+    weights.network.front_end.options = weights.network.front_end.options.model_copy(
+        update={"source": "openai/whisper-made-up", "revision": "0123abc"}
+    )
+    export_model(weights, tmp_path / "model.onnx", name="made-up", corpora=[])
+    text = card(load(tmp_path / "model.onnx").metadata, None, None)
+    assert "the encoder openai/whisper-made-up (revision `0123abc`, output of block 2" in text
+    assert "licence MIT. The last of them (1) learnt further on the corpora above. Its notice:" in text
+    assert "> Copyright (c) 2022 OpenAI" in text
 
 
 @pytest.mark.parametrize("head", ["residual", "linear"])

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,9 @@ from emotone import __version__
 from emotone.errors import CheckpointError, ModelFileError
 from emotone.features.augmentation import derived_seed
 from emotone.features.encoder_frames import EncoderFrames
-from emotone.features.front_end import FeatureOptions
+from emotone.features.front_end import FeatureOptions, FrontEnd
 from emotone.files import write_bytes
-from emotone.model_files.metadata import INPUTS, OUTPUTS, PRECISIONS, ModelMetadata, Score, TrainingCorpus
+from emotone.model_files.metadata import INPUTS, OUTPUTS, PRECISIONS, Encoder, ModelMetadata, Score, TrainingCorpus
 from emotone.model_files.model_file import with_metadata
 from emotone.model_files.onnx_runtime import onnx_runtime
 from emotone.model_files.precision import CONSTANTS, with_precision
@@ -44,6 +45,9 @@ TOLERANCE = 1e-4
 """Largest difference between PyTorch's and ONNX Runtime's probabilities that an export may show."""
 
 OPSET = 18
+PUBLISHER = "openai/whisper-"
+"""Repositories whose weights are under the MIT licence begin with this."""
+
 LONGEST_WINDOW_S = 10.0
 """A network of any length classifies at most so much at once; longer recordings are cut into windows."""
 
@@ -132,6 +136,23 @@ def read_weights(path: Path) -> TrainedWeights:
     return TrainedWeights(network.eval(), tuple(about["labels"]), float(about["temperature"]), about, digest)
 
 
+def contained_encoder(front_end: FrontEnd) -> Encoder | None:
+    """What a model file must say of the pretrained encoder in its graph, with the notice that the licence asks for.
+
+    Only OpenAI's own releases are known to be under the MIT licence; of others the licence is left empty. Of a folder
+    on this machine only its name is told.
+    """
+    if not isinstance(front_end, EncoderFrames):
+        return None
+    options = front_end.options
+    name = Path(options.source).name if Path(options.source).is_dir() else options.source
+    licence = notice = ""
+    if options.source.startswith(PUBLISHER):
+        licence = "MIT"
+        notice = (resources.files("emotone") / "weights" / "LICENSE-whisper.txt").read_text(encoding="utf-8")
+    return Encoder(name, options.revision, tuple(options.blocks), licence, notice, front_end.digest)
+
+
 def export_model(
     weights: TrainedWeights,
     output: str | os.PathLike[str],
@@ -157,7 +178,8 @@ def export_model(
         unsure_threshold: a highest probability below this is called unsure.
         precision: in which the network's weights are stored, one of `PRECISIONS`; see `emotone.model_files.precision`.
         unfamiliarity: gives the graph its output `unfamiliar`.
-        declared: further fields of `ModelMetadata`, such as `class_sets`.
+        declared: further fields of `ModelMetadata`, such as `class_sets`; what the graph itself tells, its encoder and
+            whether it takes a baseline, is not among them.
     Returns:
         the largest difference between PyTorch's and ONNX Runtime's probabilities, in the precision asked for.
     Raises:
@@ -189,6 +211,8 @@ def export_model(
         weights_sha=weights.sha,
         emotone_version=__version__,
         created=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        baseline=weights.network.network.takes_baseline,
+        encoder=contained_encoder(front_end),
         **declared,
     )
     content = with_metadata(content, metadata)

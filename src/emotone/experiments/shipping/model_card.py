@@ -169,10 +169,18 @@ def _encoder(metadata: ModelMetadata) -> list[str]:
     if encoder is None:
         return []
     blocks = ", ".join(map(str, encoder.blocks))
+    learnt = metadata.recipe.get("features", {}).get("fine_tuned", 0)
+    further = f" The last of them ({learnt}) learnt further on the corpora above." if learnt else ""
+    revision = f"revision `{encoder.revision}`, " if encoder.revision else ""
+    text = (
+        f"The file contains blocks of the encoder {encoder.name} ({revision}output of "
+        f"block {blocks}, weights with the SHA-256 `{encoder.sha256}`)"
+    )
+    if not encoder.licence:
+        return ["", f"{text}. Its licence is not known to emotone: see where it was published.{further}"]
     return [
         "",
-        f"The file contains blocks of the encoder {encoder.name} (revision `{encoder.revision}`, output of "
-        f"block {blocks}, weights with the SHA-256 `{encoder.sha256}`), licence {encoder.licence}. Its notice:",
+        f"{text}, licence {encoder.licence}.{further} Its notice:",
         "",
         *(f"> {line}".rstrip() for line in encoder.notice.strip().splitlines()),
     ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 
 from emotone.corpora import Corpus, protocol_folds, read_corpus
@@ -23,8 +22,7 @@ from emotone.experiments.plan import Listener, Plan, SilentListener
 from emotone.experiments.recipe import load_recipe
 from emotone.experiments.shipping.across_corpora import LeftOut, fit_unfamiliarity, leave_corpora_out, predict_unseen
 from emotone.experiments.shipping.model_card import score_of, score_of_fold, training_corpora
-from emotone.features.encoder_frames import EncoderFrames
-from emotone.model_files.metadata import ClassSet, Encoder
+from emotone.model_files.metadata import ClassSet
 from emotone.training.export import export_model, read_weights
 
 DEVELOPMENT_CORPUS = "nemo"
@@ -77,11 +75,6 @@ class Calibration:
 
     temperature: float
     class_sets: tuple[ClassSet, ...]
-
-
-def whisper_notice() -> str:
-    """The licence of Whisper's weights, which every model file that contains some carries."""
-    return (resources.files("emotone") / "weights" / "LICENSE-whisper.txt").read_text(encoding="utf-8")
 
 
 def plan_of(
@@ -168,13 +161,6 @@ def build_model(
         unfamiliarity = fit_unfamiliarity(plan, weights.network, left_out)
     calibration = calibrate(left_out, plan.corpus)
     weights = replace(weights, temperature=calibration.temperature)
-    front_end = weights.network.front_end
-    encoder = None
-    if isinstance(front_end, EncoderFrames):
-        options = front_end.options
-        encoder = Encoder(
-            options.source, options.revision, tuple(options.blocks), "MIT", whisper_notice(), front_end.digest
-        )
     own = score_of_fold(fold.path)
     found = [score_of(one) for one in ([own] if own is not None else [])] + [score_of(one) for one in scores]
     export_model(
@@ -187,11 +173,9 @@ def build_model(
         unsure_threshold=UNSURE_THRESHOLD,
         precision=shipped.precision,
         unfamiliarity=unfamiliarity,
-        baseline=weights.network.network.takes_baseline,
         class_sets=calibration.class_sets,
         unsure_margin=UNSURE_MARGIN,
         unsure_unfamiliar=1.0 if unfamiliarity is None else UNSURE_UNFAMILIAR,
-        encoder=encoder,
     )
     return calibration
 
