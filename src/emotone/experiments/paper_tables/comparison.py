@@ -62,10 +62,19 @@ def claim(comparison: RowComparison, *, stamp: str = "") -> str:
     return (
         f"The paper's claim {'holds' if holds else 'does not hold'} here, by {signed(test.effect)}{stamp} points "
         f"of UAR ({100 * test.interval.level:.0f} % interval {signed(test.interval.low)}{stamp} to "
-        f"{signed(test.interval.high)}{stamp}, p = {test.p_value:.3f}{stamp} by swapping the two systems speaker by "
-        f"speaker) and {signed(comparison.accuracy.effect)}{stamp} points of accuracy: {comparison.first} against "
+        f"{signed(test.interval.high)}{stamp}, {probability(test.p_value)}{stamp} by swapping the two systems speaker "
+        f"by speaker) and {signed(comparison.accuracy.effect)}{stamp} points of accuracy: {comparison.first} against "
         f"{comparison.second}{f', mean of {len(comparison.seeds)} seeds' if len(comparison.seeds) > 1 else ''}."
     )
+
+
+def probability(p: float) -> str:
+    """A p-value in words.
+
+    >>> probability(0.0312), probability(0.0002)
+    ('p = 0.031', 'p < 0.001')
+    """
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def _places(answers: Answers, utterances: Sequence[str]) -> list[int]:
