@@ -17,7 +17,8 @@ from emotone.audio import load_audio
 from emotone.errors import EncoderError
 from emotone.features.encoder_frames import EncoderFrames, find_encoder
 from emotone.features.front_end import FeatureOptions
-from emotone.features.whisper import WhisperEncoder, WhisperShape, average_frames, encoder_digest, load_encoder
+from emotone.features.whisper import WhisperEncoder, WhisperShape, average_frames
+from emotone.features.whisper_files import encoder_digest, load_encoder
 
 REPO = Path(__file__).resolve().parents[2]
 SHAPE = WhisperShape(width=16, heads=2, feed_forward=32, n_blocks=2, n_positions=600)
@@ -198,13 +199,14 @@ def test_averaging_after_the_last_block_is_the_usual_averaging(encoder_folder):
     sound, lengths = speech(16_000)[None], torch.tensor([16_000])
     usual, early = (EncoderFrames(FeatureOptions(**options, pool_after=after))(sound, lengths)[0] for after in (2, 0))
     torch.testing.assert_close(EncoderFrames(FeatureOptions(**options))(sound, lengths)[0], usual)
+    assert FeatureOptions(**options, pool_after=2) == FeatureOptions(**options)  # one key, frames stored once
     assert early.shape == usual.shape
     assert not torch.allclose(early, usual)
 
 
 @pytest.mark.parametrize(
     ("settings", "most"),
-    [({"blocks": [2], "pool_after": 3}, 2), ({"blocks": [2], "pool_after": 2, "fine_tuned": 1}, 1)],
+    [({"blocks": [2], "pool_after": 3}, 2), ({"blocks": [3], "pool_after": 2, "fine_tuned": 2}, 1)],
 )
 def test_averaging_behind_the_frames_that_are_used_is_refused(encoder_folder, settings, most):
     with pytest.raises(ValueError, match=f"expected at most {most}"):

@@ -17,14 +17,8 @@ from torch import Tensor
 from emotone.errors import EncoderError, MissingExtraError
 from emotone.features.front_end import FeatureOptions, FrontEnd
 from emotone.features.spectrogram import Spectrogram
-from emotone.features.whisper import (
-    DYNAMIC_RANGE_DB,
-    MIN_SAMPLES,
-    WhisperEncoder,
-    average_frames,
-    encoder_digest,
-    load_encoder,
-)
+from emotone.features.whisper import DYNAMIC_RANGE_DB, MIN_SAMPLES, WhisperEncoder, average_frames
+from emotone.features.whisper_files import encoder_digest, load_encoder
 
 ENCODERS_VARIABLE = "EMOTONE_ENCODERS"
 """Environment variable that names a folder of encoders, for machines without a network: the encoder

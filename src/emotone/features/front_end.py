@@ -100,6 +100,12 @@ class FeatureOptions(BaseModel):
         # One spelling of Whisper's own range: keys of runs and of stored frames follow from these settings.
         return None if info.data.get("kind") == "whisper" and value == DYNAMIC_RANGE_DB else value
 
+    @field_validator("pool_after")
+    @classmethod
+    def _none_for_the_last_block(cls, value: int | None, info: ValidationInfo) -> int | None:
+        # One spelling of "after the last block", for the same reason.
+        return None if (value,) == info.data.get("blocks") else value
+
     @model_serializer(mode="wrap")
     def _of_its_kind(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # A run's key is made of its recipe: the settings of an encoder must not change the keys of runs without one,

@@ -59,22 +59,23 @@ def claim(comparison: RowComparison, *, stamp: str = "") -> str:
     test = comparison.uar
     holds = test.effect > 0 and test.interval.low > 0 and test.p_value < 0.05
     stamp = f" {stamp}" if stamp else ""
+    p_value = probability(test.p_value, equals="= ")
     return (
         f"The paper's claim {'holds' if holds else 'does not hold'} here, by {signed(test.effect)}{stamp} points "
         f"of UAR ({100 * test.interval.level:.0f} % interval {signed(test.interval.low)}{stamp} to "
-        f"{signed(test.interval.high)}{stamp}, {probability(test.p_value)}{stamp} by swapping the two systems speaker "
-        f"by speaker) and {signed(comparison.accuracy.effect)}{stamp} points of accuracy: {comparison.first} against "
+        f"{signed(test.interval.high)}{stamp}, p {p_value}{stamp} by swapping the two systems speaker by "
+        f"speaker) and {signed(comparison.accuracy.effect)}{stamp} points of accuracy: {comparison.first} against "
         f"{comparison.second}{f', mean of {len(comparison.seeds)} seeds' if len(comparison.seeds) > 1 else ''}."
     )
 
 
-def probability(p: float) -> str:
-    """A p-value in words.
+def probability(p: float, *, equals: str = "") -> str:
+    """A p-value to three digits; `equals` is put before it where it is not below the smallest that is shown.
 
-    >>> probability(0.0312), probability(0.0002)
-    ('p = 0.031', 'p < 0.001')
+    >>> probability(0.0312), probability(0.0312, equals="= "), probability(0.0002, equals="= ")
+    ('0.031', '= 0.031', '< 0.001')
     """
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return "< 0.001" if p < 0.001 else f"{equals}{p:.3f}"
 
 
 def _places(answers: Answers, utterances: Sequence[str]) -> list[int]:

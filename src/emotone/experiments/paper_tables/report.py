@@ -14,7 +14,7 @@ from emotone.evaluation.reports.latex import document as latex_document
 from emotone.evaluation.reports.markdown import document as markdown_document
 from emotone.evaluation.reports.page import document as page_document
 from emotone.evaluation.results import ConfidenceInterval, percent
-from emotone.experiments.paper_tables.comparison import RowComparison, claim, compare, signed
+from emotone.experiments.paper_tables.comparison import RowComparison, claim, compare, probability, signed
 from emotone.experiments.paper_tables.costs import choices, costs, origin
 from emotone.experiments.paper_tables.outcome import NONE, QUICK_STAMP, Outcome, TableFacts, stamped
 from emotone.experiments.paper_tables.rows import PAIRS, Group, Printed
@@ -169,11 +169,11 @@ def _comparison_table(table: TableFacts, comparisons: Sequence[RowComparison]) -
         figures = [
             signed(uar.effect),
             f"[{signed(uar.interval.low)}, {signed(uar.interval.high)}]",
-            _p_value(uar.p_value),
+            probability(uar.p_value),
             signed(accuracy.effect),
-            _p_value(accuracy.p_value),
+            probability(accuracy.p_value),
             f"{pairs.only_a} / {pairs.only_b}",
-            _p_value(pairs.p_value),
+            probability(pairs.p_value),
         ]
         pair = [f"{comparison.first} − {comparison.second}", str(len(comparison.seeds))]
         rows.append([*pair, *(stamped(figure, table) for figure in figures)])
@@ -184,10 +184,6 @@ def _comparison_table(table: TableFacts, comparisons: Sequence[RowComparison]) -
         ["pair", "seeds", "UAR", "interval", "p", "accuracy", "p", "only one right", "McNemar p"],
         rows,
     )
-
-
-def _p_value(p: float) -> str:
-    return f"{p:.4f}" if p >= 0.00005 else "< 0.0001"
 
 
 def _recalls(table: TableFacts, outcomes: Sequence[Outcome]) -> Table:

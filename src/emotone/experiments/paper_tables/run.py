@@ -28,7 +28,8 @@ from emotone.experiments.plan import Listener, Partitions, Plan
 from emotone.experiments.recipe import Recipe, load_recipe, recipe_names
 from emotone.features.encoder_frames import find_encoder
 from emotone.features.front_end import FeatureOptions
-from emotone.features.whisper import FRAMES_PER_SECOND, PUBLISHED_WIDTHS, read_shape
+from emotone.features.whisper import FRAMES_PER_SECOND, PUBLISHED_WIDTHS
+from emotone.features.whisper_files import read_shape
 from emotone.models.cost import Cost, measure_cost, measure_frames_cost
 from emotone.models.frames import FramesNetwork, FramesOptions
 from emotone.models.recognition_network import NormalisationOptions, RecognitionNetwork

@@ -24,7 +24,7 @@ from emotone.errors import StoreError
 from emotone.features.conditions import ConditionOptions, augmented_copy
 from emotone.features.encoder_frames import EncoderFrames
 from emotone.features.silence import SilenceOptions, with_other_silence
-from emotone.features.whisper import encoder_digest
+from emotone.features.whisper_files import encoder_digest
 from emotone.training.data.entries import read_entry, write_entry
 from emotone.training.data.waveform_store import StoredWaveforms
 
