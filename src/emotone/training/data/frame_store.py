@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ from emotone.training.data.waveform_store import StoredWaveforms
 _MAGIC = b"EMOTFRM1"
 
 BATCH_SAMPLES = 16_000 * 24
-"""A batch holds at most so many samples, padding included: larger ones fall out of the processor's cache."""
+"""A batch holds about so many samples, padding included: larger ones fall out of the processor's cache."""
 
 Progress = Callable[[int, int], None]
 
@@ -88,6 +88,9 @@ class FrameStore:
     ) -> None:
         """Compute what is missing.
 
+        Which utterances share a batch does not depend on what is there already, because a matrix product of another
+        size may round otherwise: after an interruption the same bits are stored.
+
         Args:
             waveforms: of the corpus.
             indices: which utterances.
@@ -96,28 +99,24 @@ class FrameStore:
         Raises:
             StoreError: the store cannot be written.
         """
-        blocks = self.front_end.options.blocks
-        todo = [
-            (index, copy)
-            for copy in copies
-            for index in indices
-            if not all(_is_whole(self.entry(waveforms.paths[index], block, copy)) for block in blocks)
+        batches = [
+            [(index, copy) for index in members]
+            for copy in sorted(copies)
+            for members in _batches(sorted(indices, key=lambda index: int(waveforms.lengths[index])), waveforms.lengths)
         ]
-        todo.sort(key=lambda one: (one[1], int(waveforms.lengths[one[0]])))
+        missing = [sum(not self._has(waveforms, *one) for one in members) for members in batches]
         done = 0
-        while done < len(todo):
-            batch: list[NDArray[np.float32]] = []
-            members: list[tuple[int, int]] = []
-            for index, copy in todo[done:]:
-                longest = max(int(waveforms.lengths[index]), *(len(one) for one in batch), 0)
-                if batch and longest * (len(batch) + 1) > BATCH_SAMPLES:
-                    break
-                batch.append(self._copy(waveforms, index, copy))
-                members.append((index, copy))
-            self._write(waveforms, members, batch)
-            done += len(members)
-            if progress is not None:
-                progress(done, len(todo))
+        for members, n_missing in zip(batches, missing, strict=True):
+            if n_missing:
+                self._write(waveforms, members, [self._copy(waveforms, *one) for one in members])
+                done += n_missing
+                if progress is not None:
+                    progress(done, sum(missing))
+
+    def _has(self, waveforms: StoredWaveforms, index: int, copy: int) -> bool:
+        return all(
+            _is_whole(self.entry(waveforms.paths[index], block, copy)) for block in self.front_end.options.blocks
+        )
 
     def _copy(self, waveforms: StoredWaveforms, index: int, copy: int) -> NDArray[np.float32]:
         name, sample_rate = waveforms.paths[index].stem, waveforms.sample_rate
@@ -139,7 +138,8 @@ class FrameStore:
             for position, block in enumerate(blocks):
                 content = one[position * width : (position + 1) * width, :count].T.half().contiguous().numpy()
                 entry = self.entry(waveforms.paths[index], block, copy)
-                write_entry(entry, _MAGIC, width, count, content.tobytes())
+                if not _is_whole(entry):
+                    write_entry(entry, _MAGIC, width, count, content.tobytes())
 
     def read(self, waveform_entry: Path, copy: int = 0) -> NDArray[np.float16]:
         """Frames of the front end's blocks, concatenated, shape (n_frames, n_channels).
@@ -167,3 +167,15 @@ def _read(path: Path) -> NDArray[np.float16] | None:
 
 def _is_whole(path: Path) -> bool:
     return path.is_file() and _read(path) is not None
+
+
+def _batches(indices: Sequence[int], lengths: NDArray[np.int64]) -> Iterator[list[int]]:
+    """Utterances, shortest first, in batches of at most `BATCH_SAMPLES` of the recordings themselves, or of one."""
+    batch: list[int] = []
+    for index in indices:
+        if batch and int(lengths[index]) * (len(batch) + 1) > BATCH_SAMPLES:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
