@@ -57,6 +57,8 @@ class Provenance(BaseModel):
         versions: of the software.
         created: ISO date, UTC.
         tests_looked_at: number of test evaluations on these folds so far, None where they were not counted.
+        weights_sha: of a model file that was scored, the SHA-256 of its weights before they were stored, in hex.
+        precision: of a model file that was scored, how its weights are stored.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -74,3 +76,5 @@ class Provenance(BaseModel):
     versions: dict[str, str] = Field(default_factory=software_versions)
     created: str = Field(default_factory=_today)
     tests_looked_at: int | None = None
+    weights_sha: str = ""
+    precision: str = ""

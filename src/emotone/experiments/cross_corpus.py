@@ -146,6 +146,8 @@ def evaluate_model(
         recipe=dict(metadata.recipe),
         command=command,
         device="cpu (ONNX Runtime)",
+        weights_sha=metadata.weights_sha,
+        precision=metadata.precision,
     )
     results = summarise({0: predictions}, [info], provenance)
     FoldFolder(folder).finish(predictions, info)

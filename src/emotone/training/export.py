@@ -14,7 +14,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from emotone.features.encoder_frames import EncoderFrames
 from emotone.features.front_end import FeatureOptions, FrontEnd
 from emotone.files import write_bytes
 from emotone.model_files.metadata import INPUTS, OUTPUTS, PRECISIONS, Encoder, ModelMetadata, Score, TrainingCorpus
-from emotone.model_files.model_file import with_metadata
+from emotone.model_files.model_file import read_metadata, with_metadata
 from emotone.model_files.onnx_runtime import onnx_runtime
 from emotone.model_files.precision import CONSTANTS, with_precision
 from emotone.models.recognition_network import NormalisationOptions, RecognitionNetwork
@@ -160,6 +160,7 @@ def export_model(
     name: str,
     corpora: Sequence[TrainingCorpus],
     scores: Sequence[Score] = (),
+    file_scores: Sequence[Score] = (),
     licence: str = "",
     unsure_threshold: float = 0.5,
     precision: str = PRECISIONS[0],
@@ -173,7 +174,8 @@ def export_model(
         output: the .onnx file to write.
         name: of the model.
         corpora: all it has seen, with their licences.
-        scores: measured, for its metadata.
+        scores: measured on the weights as they are, for its metadata.
+        file_scores: measured on a model file with these weights in the precision asked for.
         licence: of the model file.
         unsure_threshold: a highest probability below this is called unsure.
         precision: in which the network's weights are stored, one of `PRECISIONS`; see `emotone.model_files.precision`.
@@ -219,6 +221,9 @@ def export_model(
     if precision != PRECISIONS[0]:
         content = with_precision(content, precision)
         difference = largest_difference(content, weights.network, weights.temperature)
+    if file_scores:
+        metadata = read_metadata(content)
+        content = with_metadata(content, replace(metadata, scores=(*metadata.scores, *file_scores)))
     write_bytes(output, content)
     return difference
 

@@ -103,6 +103,32 @@ def test_a_fold_of_many_is_exported_with_its_own_score_and_no_others(
     assert set(whole.per_speaker) > set(score.per_speaker)
 
 
+def test_scores_of_a_model_file_are_written_into_a_file_of_the_same_weights_alone(
+    workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workplace)
+    words = ("crossval", "manifest", "voices.csv", "--set", "training.epochs=1", "--output", "scores")
+    assert command(workplace, *words, "--protocol", "group-3") == 0
+    export = ["export", "scores/seed-0/fold-00", "--precision", "int8", "--output"]
+    assert run([*export, "stored.onnx"]) == 0
+    assert run(["evaluate", "manifest", "voices.csv", "--model", "stored.onnx", "--output", "of-file"]) == 0
+    results = Results.read(Path("of-file/results.json"))
+    assert (results.weights_sha, results.precision) == (read_model_file(Path("stored.onnx"))[1].weights_sha, "int8")
+    scores = ["--scores", "of-file/results.json"]
+    before = "measured before the weights were stored"
+    assert run([*export, "again.onnx", *scores]) == 0
+    own, of_file = read_model_file(Path("again.onnx"))[1].scores
+    assert before in own.note
+    assert before not in of_file.note
+    assert of_file.uar == results.pooled.uar
+    assert run([*export[:3], "fp16", "--output", "half.onnx", *scores]) == 0
+    assert all(before in score.note for score in read_model_file(Path("half.onnx"))[1].scores)
+    capsys.readouterr()
+    assert run(["export", "scores/seed-0/fold-01", "--output", "other.onnx", *scores]) != 0
+    assert "run `emotone evaluate` with a file of these weights" in capsys.readouterr().err.replace("\n", " ")
+    assert not Path("other.onnx").exists()
+
+
 def test_a_run_of_several_folds_cannot_be_exported_by_accident(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,7 +38,7 @@ def export(
     scores: Annotated[
         list[Path] | None,
         typer.Option(
-            "--scores", help="Another results.json to write into the file, beside the fold's own. Repeatable."
+            "--scores", help="Another results.json, of `emotone evaluate` with a file of these weights. Repeatable."
         ),
     ] = None,
     with_card: Annotated[bool, typer.Option("--card", help="Write a model card beside it, as Markdown.")] = False,
@@ -69,7 +69,7 @@ def export(
     from emotone.evaluation.predictions import Predictions
     from emotone.evaluation.results import Results
     from emotone.evaluation.run_folder import FoldFolder, RunFolder
-    from emotone.experiments.shipping.model_card import card, score_of, score_of_fold, training_corpora, unseen_note
+    from emotone.experiments.shipping.model_card import card, score_of_fold, scores_of, training_corpora, unseen_note
     from emotone.files import check_replaceable, write_text
     from emotone.model_files.model_file import check_model_output, read_model_file
     from emotone.training.export import export_model, read_weights
@@ -93,16 +93,17 @@ def export(
         whole = Results.read(RunFolder(run).results)
         found.append((whole, f"{ALL_DATA}; this is the score of models trained on parts of the data"))
     found += [(extra, unseen_note(extra)) for extra in map(Results.read, scores or [])]
-    measured = [score_of(result, note=remark) for result, remark in found]
-    for (result, _), score in zip(found, measured, strict=True):
-        if score is None:
+    before, after = scores_of(found, weights.sha, precision.value)
+    for result, _ in found:
+        if result.pooled.uar_interval is None:
             print(f"left out: the score on {result.corpus} has no interval (one speaker)", file=sys.stderr)
     difference = export_model(
         weights,
         output,
         name=name or output.stem,
         corpora=training_corpora(weights.about, held_out),
-        scores=[score for score in measured if score is not None],
+        scores=before,
+        file_scores=after,
         licence=licence,
         unsure_threshold=threshold,
         precision=precision.value,

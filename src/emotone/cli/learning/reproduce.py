@@ -49,7 +49,10 @@ def model(
     threads: Threads = 0,
     scores: Annotated[
         list[Path] | None,
-        typer.Option("--scores", help="A results.json of `emotone evaluate` to write into the file. Repeatable."),
+        typer.Option(
+            "--scores",
+            help="A results.json of `emotone evaluate` with these weights, to write into the file. Repeatable.",
+        ),
     ] = None,
     card: Annotated[bool, typer.Option("--card", help="Write a model card beside it, as Markdown.")] = False,
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from emotone.corpora.origins import CUT_FROM, MERGED_FROM
+from emotone.errors import EvaluationError
 from emotone.evaluation.calibration import expected_calibration_error, softmax
 from emotone.evaluation.metrics import unweighted_average_recall
 from emotone.evaluation.predictions import Predictions
@@ -97,6 +98,35 @@ def score_of(results: Results, *, note: str = "") -> Score | None:
         speaker_independent=results.speaker_independent,
         note=note,
     )
+
+
+def scores_of(
+    results: Sequence[tuple[Results, str]], weights_sha: str, precision: str
+) -> tuple[list[Score], list[Score]]:
+    """Scores for a model file that is being made, and those of them that were measured on such a file.
+
+    Args:
+        results: each with a note.
+        weights_sha: of the weights that the file will hold.
+        precision: in which it will hold them.
+    Returns:
+        scores of the weights before they are stored in that precision, or not known to be of such a file; and scores
+        of a file with these weights in this precision. Results without an interval are left out.
+    Raises:
+        EvaluationError: a result is of other weights.
+    """
+    before: list[Score] = []
+    after: list[Score] = []
+    for one, note in results:
+        if one.weights_sha and one.weights_sha != weights_sha:
+            raise EvaluationError(
+                f"the score on {one.corpus} ({one.protocol}) is of a model with the weights {one.weights_sha[:12]}…, "
+                f"and these are {weights_sha[:12]}…; run `emotone evaluate` with a file of these weights"
+            )
+        score = score_of(one, note=note)
+        if score is not None:
+            (after if one.weights_sha and one.precision == precision else before).append(score)
+    return before, after
 
 
 def card(metadata: ModelMetadata, own: Results | None, predictions: Predictions | None) -> str:

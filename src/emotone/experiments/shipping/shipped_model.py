@@ -21,7 +21,7 @@ from emotone.experiments.cross_validation import cross_validate
 from emotone.experiments.plan import Listener, Plan, SilentListener
 from emotone.experiments.recipe import load_recipe
 from emotone.experiments.shipping.across_corpora import LeftOut, fit_unfamiliarity, leave_corpora_out, predict_unseen
-from emotone.experiments.shipping.model_card import score_of, score_of_fold, training_corpora
+from emotone.experiments.shipping.model_card import score_of_fold, scores_of, training_corpora
 from emotone.model_files.metadata import ClassSet
 from emotone.training.export import export_model, read_weights
 
@@ -139,6 +139,7 @@ def build_model(
         what left-out corpora determined.
     Raises:
         TrainingError: see `emotone.training.loop.train`.
+        EvaluationError: a score is of other weights.
         ModelFileError: the exported graph does not agree with PyTorch; nothing was written.
     """
     listener = listener or SilentListener()
@@ -162,13 +163,15 @@ def build_model(
     calibration = calibrate(left_out, plan.corpus)
     weights = replace(weights, temperature=calibration.temperature)
     own = score_of_fold(fold.path)
-    found = [score_of(one) for one in ([own] if own is not None else [])] + [score_of(one) for one in scores]
+    found = [(one, "") for one in [*([own] if own is not None else []), *scores]]
+    before, after = scores_of(found, weights.sha, shipped.precision)
     export_model(
         weights,
         output,
         name=name,
         corpora=training_corpora(weights.about, plan.folds.folds[plan.fold_numbers[0]].test),
-        scores=[score for score in found if score is not None],
+        scores=before,
+        file_scores=after,
         licence=shipped.licence,
         unsure_threshold=UNSURE_THRESHOLD,
         precision=shipped.precision,
