@@ -35,6 +35,7 @@ from emotone.model_files.metadata import INPUTS, OUTPUTS, PRECISIONS, Encoder, M
 from emotone.model_files.model_file import read_metadata, with_metadata
 from emotone.model_files.onnx_runtime import onnx_runtime
 from emotone.model_files.precision import CONSTANTS, with_precision
+from emotone.models.baseline_shift import BaselineShift
 from emotone.models.recognition_network import NormalisationOptions, RecognitionNetwork
 from emotone.models.systems import ModelOptions
 from emotone.models.unfamiliarity import Unfamiliarity
@@ -78,18 +79,24 @@ class CalibratedNetwork(nn.Module):
         network: trained.
         temperature: that the logits are divided by.
         unfamiliarity: gives a third output, `unfamiliar`; None for a graph without it.
+        shift: what a baseline does where the network itself takes none; None for nothing.
     Shape:
-        waveform (batch, n_samples), lengths (batch,), and baseline (batch, d) where the network takes one
+        waveform (batch, n_samples), lengths (batch,), and baseline (batch, d) where the graph takes one
         -> probabilities (batch, n_classes), embedding (batch, d), and unfamiliar (batch,) where it was asked for
     """
 
     def __init__(
-        self, network: RecognitionNetwork, temperature: float, unfamiliarity: Unfamiliarity | None = None
+        self,
+        network: RecognitionNetwork,
+        temperature: float,
+        unfamiliarity: Unfamiliarity | None = None,
+        shift: BaselineShift | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.temperature = temperature
         self.unfamiliarity = unfamiliarity
+        self.shift = shift
         if isinstance(network.front_end, EncoderFrames):
             # A frozen encoder is not part of the network's state; registered here, its weights keep their names.
             self.encoder = network.front_end.encoder
@@ -97,7 +104,12 @@ class CalibratedNetwork(nn.Module):
     @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the graph's inputs."""
-        return (*INPUTS, "baseline") if self.network.network.takes_baseline else INPUTS
+        return (*INPUTS, "baseline") if self.takes_baseline else INPUTS
+
+    @property
+    def takes_baseline(self) -> bool:
+        """Whether `baseline` is among them."""
+        return self.network.network.takes_baseline or self.shift is not None
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -107,6 +119,8 @@ class CalibratedNetwork(nn.Module):
     def forward(self, waveform: Tensor, lengths: Tensor, baseline: Tensor | None = None) -> tuple[Tensor, ...]:
         """Calibrated probabilities, the embedding, and how unfamiliar it is."""
         logits, embedding = self.network(waveform, lengths, baseline=baseline)
+        if self.shift is not None and baseline is not None:
+            logits = self.shift(logits, baseline)
         probabilities = torch.softmax(logits / self.temperature, dim=1)
         if self.unfamiliarity is None:
             return probabilities, embedding
@@ -165,6 +179,7 @@ def export_model(
     unsure_threshold: float = 0.5,
     precision: str = PRECISIONS[0],
     unfamiliarity: Unfamiliarity | None = None,
+    shift: BaselineShift | None = None,
     **declared: Any,
 ) -> float:
     """Write a model file, after checking it against PyTorch.
@@ -180,6 +195,7 @@ def export_model(
         unsure_threshold: a highest probability below this is called unsure.
         precision: in which the network's weights are stored, one of `PRECISIONS`; see `emotone.model_files.precision`.
         unfamiliarity: gives the graph its output `unfamiliar`.
+        shift: gives the graph its input `baseline` where the network takes none.
         declared: further fields of `ModelMetadata`, such as `class_sets`; what the graph itself tells, its encoder and
             whether it takes a baseline, is not among them.
     Returns:
@@ -191,8 +207,9 @@ def export_model(
     front_end = weights.network.front_end
     options = front_end.options
     fixed_s = options.fixed_frames * options.hop_length / options.sample_rate
-    content = build_graph(weights.network, weights.temperature, unfamiliarity)
-    difference = largest_difference(content, weights.network, weights.temperature)
+    module = CalibratedNetwork(weights.network.cpu(), weights.temperature, unfamiliarity, shift).eval()
+    content = build_graph(module)
+    difference = largest_difference(content, module)
     if difference > TOLERANCE:
         raise ModelFileError(
             f"ONNX Runtime and PyTorch differ by {difference:.1e}, expected at most {TOLERANCE}; nothing was written"
@@ -213,14 +230,14 @@ def export_model(
         weights_sha=weights.sha,
         emotone_version=__version__,
         created=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        baseline=weights.network.network.takes_baseline,
+        baseline=module.takes_baseline,
         encoder=contained_encoder(front_end),
         **declared,
     )
     content = with_metadata(content, metadata)
     if precision != PRECISIONS[0]:
         content = with_precision(content, precision)
-        difference = largest_difference(content, weights.network, weights.temperature)
+        difference = largest_difference(content, module)
     if file_scores:
         metadata = read_metadata(content)
         content = with_metadata(content, replace(metadata, scores=(*metadata.scores, *file_scores)))
@@ -228,17 +245,13 @@ def export_model(
     return difference
 
 
-def build_graph(network: RecognitionNetwork, temperature: float, unfamiliarity: Unfamiliarity | None = None) -> bytes:
-    """The ONNX graph of a network, in one piece and without source paths.
+def build_graph(module: CalibratedNetwork) -> bytes:
+    """The ONNX graph of a calibrated network in evaluation mode, in one piece and without source paths.
 
-    Args:
-        network: trained.
-        temperature: that the logits are divided by.
-        unfamiliarity: gives the graph its output `unfamiliar`.
     Raises:
         ModelFileError: the exporter's graph is not valid ONNX.
     """
-    module = CalibratedNetwork(network.cpu(), temperature, unfamiliarity).eval()
+    network = module.network
     rate = network.front_end.options.sample_rate
     batch, samples = torch.export.Dim("batch", min=1, max=4096), _sample_dimension(network, rate)
     example: tuple[Tensor, ...] = (torch.randn(3, rate), torch.tensor([rate, rate // 2 + 1000, rate * 3 // 4]))
@@ -308,10 +321,10 @@ def _name_constants(model: onnx.ModelProto) -> None:
             node.input[position] = names.get(name, name)
 
 
-def largest_difference(content: bytes, network: RecognitionNetwork, temperature: float) -> float:
+def largest_difference(content: bytes, module: CalibratedNetwork) -> float:
     """The largest difference of probabilities between ONNX Runtime and PyTorch over many lengths."""
+    network = module.network
     session = onnx_runtime().InferenceSession(content, providers=["CPUExecutionProvider"])
-    module = CalibratedNetwork(network, temperature).eval()
     rate, shortest = network.front_end.options.sample_rate, network.front_end.min_samples
     generator = np.random.Generator(np.random.PCG64(derived_seed("export")))
     worst = 0.0

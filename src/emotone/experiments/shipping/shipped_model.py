@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from emotone.corpora import Corpus, protocol_folds, read_corpus
 from emotone.corpora.origins import MERGED_FROM
@@ -22,7 +23,9 @@ from emotone.experiments.plan import Listener, Plan, SilentListener
 from emotone.experiments.recipe import load_recipe
 from emotone.experiments.shipping.across_corpora import LeftOut, fit_unfamiliarity, leave_corpora_out, predict_unseen
 from emotone.experiments.shipping.model_card import score_of_fold, scores_of, training_corpora
+from emotone.experiments.shipping.neutral_speech import neutral_embeddings
 from emotone.model_files.metadata import ClassSet
+from emotone.models.baseline_shift import BaselineShift
 from emotone.training.export import export_model, read_weights
 
 DEVELOPMENT_CORPUS = "nemo"
@@ -48,6 +51,8 @@ class ShippedModel:
         licence: of the model file.
         precision: in which its weights are stored.
         teacher: another of the models, which it learns from.
+        baseline: where the network itself takes no baseline, share of the difference between a speaker's and the
+            training speakers' neutral speech that is taken back; 0 for no baseline.
     """
 
     corpus: str
@@ -55,11 +60,12 @@ class ShippedModel:
     licence: str
     precision: str
     teacher: str | None = None
+    baseline: float = 0.0
 
 
 MODELS = {
     "default": ShippedModel("open-six", "default", "MIT", "int8"),
-    "small": ShippedModel("open-six", "small", "MIT", "fp32", teacher="default"),
+    "small": ShippedModel("open-six", "small", "MIT", "fp32", teacher="default", baseline=0.5),
     "research": ShippedModel("research-six", "research", "CC-BY-NC-SA-4.0", "int8"),
 }
 
@@ -162,6 +168,10 @@ def build_model(
         unfamiliarity = fit_unfamiliarity(plan, weights.network, left_out)
     calibration = calibrate(left_out, plan.corpus)
     weights = replace(weights, temperature=calibration.temperature)
+    shift = None
+    if shipped.baseline:
+        last: Any = weights.network.network
+        shift = BaselineShift.fit(last.classify, neutral_embeddings(plan, weights.network), shipped.baseline)
     own = score_of_fold(fold.path)
     found = [(one, "") for one in [*([own] if own is not None else []), *scores]]
     before, after = scores_of(found, weights.sha, shipped.precision)
@@ -176,6 +186,7 @@ def build_model(
         unsure_threshold=UNSURE_THRESHOLD,
         precision=shipped.precision,
         unfamiliarity=unfamiliarity,
+        shift=shift,
         class_sets=calibration.class_sets,
         unsure_margin=UNSURE_MARGIN,
         unsure_unfamiliar=1.0 if unfamiliarity is None else UNSURE_UNFAMILIAR,
