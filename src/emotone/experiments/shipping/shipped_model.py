@@ -65,7 +65,7 @@ class ShippedModel:
 
 MODELS = {
     "default": ShippedModel("open-six", "default", "MIT", "int8"),
-    "small": ShippedModel("open-six", "small", "MIT", "fp32", teacher="default", baseline=0.5),
+    "small": ShippedModel("open-six", "small", "MIT", "fp32", teacher="default"),
     "research": ShippedModel("research-six", "research", "CC-BY-NC-SA-4.0", "int8"),
 }
 
