@@ -126,6 +126,10 @@ def test_scores_of_a_model_file_are_written_into_a_file_of_the_same_weights_alon
     capsys.readouterr()
     assert run(["export", "scores/seed-0/fold-01", "--output", "other.onnx", *scores]) != 0
     assert "run `emotone evaluate` with a file of these weights" in capsys.readouterr().err.replace("\n", " ")
+    adapted = results.model_copy(update={"recipe": {**results.recipe, "adaptation": {"kind": "recentred"}}})
+    adapted.write("of-file/results.json")
+    assert run([*export, "other.onnx", *scores]) != 0
+    assert "of a model that was adapted" in capsys.readouterr().err.replace("\n", " ")
     assert not Path("other.onnx").exists()
 
 

@@ -113,11 +113,16 @@ def scores_of(
         scores of the weights before they are stored in that precision, or not known to be of such a file; and scores
         of a file with these weights in this precision. Results without an interval are left out.
     Raises:
-        EvaluationError: a result is of other weights.
+        EvaluationError: a result is of other weights, or of an adapted model.
     """
     before: list[Score] = []
     after: list[Score] = []
     for one, note in results:
+        if "adaptation" in one.recipe:
+            raise EvaluationError(
+                f"the score on {one.corpus} ({one.protocol}) is of a model that was adapted; "
+                "run `emotone evaluate` with the model that it was adapted from"
+            )
         if one.weights_sha and one.weights_sha != weights_sha:
             raise EvaluationError(
                 f"the score on {one.corpus} ({one.protocol}) is of a model with the weights {one.weights_sha[:12]}…, "
