@@ -11,6 +11,8 @@ import pytest
 from emotone.corpora import Corpus, Utterance
 
 RATE = 16_000
+PITCHES = {"anger": 320.0, "sadness": 110.0, "neutral": 180.0, "happiness": 250.0, "fear": 410.0}
+"""In Hz, before the speaker's own pitch."""
 
 
 def write_wav(path: Path, waveform: np.ndarray) -> None:
@@ -29,23 +31,28 @@ def voice(emotion: str, speaker: int, take: int) -> np.ndarray:
     """Something voiced: pitch and its movement follow the emotion, the timbre the speaker."""
     generator = np.random.default_rng([speaker, take, len(emotion)])
     time = np.arange(int(RATE * generator.uniform(0.5, 0.9))) / RATE
-    base = {"anger": 320.0, "sadness": 110.0, "neutral": 180.0}[emotion] * (1 + 0.05 * speaker)
+    base = PITCHES[emotion] * (1 + 0.05 * speaker)
     pitch = base * (1 + (0.25 if emotion == "anger" else 0.02) * np.sin(2 * np.pi * 5 * time))
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
     sound = sum(np.sin(k * phase) / k ** (1 + 0.1 * speaker) for k in range(1, 8))
     return 0.2 * sound + 0.005 * generator.standard_normal(len(time))
 
 
+def made_up_voices(folder: Path, name: str, emotions: tuple[str, ...], speakers: tuple[str, ...]) -> Corpus:
+    """A corpus of four takes of each emotion by each speaker, written below a folder."""
+    utterances = []
+    for number, speaker in enumerate(speakers):
+        for emotion in emotions:
+            for take in range(4):
+                path = folder / speaker / f"{emotion}-{take}.wav"
+                write_wav(path, voice(emotion, number, take))
+                sex = "female" if number % 2 else "male"
+                utterances.append(Utterance(f"{speaker}-{emotion}-{take}", path, emotion, speaker, sex=sex))
+    return Corpus(name, tuple(utterances), emotions, "CC0-1.0")
+
+
 @pytest.fixture(scope="session")
 def voices(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     """Five speakers, three emotions, four takes each."""
-    folder = tmp_path_factory.mktemp("voices")
-    utterances = []
-    for speaker in range(5):
-        for emotion in ("neutral", "sadness", "anger"):
-            for take in range(4):
-                path = folder / f"s{speaker}" / f"{emotion}-{take}.wav"
-                write_wav(path, voice(emotion, speaker, take))
-                sex = "female" if speaker % 2 else "male"
-                utterances.append(Utterance(f"s{speaker}-{emotion}-{take}", path, emotion, f"s{speaker}", sex=sex))
-    return Corpus("voices", tuple(utterances), ("neutral", "sadness", "anger"), "CC0-1.0")
+    speakers = tuple(f"s{number}" for number in range(5))
+    return made_up_voices(tmp_path_factory.mktemp("voices"), "voices", ("neutral", "sadness", "anger"), speakers)

@@ -25,9 +25,11 @@ from emotone.models.recognition_network import RecognitionNetwork
 from emotone.models.unfamiliarity import Unfamiliarity
 from emotone.training.data.batches import pad
 from emotone.training.data.frame_cache import FrameCache
-from emotone.training.export import CalibratedNetwork, build_graph, export_model, largest_difference, read_weights
+from emotone.training.export import export_model
+from emotone.training.graph import CalibratedNetwork, build_graph, largest_difference
 from emotone.training.job import EpochRecord
 from emotone.training.optimiser import build_optimiser, set_rate
+from emotone.training.trained_weights import read_weights
 from features.test_whisper import write_encoder
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

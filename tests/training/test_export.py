@@ -22,6 +22,9 @@ from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training import export
 from emotone.training.checkpoint import write_weights
 from emotone.training.data.batches import pad
+from emotone.training.export import export_model
+from emotone.training.graph import CalibratedNetwork, largest_difference
+from emotone.training.trained_weights import read_weights
 
 LABELS = ("neutral", "happiness", "sadness", "anger")
 
@@ -55,14 +58,14 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     weights = written(folder, request.param)
     output = folder / "model.onnx"
     corpora = [TrainingCorpus("open-four", "CC0-1.0", "training")]
-    assert export.export_model(export.read_weights(weights), output, name="tested", corpora=corpora) < 1e-4
+    assert export_model(read_weights(weights), output, name="tested", corpora=corpora) < 1e-4
     return weights, output
 
 
 def test_onnx_and_pytorch_agree_on_real_clips_of_many_lengths(exported: tuple[Path, Path], clips_dir: Path) -> None:
     weights, output = exported
-    trained = export.read_weights(weights)
-    module = export.CalibratedNetwork(trained.network, trained.temperature)
+    trained = read_weights(weights)
+    module = CalibratedNetwork(trained.network, trained.temperature)
     session = onnxruntime.InferenceSession(str(output), providers=["CPUExecutionProvider"])
     clips = [load_audio(path) for path in sorted(clips_dir.glob("*/*.*")) if path.suffix in (".opus", ".flac")]
     clips += [clips[0][:n] for n in (2048, 2049, 5000, 16_001)] + [np.concatenate(clips[:5])]
@@ -95,18 +98,18 @@ def test_every_export_can_be_stored_in_fewer_bits_and_stays_close_to_pytorch(
     weights, output = exported
     small = with_precision(output.read_bytes(), precision)
     assert len(small) < 0.9 * output.stat().st_size
-    trained = export.read_weights(weights)
-    module = export.CalibratedNetwork(trained.network, trained.temperature).eval()
-    assert export.largest_difference(small, module) < within
+    trained = read_weights(weights)
+    module = CalibratedNetwork(trained.network, trained.temperature).eval()
+    assert largest_difference(small, module) < within
 
 
 def test_a_baseline_moves_the_logits_of_a_network_that_takes_none(tmp_path: Path, clips_dir: Path) -> None:
-    weights, output = export.read_weights(written(tmp_path, "spectrogram")), tmp_path / "model.onnx"
+    weights, output = read_weights(written(tmp_path, "spectrogram")), tmp_path / "model.onnx"
     network: Any = weights.network.network
     generator = np.random.Generator(np.random.PCG64(0))
     neutral = generator.normal(size=(7, network.embedding_size)).astype(np.float32)
     shift = BaselineShift.fit(network.classify, neutral, 0.5)
-    assert export.export_model(weights, output, name="shifted", corpora=[], shift=shift) < 1e-4
+    assert export_model(weights, output, name="shifted", corpora=[], shift=shift) < 1e-4
     assert read_model_file(output)[1].baseline
     clip = load_audio(next(clips_dir.glob("*/*.opus")))
     plain = emotone.load(output)
@@ -121,17 +124,15 @@ def test_a_baseline_moves_the_logits_of_a_network_that_takes_none(tmp_path: Path
 
 
 def test_an_export_in_fewer_bits_says_so(tmp_path: Path) -> None:
-    weights, output = export.read_weights(written(tmp_path, "spectrogram")), tmp_path / "small.onnx"
-    assert export.export_model(weights, output, name="small", corpora=[], precision="int8") < 0.05
+    weights, output = read_weights(written(tmp_path, "spectrogram")), tmp_path / "small.onnx"
+    assert export_model(weights, output, name="small", corpora=[], precision="int8") < 0.05
     assert read_model_file(output)[1].precision == "int8"
 
 
 def test_a_graph_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "largest_difference", lambda *_: 0.5)
     with pytest.raises(ModelFileError, match="nothing was written"):
-        export.export_model(
-            export.read_weights(written(tmp_path, "spectrogram")), tmp_path / "m.onnx", name="x", corpora=[]
-        )
+        export_model(read_weights(written(tmp_path, "spectrogram")), tmp_path / "m.onnx", name="x", corpora=[])
     assert not (tmp_path / "m.onnx").exists()
 
 
@@ -140,4 +141,4 @@ def test_what_is_no_weights_file_is_refused(tmp_path: Path, content: bytes) -> N
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"model\.safetensors"):
-        export.read_weights(path)
+        read_weights(path)

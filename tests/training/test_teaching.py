@@ -19,8 +19,8 @@ from emotone.experiments.recipe import Recipe, recipe_from, recipe_with
 from emotone.experiments.shipping.neutral_speech import neutral_embeddings
 from emotone.training.data.batches import LabelledWaveforms
 from emotone.training.data.waveform_store import WaveformStore
-from emotone.training.export import read_weights
 from emotone.training.job import EpochRecord
+from emotone.training.trained_weights import read_weights
 from features.test_whisper import write_encoder
 from training.test_encoder_models import plan_for, recipe_for
 

@@ -72,7 +72,8 @@ def export(
     from emotone.experiments.shipping.model_card import card, score_of_fold, scores_of, training_corpora, unseen_note
     from emotone.files import check_replaceable, write_text
     from emotone.model_files.model_file import check_model_output, read_model_file
-    from emotone.training.export import export_model, read_weights
+    from emotone.training.export import export_model
+    from emotone.training.trained_weights import read_weights
 
     if all_data:
         check_model_output(output, inputs=[], overwrite=overwrite)

@@ -17,8 +17,8 @@ from emotone.features.conditions import ConditionOptions
 from emotone.models.frames import FramesNetwork
 from emotone.training.data.batches import Indices, LabelledWaveforms
 from emotone.training.data.frame_cache import FrameCache
-from emotone.training.export import read_weights
 from emotone.training.scoring import CACHED_BATCH, score
+from emotone.training.trained_weights import read_weights
 
 TEACHER_SHARE = 0.5
 """Of the targets that a student learns; the rest is the label."""

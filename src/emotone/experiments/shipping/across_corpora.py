@@ -33,8 +33,8 @@ from emotone.models.unfamiliarity import Unfamiliarity, distances, whitening
 from emotone.training.data.batches import LabelledWaveforms
 from emotone.training.data.frame_cache import FrameCache
 from emotone.training.data.waveform_store import StoredWaveforms, WaveformStore
-from emotone.training.export import read_weights
 from emotone.training.scoring import score
+from emotone.training.trained_weights import read_weights
 
 PROTOCOL = "leave-one-corpus-out"
 NOT_SPEECH = ("emogator",)

@@ -26,7 +26,8 @@ from emotone.experiments.shipping.model_card import score_of_fold, scores_of, tr
 from emotone.experiments.shipping.neutral_speech import neutral_embeddings
 from emotone.model_files.metadata import ClassSet
 from emotone.models.baseline_shift import BaselineShift
-from emotone.training.export import export_model, read_weights
+from emotone.training.export import export_model
+from emotone.training.trained_weights import read_weights
 
 DEVELOPMENT_CORPUS = "nemo"
 """Unseen in training by the openly licensed models; it chose their recipe, and calibrates those with a teacher."""
