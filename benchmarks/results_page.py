@@ -240,9 +240,11 @@ def page() -> str:
         Row("default-ravdess-four", "default on RAVDESS"),
         Row("default-ravdess-four-3", "default on RAVDESS, relative to 3 neutral clips of the speaker"),
         Row("small-ravdess-four", "small on RAVDESS"),
+        Row("small-ravdess-four-3", "small on RAVDESS, relative to 3 neutral clips of the speaker"),
         Row("default-nemo-four", "default on nEMO, which chose the recipe"),
         Row("default-nemo-four-3", "default on nEMO, relative to 3 neutral clips of the speaker"),
         Row("small-nemo-four", "small on nEMO"),
+        Row("small-nemo-four-3", "small on nEMO, relative to 3 neutral clips of the speaker"),
     ]
     return "\n".join(
         [

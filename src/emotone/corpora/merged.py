@@ -72,3 +72,6 @@ _READERS: dict[str, Callable[[Path], Corpus]] = {
     "nemo": nemo.read,
     "ravdess": partial(read_release, ravdess.RELEASE),
 }
+
+PART_LICENCES = {one.RELEASE.name: one.RELEASE.licence for one in (crema_d, emodb, emogator, nemo, ravdess)}
+"""Licence of each part of the merged corpora."""

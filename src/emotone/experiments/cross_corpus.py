@@ -20,7 +20,7 @@ from emotone.evaluation.provenance import Provenance
 from emotone.evaluation.results import Results
 from emotone.evaluation.run_folder import FoldFolder, RunFolder
 from emotone.evaluation.summary import summarise
-from emotone.experiments.shipping.model_card import RECIPE_CORPUS
+from emotone.experiments.shipping.model_facts import DEVELOPMENT_CORPUS
 from emotone.listening.recognition import Recognition
 from emotone.listening.recognizer import Recognizer
 
@@ -92,7 +92,7 @@ def evaluate_model(
     # Models name the held-out speakers of their training corpora; for other corpora, only the corpus name can tell.
     known = unseen or releases <= seen or releases | set(held_out) <= _RELEASES
     protocol = HELD_OUT_PROTOCOL if seen else PROTOCOL if known else UNKNOWN_PROTOCOL
-    protocol = RECIPE_PROTOCOL if known and not seen and RECIPE_CORPUS in releases else protocol
+    protocol = RECIPE_PROTOCOL if known and not seen and DEVELOPMENT_CORPUS in releases else protocol
     if len(corpus.classes) < len(metadata.labels):
         recognizer = recognizer.with_classes(corpus.classes)
     began = time.perf_counter()

@@ -12,7 +12,7 @@ import torch
 from emotone.cli.main import run
 from emotone.corpora import Corpus
 from emotone.evaluation.results import Results
-from emotone.experiments.shipping.model_card import score_of_fold
+from emotone.experiments.shipping.model_facts import score_of_fold
 from emotone.model_files.model_file import read_model_file
 from emotone.training.checkpoint import Checkpoint
 

@@ -69,7 +69,8 @@ def export(
     from emotone.evaluation.predictions import Predictions
     from emotone.evaluation.results import Results
     from emotone.evaluation.run_folder import FoldFolder, RunFolder
-    from emotone.experiments.shipping.model_card import card, score_of_fold, scores_of, training_corpora, unseen_note
+    from emotone.experiments.shipping.model_card import card
+    from emotone.experiments.shipping.model_facts import score_of_fold, scores_of, training_corpora, unseen_note
     from emotone.files import check_replaceable, write_text
     from emotone.model_files.model_file import check_model_output, read_model_file
     from emotone.training.export import export_model

@@ -70,7 +70,7 @@ def model(
     from emotone.evaluation.provenance import command_line
     from emotone.evaluation.results import Results
     from emotone.experiments.shipping.model_card import card as model_card
-    from emotone.experiments.shipping.model_card import score_of_fold
+    from emotone.experiments.shipping.model_facts import score_of_fold
     from emotone.experiments.shipping.shipped_model import MODELS, build_model, plan_of
     from emotone.experiments.tracking import open_tracker
     from emotone.files import write_text

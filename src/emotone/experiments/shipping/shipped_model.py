@@ -22,15 +22,17 @@ from emotone.experiments.cross_validation import cross_validate
 from emotone.experiments.plan import Listener, Plan, SilentListener
 from emotone.experiments.recipe import load_recipe
 from emotone.experiments.shipping.across_corpora import LeftOut, fit_unfamiliarity, leave_corpora_out, predict_unseen
-from emotone.experiments.shipping.model_card import score_of_fold, scores_of, training_corpora
+from emotone.experiments.shipping.model_facts import (
+    DEVELOPMENT_CORPUS,
+    score_of_fold,
+    scores_of,
+    training_corpora,
+)
 from emotone.experiments.shipping.neutral_speech import neutral_embeddings
 from emotone.model_files.metadata import ClassSet
 from emotone.models.baseline_shift import BaselineShift
 from emotone.training.export import export_model
 from emotone.training.trained_weights import read_weights
-
-DEVELOPMENT_CORPUS = "nemo"
-"""Unseen in training by the openly licensed models; it chose their recipe, and calibrates those with a teacher."""
 
 UNSURE_MARGIN = 0.1
 """A prediction is unsure where the runner-up is closer than this: 51 % against 49 % is not an answer."""
