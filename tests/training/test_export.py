@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
 
-import emotone
 from emotone.audio import load_audio
 from emotone.errors import CheckpointError, ModelFileError
 from emotone.experiments.recipe import load_recipe
 from emotone.model_files.metadata import TrainingCorpus
 from emotone.model_files.model_file import read_model_file
 from emotone.model_files.precision import with_precision
-from emotone.models.baseline_shift import BaselineShift
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.training import export
 from emotone.training.checkpoint import write_weights
@@ -101,26 +98,6 @@ def test_every_export_can_be_stored_in_fewer_bits_and_stays_close_to_pytorch(
     trained = read_weights(weights)
     module = CalibratedNetwork(trained.network, trained.temperature).eval()
     assert largest_difference(small, module) < within
-
-
-def test_a_baseline_moves_the_logits_of_a_network_that_takes_none(tmp_path: Path, clips_dir: Path) -> None:
-    weights, output = read_weights(written(tmp_path, "spectrogram")), tmp_path / "model.onnx"
-    network: Any = weights.network.network
-    generator = np.random.Generator(np.random.PCG64(0))
-    neutral = generator.normal(size=(7, network.embedding_size)).astype(np.float32)
-    shift = BaselineShift.fit(network.classify, neutral, 0.5)
-    assert export_model(weights, output, name="shifted", corpora=[], shift=shift) < 1e-4
-    assert read_model_file(output)[1].baseline
-    clip = load_audio(next(clips_dir.glob("*/*.opus")))
-    plain = emotone.load(output)
-    usual = generator.normal(size=network.embedding_size).astype(np.float32)
-    relative = plain.with_baseline(usual)
-    before, after = (np.array(list(one(clip, 16_000).probabilities.values())) for one in (plain, relative))
-    towards = -0.5 * network.classify.weight.detach().numpy() @ (usual - neutral.mean(0)) / weights.temperature
-    expected = before * np.exp(towards)
-    np.testing.assert_allclose(after, expected / expected.sum(), atol=1e-4)
-    at_the_mean = plain.with_baseline(neutral.mean(0))
-    np.testing.assert_allclose(list(at_the_mean(clip, 16_000).probabilities.values()), before, atol=1e-5)
 
 
 def test_an_export_in_fewer_bits_says_so(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from emotone.experiments.folds.teaching import taught
 from emotone.experiments.folds.training import run_fold, train_fold
 from emotone.experiments.plan import Plan
 from emotone.experiments.recipe import Recipe, recipe_from, recipe_with
-from emotone.experiments.shipping.neutral_speech import neutral_embeddings
 from emotone.training.data.batches import LabelledWaveforms
 from emotone.training.data.waveform_store import WaveformStore
 from emotone.training.job import EpochRecord
@@ -117,23 +116,6 @@ def test_a_teacher_of_another_kind_is_refused(teacher: Plan, tmp_path: Path) -> 
     plan = replace(pupil, folder=tmp_path / "next", teacher=pupil.fold(0, 0).weights)
     with pytest.raises(TrainingError, match="expected a network on an encoder's frames"):
         train_fold(plan, 0, 0, None)
-
-
-def test_a_baseline_is_compared_with_the_neutral_speech_of_training_speakers_alone(
-    teacher: Plan, tmp_path: Path
-) -> None:
-    plan = plan_of(teacher, tmp_path, student("training.epochs=1"))
-    run_fold(plan, 0, 0)
-    network = read_weights(plan.fold(0, 0).weights).network
-    data, split = labelled(plan), plan.folds.folds[0].indices(plan.corpus)
-    neutral = [one for one in split.train.tolist() if plan.corpus.utterances[one].emotion == "neutral"]
-    found = neutral_embeddings(plan, network)
-    assert len(found) == len(neutral)
-    for row, index in zip(found, neutral, strict=True):
-        sound = torch.from_numpy(data.waveforms.read(index))[None]
-        with torch.no_grad():
-            alone = network(sound, torch.tensor([sound.shape[1]]))[1][0]
-        np.testing.assert_allclose(row, alone.numpy(), atol=1e-4)
 
 
 def test_embeddings_of_mixed_utterances_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""Edits of a model file's graph: a constant added to the logits, or a new linear head.
+"""Edits of a model file's graph: a constant added to the logits, a new linear head, or a speaker's baseline.
 
 Conventions: the edited graph has the inputs and outputs of any model file. Its nodes are kept under other
 names. New nodes use operators that are the same in every opset from 13 on, and process each row by itself, so an
@@ -52,10 +52,7 @@ def with_logit_shift(content: bytes, shift: Floats) -> bytes:
     logs = edit.logarithm(edit.detach_output("probabilities"))
     added = edit.constant("shift", shift[None])
     if any(one.name == "baseline" for one in edit.graph.input):
-        size = edit.width("baseline", edit.graph.input)
-        total = edit.node("MatMul", edit.node("Abs", "baseline"), edit.constant("ones", np.ones((size, 1))))
-        given = edit.node("Cast", edit.node("Greater", total, edit.constant("zero", np.zeros(1))), to=_FLOAT)
-        absent = edit.node("Sub", edit.constant("one", np.ones(1)), given)
+        absent = edit.node("Sub", edit.constant("one", np.ones(1)), edit.has_baseline())
         added = edit.node("MatMul", absent, added)
     edit.node("Softmax", edit.node("Add", logs, added), output="probabilities", axis=-1)
     return edit.finish()
@@ -84,6 +81,32 @@ def with_linear_head(content: bytes, from_embedding: Floats, from_logarithms: Fl
         logits = edit.node("Add", logits, edit.node("MatMul", edit.logarithm(before), weight))
     logits = edit.node("Add", logits, edit.constant("bias", bias[None]))
     edit.node("Softmax", logits, output="probabilities", axis=-1)
+    return edit.finish()
+
+
+def with_baseline(content: bytes, neutral: Floats, share: float, temperature: float) -> bytes:
+    """The graph with an input `baseline`: share * (baseline - neutral) is subtracted from the embedding of a row.
+
+    Only the classifier sees the difference; the output `embedding` stays as it was. A row of zeros has no baseline, and
+    gets the probabilities of the graph before.
+
+    Args:
+        content: the bytes of a model file without one, whose classifier is one linear layer on its embedding.
+        neutral: shape (embedding_dim,), the mean embedding of neutral speech of the training speakers.
+        share: in [0, 1].
+        temperature: that the graph divides its logits by.
+    Raises:
+        ModelFileError: the graph takes a baseline already, or its classifier is another.
+        MissingExtraError: the extra `adapt` is not installed.
+    """
+    edit = _Edit(content)
+    weight = edit.weight_of_classifier(len(neutral))
+    edit.add_input("baseline", len(neutral))
+    logs = edit.logarithm(edit.detach_output("probabilities"))
+    away = edit.node("Sub", "baseline", edit.constant("neutral", neutral[None]))
+    moved = edit.node("MatMul", away, edit.constant("shift_weight", weight * (share / temperature)))
+    moved = edit.node("Mul", moved, edit.has_baseline())
+    edit.node("Softmax", edit.node("Sub", logs, moved), output="probabilities", axis=-1)
     return edit.finish()
 
 
@@ -140,6 +163,45 @@ class _Edit:
                 helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", n_classes])
             )
         return inner
+
+    def add_input(self, name: str, width: int) -> None:
+        """Another input of the graph, float32 of shape (batch, width).
+
+        Raises:
+            ModelFileError: the graph has it already.
+        """
+        from onnx import TensorProto, helper
+
+        if any(one.name == name for one in self.graph.input):
+            raise ModelFileError(f"the graph has an input {name!r} already")
+        self.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", width]))
+
+    def has_baseline(self) -> str:
+        """1 for rows with a baseline and 0 for those without, shape (batch, 1)."""
+        size = self.width("baseline", self.graph.input)
+        total = self.node("MatMul", self.node("Abs", "baseline"), self.constant("ones", np.ones((size, 1))))
+        return self.node("Cast", self.node("Greater", total, self.constant("zero", np.zeros(1))), to=_FLOAT)
+
+    def weight_of_classifier(self, embedding_dim: int) -> Floats:
+        """The weights of the linear layer on the embedding, shape (embedding_dim, n_classes).
+
+        Raises:
+            ModelFileError: there is not exactly one, with float32 weights.
+        """
+        from onnx import helper, numpy_helper
+
+        stored = {one.name: one for one in self.graph.initializer}
+        layers = [node for node in self.graph.node if "embedding" in node.input]
+        if len(layers) == 1 and layers[0].op_type == "Gemm" and layers[0].input[1] in stored:
+            weight = numpy_helper.to_array(stored[layers[0].input[1]])
+            turned = any(one.name == "transB" and helper.get_attribute_value(one) for one in layers[0].attribute)
+            weight = weight.T if turned else weight
+            if weight.shape[0] == embedding_dim and weight.dtype == np.float32:
+                return np.asarray(weight, dtype=np.float64)
+        raise ModelFileError(
+            f"the classifier of this model is not one linear layer on its embedding of {embedding_dim}, with float32 "
+            "weights; a baseline can only be added to such a model"
+        )
 
     def remove_baseline(self) -> None:
         """Replace the input `baseline` by zeros, which mean that there is none."""

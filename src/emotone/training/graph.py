@@ -25,7 +25,6 @@ from emotone.features.encoder_frames import EncoderFrames
 from emotone.model_files.metadata import INPUTS, OUTPUTS
 from emotone.model_files.onnx_runtime import onnx_runtime
 from emotone.model_files.precision import CONSTANTS
-from emotone.models.baseline_shift import BaselineShift
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.models.unfamiliarity import Unfamiliarity
 from emotone.training.data.batches import pad
@@ -43,7 +42,6 @@ class CalibratedNetwork(nn.Module):
         network: trained.
         temperature: that the logits are divided by.
         unfamiliarity: gives a third output, `unfamiliar`; None for a graph without it.
-        shift: what a baseline does where the network itself takes none; None for nothing.
     Shape:
         waveform (batch, n_samples), lengths (batch,), and baseline (batch, d) where the graph takes one
         -> probabilities (batch, n_classes), embedding (batch, d), and unfamiliar (batch,) where it was asked for
@@ -54,13 +52,11 @@ class CalibratedNetwork(nn.Module):
         network: RecognitionNetwork,
         temperature: float,
         unfamiliarity: Unfamiliarity | None = None,
-        shift: BaselineShift | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.temperature = temperature
         self.unfamiliarity = unfamiliarity
-        self.shift = shift
         if isinstance(network.front_end, EncoderFrames):
             # A frozen encoder is not part of the network's state; registered here, its weights keep their names.
             self.encoder = network.front_end.encoder
@@ -68,12 +64,7 @@ class CalibratedNetwork(nn.Module):
     @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the graph's inputs."""
-        return (*INPUTS, "baseline") if self.takes_baseline else INPUTS
-
-    @property
-    def takes_baseline(self) -> bool:
-        """Whether `baseline` is among them."""
-        return self.network.network.takes_baseline or self.shift is not None
+        return (*INPUTS, "baseline") if self.network.network.takes_baseline else INPUTS
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -83,8 +74,6 @@ class CalibratedNetwork(nn.Module):
     def forward(self, waveform: Tensor, lengths: Tensor, baseline: Tensor | None = None) -> tuple[Tensor, ...]:
         """Calibrated probabilities, the embedding, and how unfamiliar it is."""
         logits, embedding = self.network(waveform, lengths, baseline=baseline)
-        if self.shift is not None and baseline is not None:
-            logits = self.shift(logits, baseline)
         probabilities = torch.softmax(logits / self.temperature, dim=1)
         if self.unfamiliarity is None:
             return probabilities, embedding

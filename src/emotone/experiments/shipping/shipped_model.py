@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
 from emotone.corpora import Corpus, protocol_folds, read_corpus
 from emotone.corpora.origins import MERGED_FROM
@@ -28,9 +29,10 @@ from emotone.experiments.shipping.model_facts import (
     scores_of,
     training_corpora,
 )
-from emotone.experiments.shipping.neutral_speech import neutral_embeddings
+from emotone.experiments.shipping.speaker_baseline import SHARE, add_baseline, neutral_speech
+from emotone.files import write_bytes
 from emotone.model_files.metadata import ClassSet
-from emotone.models.baseline_shift import BaselineShift
+from emotone.model_files.model_file import read_model_file
 from emotone.training.export import export_model
 from emotone.training.trained_weights import read_weights
 
@@ -68,7 +70,7 @@ class ShippedModel:
 
 MODELS = {
     "default": ShippedModel("open-six", "default", "MIT", "int8"),
-    "small": ShippedModel("open-six", "small", "MIT", "fp32", teacher="default"),
+    "small": ShippedModel("open-six", "small", "MIT", "fp32", teacher="default", baseline=SHARE),
     "research": ShippedModel("research-six", "research", "CC-BY-NC-SA-4.0", "int8"),
 }
 
@@ -171,16 +173,12 @@ def build_model(
         unfamiliarity = fit_unfamiliarity(plan, weights.network, left_out)
     calibration = calibrate(left_out, plan.corpus)
     weights = replace(weights, temperature=calibration.temperature)
-    shift = None
-    if shipped.baseline:
-        last: Any = weights.network.network
-        shift = BaselineShift.fit(last.classify, neutral_embeddings(plan, weights.network), shipped.baseline)
     own = score_of_fold(fold.path)
     found = [(one, "") for one in [*([own] if own is not None else []), *scores]]
     before, after = scores_of(found, weights.sha, shipped.precision)
-    export_model(
+    plain = partial(
+        export_model,
         weights,
-        output,
         name=name,
         corpora=training_corpora(weights.about, plan.folds.folds[plan.fold_numbers[0]].test),
         scores=before,
@@ -189,11 +187,18 @@ def build_model(
         unsure_threshold=UNSURE_THRESHOLD,
         precision=shipped.precision,
         unfamiliarity=unfamiliarity,
-        shift=shift,
         class_sets=calibration.class_sets,
         unsure_margin=UNSURE_MARGIN,
         unsure_unfamiliar=1.0 if unfamiliarity is None else UNSURE_UNFAMILIAR,
     )
+    if not shipped.baseline:
+        plain(output)
+        return calibration
+    with TemporaryDirectory() as folder:
+        plain(Path(folder) / "model.onnx")
+        content, metadata = read_model_file(Path(folder) / "model.onnx")
+    neutral = neutral_speech(plan.corpus, plan.folds.folds[plan.fold_numbers[0]].indices(plan.corpus))
+    write_bytes(output, add_baseline(content, metadata, neutral, shipped.baseline))
     return calibration
 
 
