@@ -119,7 +119,9 @@ def test_the_same_from_python(folder: Path, tiny_model: Path, tmp_path: Path) ->
     assert isinstance(plain.result, emotone.Recentred)
     assert (plain.unadapted, emotone.load(made).metadata.name) == ("tiny", "here")
     with pytest.raises(emotone.CorpusError, match="need a manifest"):
-        emotone.adapt(folder / "calls", made, model=tiny_model, classes="calm,tense")
+        emotone.adapt(folder / "calls", made, model=tiny_model, labels={"calm": "neutral"})
+    with pytest.raises(emotone.UnknownEmotionError, match="the model has no class 'calm'"):
+        emotone.adapt(folder / "calls", made, model=tiny_model, classes="calm,anger")
     with pytest.raises(emotone.CorpusError, match="give one manifest"):
         emotone.adapt([folder / "calls.csv", folder / "calls"], made, model=tiny_model)
     with pytest.raises(emotone.OutputError, match="is an input"):
@@ -301,6 +303,27 @@ def answers(content: bytes, baseline: np.ndarray | None) -> np.ndarray:
     if baseline is not None:
         feeds["baseline"] = baseline.astype(np.float32)
     return session.run(["probabilities"], feeds)[0]
+
+
+def test_only_the_classes_that_occur_are_shifted(
+    folder: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = tmp_path / "mine.onnx"
+    words = ("--model", tiny_model, "--output", made)
+    assert adapt(folder / "calls", *words, "--classes", "neutral,sad") == 0
+    assert "would make neutral, sadness equally probable" in " ".join(capsys.readouterr().out.split())
+    before, after = emotone.load(tiny_model), emotone.load(made)
+    settings = after.metadata.recipe["adaptation"]
+    shift = dict(zip(after.labels, settings["shift"], strict=True))
+    assert settings["classes"] == ["neutral", "sadness"]
+    assert shift["happiness"] == shift["anger"] == 0
+    assert shift["neutral"] == pytest.approx(-shift["sadness"], abs=1e-5)
+    assert shift["neutral"] != 0
+    clip = folder / rows_of(folder)[0][0]
+    plain, moved = before(clip).probabilities, after(clip).probabilities
+    assert moved["happiness"] / moved["anger"] == pytest.approx(plain["happiness"] / plain["anger"], rel=1e-3)
+    assert adapt(folder / "calls", *words) == 0
+    assert "would make all classes equally probable" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_shift_spares_rows_with_a_baseline_and_a_new_head_takes_none(tiny_graph: onnx.ModelProto) -> None:

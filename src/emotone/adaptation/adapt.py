@@ -23,6 +23,7 @@ from emotone.corpora import Corpus, read_corpus
 from emotone.emotions import parse_classes, require_present
 from emotone.errors import CorpusError
 from emotone.files import write_bytes
+from emotone.listening.model.classes import choose
 from emotone.listening.recognizer import Recognizer, read_model
 from emotone.model_files.model_file import check_model_output
 
@@ -71,7 +72,8 @@ def adapt(
             .parquet), to fit a new classifier for its classes, of any names. At least 20 recordings.
         output: the model file to write.
         model: as for `load`; None for the shipped model.
-        classes: only these classes of the manifest; None for all.
+        classes: only these classes of the manifest; or, without labels, those of the model's that occur in the
+            recordings, which alone are shifted; None for all.
         labels: rules that rename labels of the manifest first, such as `{"annoyed": "anger"}`.
         name: of the new model; None for the name of the output.
         overwrite: replace an existing file whatever it is; else only a model file is replaced, and never the input.
@@ -80,7 +82,7 @@ def adapt(
         MissingExtraError: the extra `adapt` is not installed.
         CorpusError: too few recordings, fewer than two classes, or sources that do not exist or do not go together.
         ManifestError: the manifest cannot be read.
-        UnknownEmotionError: a class that the manifest does not have.
+        UnknownEmotionError: a class that the manifest, or without labels the model, does not have.
         ModelFileError: the model cannot be used.
         OutputError: the output cannot be written, or would replace a file of another kind.
     """
@@ -99,13 +101,15 @@ def adapt(
         )
         notes = (*corpus.notes, *(f"left out: {count} ({reason})" for reason, count in corpus.dropped.items()))
     else:
-        if classes is not None or labels:
-            raise CorpusError("classes and labels need a manifest; recordings alone have no labels")
+        if labels:
+            raise CorpusError("rules for labels need a manifest; recordings alone have no labels")
         utterances = find_recordings(paths)
         content, metadata = read_model(model)
+        if classes is not None:
+            choose(metadata, classes)
         recordings = run_model(Recognizer(content, metadata), utterances, progress)
         stem = paths[0].resolve().stem if len(paths) == 1 else "recordings"
-        result = recentre(content, metadata, recordings, name=name, corpus=stem)
+        result = recentre(content, metadata, recordings, name=name, corpus=stem, classes=classes)
         notes = ()
     write_bytes(output, result.content)
     return Adaptation(Path(output), metadata.name, result, len(recordings), recordings.failures, notes)

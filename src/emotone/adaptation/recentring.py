@@ -4,7 +4,8 @@ A model tends to predict one class too often for a microphone, a room or a langu
 constant is added to its logits, chosen so that the mean probability of every class over the user's recordings is the
 same, and multiplied by n / (n + 20) for n recordings.
 
-This assumes that the classes are about equally frequent in the recordings. On EmoDB and RAVDESS it was better than
+This assumes that the classes are about equally frequent in the recordings; those that do not occur can be left out, and
+keep their place. On EmoDB and RAVDESS it was better than
 moving the mean of the embedding to that of the training data, and lost little where 90 % of the recordings were neutral
 (EXPERIMENTS.md, 2026-11-26).
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +27,7 @@ from numpy.typing import NDArray
 from emotone import __version__
 from emotone.adaptation.graph import FLOOR, with_logit_shift
 from emotone.adaptation.recordings import Recordings
+from emotone.listening.model.classes import choose
 from emotone.model_files.metadata import ModelMetadata, TrainingCorpus
 from emotone.model_files.model_file import with_metadata
 
@@ -46,12 +49,14 @@ class Recentred:
     Attributes:
         content: the bytes of the new model file.
         metadata: its metadata.
-        shift: added to the logits, shape (n_classes,), after shrinkage; its mean is 0.
+        shift: added to the logits, shape (n_classes,), after shrinkage; its mean is 0, and so is that of a class that
+            was left out.
         weight: n / (n + SHRINKAGE).
         before: share of the recordings that each class was predicted for, shape (n_classes,).
         after: the same with the new model.
         changed: how many recordings have another prediction now.
         warnings: sentences on recordings that are not suitable.
+        classes: whose logits were shifted.
     """
 
     content: bytes
@@ -62,9 +67,18 @@ class Recentred:
     after: Floats
     changed: int
     warnings: tuple[str, ...]
+    classes: tuple[str, ...]
 
 
-def recentre(content: bytes, metadata: ModelMetadata, recordings: Recordings, *, name: str, corpus: str) -> Recentred:
+def recentre(
+    content: bytes,
+    metadata: ModelMetadata,
+    recordings: Recordings,
+    *,
+    name: str,
+    corpus: str,
+    classes: str | Iterable[str] | None = None,
+) -> Recentred:
     """Recentre a model on recordings without labels.
 
     Args:
@@ -73,14 +87,20 @@ def recentre(content: bytes, metadata: ModelMetadata, recordings: Recordings, *,
         recordings: the outputs of this model for the recordings.
         name: of the new model.
         corpus: a name for the recordings, for the metadata.
+        classes: those that occur in the recordings; only their logits are shifted. None for all.
     Raises:
+        UnknownEmotionError: a class that the model does not have, or fewer than two.
         ModelFileError: the graph is not that of a model file.
         MissingExtraError: the extra `adapt` is not installed.
     """
     logarithms = np.log(np.maximum(recordings.probabilities, FLOOR))
     n = len(recordings)
     weight = n / (n + SHRINKAGE)
-    shift = weight * balancing_shift(logarithms)
+    chosen = None if classes is None else choose(metadata, classes)[0]
+    columns = list(range(len(metadata.labels)) if chosen is None else chosen)
+    named = [metadata.labels[one] for one in columns]
+    shift = np.zeros(len(metadata.labels))
+    shift[columns] = weight * balancing_shift(logarithms[:, columns])
     before, after = logarithms.argmax(1), (logarithms + shift).argmax(1)
     shares = [np.bincount(one, minlength=len(metadata.labels)) / n for one in (before, after)]
     adapted = adapted_metadata(
@@ -88,7 +108,13 @@ def recentre(content: bytes, metadata: ModelMetadata, recordings: Recordings, *,
         metadata,
         name=name,
         corpus=TrainingCorpus(corpus, "user data", ROLE),
-        settings={"kind": "recentred", "n": n, "weight": weight, "shift": [round(float(one), 6) for one in shift]},
+        settings={
+            "kind": "recentred",
+            "n": n,
+            "weight": weight,
+            "classes": named,
+            "shift": [round(float(one), 6) for one in shift],
+        },
     )
     return Recentred(
         content=with_metadata(with_logit_shift(content, shift), adapted),
@@ -99,6 +125,7 @@ def recentre(content: bytes, metadata: ModelMetadata, recordings: Recordings, *,
         after=shares[1],
         changed=int((before != after).sum()),
         warnings=tuple(_warnings(metadata.labels, shares[0], recordings)),
+        classes=tuple(named),
     )
 
 

@@ -26,7 +26,12 @@ def adapt(
     output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.")],
     model: ModelOption = None,
     classes: Annotated[
-        str | None, typer.Option("--classes", help="Only these classes of the manifest, comma-separated, or `four`.")
+        str | None,
+        typer.Option(
+            "--classes",
+            help="Only these classes of the manifest, comma-separated, or `four`. Without labels: those that occur in "
+            "the recordings; the others keep their place.",
+        ),
     ] = None,
     map_: MapOption = None,
     name: Annotated[str | None, typer.Option("--name", help="Of the new model. [default: the output's name]")] = None,
@@ -34,7 +39,8 @@ def adapt(
 ) -> None:
     """Adapt a model to recordings of your own, in seconds and without PyTorch (extra `adapt`).
 
-    Without labels, the model is recentred: its answers are shifted so that no class is preferred over all recordings.
+    Without labels, the model is recentred: its answers are shifted so that no class is preferred over all recordings;
+    name the classes with --classes if some of the model's never occur in them.
     With the labels of a manifest, a new classifier for its classes, of any names, is fitted, scored by cross-validation
     with speakers left out, and calibrated. At least 20 recordings are needed either way. The result is an ordinary
     model file.
@@ -85,9 +91,10 @@ def _print_recentred(result: Recentred, n_recordings: int) -> None:
     ):
         table.add_row(label, f"{shift:+.2f}", f"{before:.0%}", f"{after:.0%}")
     table_console().print(table)
+    which = "all classes" if result.classes == result.metadata.labels else ", ".join(result.classes)
     print(
         f"{result.changed} of {n_recordings} recordings are predicted differently. The shift counts "
-        f"{result.weight:.2f} of what would make all classes equally probable, because there are {n_recordings} "
+        f"{result.weight:.2f} of what would make {which} equally probable, because there are {n_recordings} "
         "recordings."
     )
 
