@@ -69,7 +69,7 @@ def graph(repeats: int, batch: int) -> dict[str, float]:
     """Milliseconds a 4-second window of each stage of the graph, from ONNX Runtime's own profile."""
     import onnxruntime
 
-    from emotone.listening.recognizer import load
+    from emotone.listening.loading import load
 
     load()  # the graph is known to be one of ours
     content = (Path(sys.modules["emotone"].__file__).parent / "weights" / "default.onnx").read_bytes()
@@ -123,7 +123,7 @@ def events_first_index(events: list[dict[str, Any]]) -> str:
 
 def clips(duration_s: float, repeats: int, model: str = "default") -> dict[str, float]:
     """Times real time of emotone on 4-second waveforms, one call each."""
-    from emotone.listening.recognizer import load
+    from emotone.listening.loading import load
 
     before = resident_mb()
     recognizer = load(model)
@@ -180,8 +180,8 @@ def wav2vec2(duration_s: float, repeats: int) -> dict[str, float]:
 
 def whole_file(duration_s: float, vad: bool, model: str = "default") -> dict[str, float]:
     """A long recording from bytes to segments: speed, and resident memory over that of the loaded model."""
+    from emotone.listening.loading import load
     from emotone.listening.options import TimelineOptions
-    from emotone.listening.recognizer import load
 
     recognizer = load(model)
     options = TimelineOptions(vad=vad)
@@ -201,8 +201,8 @@ def whole_file(duration_s: float, vad: bool, model: str = "default") -> dict[str
 def live(duration_s: float, vad: bool) -> dict[str, float]:
     """Milliseconds from the last sample of a window to what is said of it: blocks of 20 ms, windows of 4 s."""
     from emotone.listening.live import LiveRecognizer
+    from emotone.listening.loading import load
     from emotone.listening.options import TimelineOptions
-    from emotone.listening.recognizer import load
 
     stream = LiveRecognizer(load(), options=TimelineOptions(vad=vad))
     latencies, last = [], None

@@ -146,7 +146,7 @@ pytest_plugins = ("voices",)
 @pytest.fixture(scope="session")
 def tiny_recognizer(tiny_model: Path) -> Recognizer:
     """The tiny model, loaded."""
-    from emotone.listening.recognizer import load
+    from emotone.listening.loading import load
 
     return load(tiny_model)
 

@@ -53,9 +53,10 @@ if TYPE_CHECKING:
     )
     from emotone.listening.baseline import Baseline
     from emotone.listening.live import LiveRecognizer
+    from emotone.listening.loading import load
     from emotone.listening.options import TimelineOptions
     from emotone.listening.recognition import Recognition, Timeline
-    from emotone.listening.recognizer import Recognizer, load
+    from emotone.listening.recognizer import Recognizer
     from emotone.listening.segments import Segment
     from emotone.listening.speakers import SpeakerSettings
     from emotone.listening.turns.files import read_turns
@@ -144,7 +145,7 @@ _HOMES = {
     "TimelineOptions": "emotone.listening.options",
     "Turn": "emotone.listening.turns.turn",
     "adapt": "emotone.adaptation.adapt",
-    "load": "emotone.listening.recognizer",
+    "load": "emotone.listening.loading",
     "load_audio": "emotone.audio",
     "plot": "emotone.output.plots",
     "probe_audio": "emotone.audio",

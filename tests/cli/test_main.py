@@ -81,7 +81,7 @@ def test_each_kind_of_failure_has_its_status(
         raise error
 
     monkeypatch.setattr("emotone.cli.main.abandon_stdout", lambda: None)
-    monkeypatch.setattr("emotone.listening.recognizer.load", fail)
+    monkeypatch.setattr("emotone.listening.loading.load", fail)
     assert run(["predict", "clip.wav"]) == status
     out, err = capfd.readouterr()
     assert out == ""

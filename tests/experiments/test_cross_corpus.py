@@ -18,7 +18,8 @@ from emotone.errors import CorpusError, SpeakerLeakError
 from emotone.evaluation.reports.report import write_report
 from emotone.experiments.cross_corpus import HELD_OUT_PROTOCOL, PROTOCOL, UNKNOWN_PROTOCOL, evaluate_model
 from emotone.experiments.shipping.model_facts import training_corpora
-from emotone.listening.recognizer import Recognizer, load
+from emotone.listening.loading import load
+from emotone.listening.recognizer import Recognizer
 from emotone.model_files.metadata import ModelMetadata, TrainingCorpus
 from emotone.model_files.model_file import with_metadata
 

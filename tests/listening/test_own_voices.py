@@ -13,7 +13,8 @@ import pytest
 from emotone import LiveRecognizer, TimelineOptions
 from emotone.errors import BaselineError, TurnsError, UnknownEmotionError
 from emotone.listening.baseline import Baseline
-from emotone.listening.recognizer import Recognizer, load
+from emotone.listening.loading import load
+from emotone.listening.recognizer import Recognizer
 from emotone.listening.turns.turn import Turn
 from emotone.model_files.metadata import ModelMetadata
 from relative_model import relative_model

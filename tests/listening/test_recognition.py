@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from emotone.errors import AudioError, AudioTooShortError, MissingExtraError, NotAudioError
+from emotone.listening.loading import load
 from emotone.listening.options import TimelineOptions
 from emotone.listening.recognition import Recognition
-from emotone.listening.recognizer import Recognizer, load
+from emotone.listening.recognizer import Recognizer
 from emotone.listening.segments import Segment
 from emotone.listening.sound.sources import Source
 

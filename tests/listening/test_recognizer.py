@@ -20,8 +20,9 @@ from emotone.errors import (
     NotAudioError,
     SampleRateError,
 )
+from emotone.listening.loading import load
 from emotone.listening.model.session import windows_of
-from emotone.listening.recognizer import Recognizer, load
+from emotone.listening.recognizer import Recognizer
 from emotone.model_files.metadata import ModelMetadata
 from emotone.model_files.model_file import with_metadata
 

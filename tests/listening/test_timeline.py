@@ -12,10 +12,11 @@ import pytest
 
 from emotone.errors import AudioTooShortError
 from emotone.listening.live import LiveRecognizer
+from emotone.listening.loading import load
 from emotone.listening.model.certainty import UnsureRule
 from emotone.listening.options import TimelineOptions
 from emotone.listening.recognition import Recognition
-from emotone.listening.recognizer import Recognizer, load
+from emotone.listening.recognizer import Recognizer
 from emotone.listening.segments import Segment, SegmentJoiner, overall
 from emotone.listening.timeline import StreamingTimeline, Window
 from emotone.model_files.metadata import ModelMetadata

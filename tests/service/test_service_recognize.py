@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from emotone.audio import load_audio
 from emotone.cli.main import run
-from emotone.listening.recognizer import load
+from emotone.listening.loading import load
 from emotone.output.formats import TEXT_FORMATS
 from emotone.output.objects import RecordingObject, recording_object
 from emotone.service import schemas

@@ -16,7 +16,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from emotone.audio import load_audio
 from emotone.listening.live import LiveRecognizer
-from emotone.listening.recognizer import load
+from emotone.listening.loading import load
 from emotone.service.access.keys import new_key
 
 RATE = 16_000

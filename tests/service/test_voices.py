@@ -14,7 +14,8 @@ from fastapi.testclient import TestClient
 from running import running
 
 from emotone.audio import load_audio
-from emotone.listening.recognizer import Recognizer, load
+from emotone.listening.loading import load
+from emotone.listening.recognizer import Recognizer
 from emotone.model_files.metadata import ModelMetadata
 from relative_model import relative_model
 from voices import voice, write_wav

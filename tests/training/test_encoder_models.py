@@ -20,7 +20,7 @@ from emotone.experiments.recipe import Recipe, recipe_from, recipe_with
 from emotone.experiments.shipping.model_card import card
 from emotone.features.conditions import ConditionOptions, augmented_copy
 from emotone.features.encoder_frames import EncoderFrames
-from emotone.listening.recognizer import load
+from emotone.listening.loading import load
 from emotone.models.recognition_network import RecognitionNetwork
 from emotone.models.unfamiliarity import Unfamiliarity
 from emotone.training.data.batches import pad

@@ -23,8 +23,9 @@ from emotone.corpora import Corpus, read_corpus
 from emotone.emotions import parse_classes, require_present
 from emotone.errors import CorpusError
 from emotone.files import write_bytes
+from emotone.listening.loading import read_model
 from emotone.listening.model.classes import choose
-from emotone.listening.recognizer import Recognizer, read_model
+from emotone.listening.recognizer import Recognizer
 from emotone.model_files.model_file import check_model_output
 
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")

@@ -75,8 +75,8 @@ class BatchRecognizer:
     """
 
     def __init__(self, setup: Mapping[str, Any]) -> None:
+        from emotone.listening.loading import load
         from emotone.listening.options import TimelineOptions
-        from emotone.listening.recognizer import load
         from emotone.listening.speakers import SpeakerRecognizer, SpeakerSettings
 
         speakers = SpeakerSettings(**setup.get("speakers", {}))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
-from os import PathLike
 from typing import Any, Literal, Self, overload
 
 import numpy as np
@@ -32,37 +31,10 @@ from emotone.listening.recognition import Recognition
 from emotone.listening.recording import Recording
 from emotone.listening.sound.inputs import as_source, as_waveforms
 from emotone.listening.sound.sources import Source, Waveform, name_of
+from emotone.listening.turns.baselines import recognizers_of
 from emotone.listening.turns.files import Turns, as_turns
 from emotone.listening.turns.recognition import recognise_turns
-from emotone.listening.turns.turn import Turn
-from emotone.model_files.hub import local_model, shipped_model
 from emotone.model_files.metadata import ModelMetadata
-from emotone.model_files.model_file import read_model_file
-
-
-def load(
-    model: str | PathLike[str] | None = None, *, threads: int = 1, unsure_threshold: float | None = None
-) -> Recognizer:
-    """A recognizer from a model file.
-
-    Args:
-        model: a file made by `emotone export`; "small", for the shipped model without an encoder; or a model on the
-            Hugging Face hub, `owner/name` or `owner/name@revision` (extra `hub`), which is downloaded once; None for
-            the shipped model. A file of that name on this machine is taken first.
-        threads: of ONNX Runtime; more than one seldom help with short recordings.
-        unsure_threshold: in place of the model's own.
-    Raises:
-        OptionError: fewer than one thread, or a threshold outside 0 to 1.
-        ModelFileError: the file is missing, damaged, not one of ours, or of a newer schema; or the hub has none.
-        MissingExtraError: it is of the hub, and the extra `hub` is not installed.
-    """
-    content, metadata = read_model(model)
-    return Recognizer(content, metadata, threads=threads, unsure_threshold=unsure_threshold)
-
-
-def read_model(model: str | PathLike[str] | None = None) -> tuple[bytes, ModelMetadata]:
-    """The bytes of a model file and its metadata; the argument and the errors are those of `load`."""
-    return read_model_file(shipped_model() if model is None else local_model(model))
 
 
 class Recognizer:
@@ -262,31 +234,8 @@ class Recognizer:
             raise TurnsError("turns are classified in the mix of all channels; leave channels='split' out")
         found = as_turns(turns, recording=name_of(source))
         return recognise_turns(
-            self, source, sample_rate, found, options=options, classifier_of=self.for_speakers(found, baseline)
+            self, source, sample_rate, found, options=options, classifier_of=recognizers_of(self, found, baseline)
         )
-
-    def for_speakers(self, turns: Sequence[Turn], baseline: Any) -> Callable[[str], Recognizer]:
-        """The recognizer for each speaker of some turns, with that speaker's baseline.
-
-        Args:
-            turns: whose speakers may have baselines.
-            baseline: for all speakers; or a mapping of speaker to baseline, each as for `with_baseline`.
-        Raises:
-            BaselineError: a speaker who has no turn, or as `with_baseline`.
-        """
-        if not is_speaker_mapping(baseline):
-            view = self if baseline is None else self.with_baseline(baseline)
-            return lambda speaker: view
-        speakers = dict.fromkeys(one.speaker for one in turns)
-        for name in baseline:
-            if name not in speakers:
-                known = ", ".join(filter(None, speakers)) or "none"
-                raise BaselineError(f"a baseline for {name!r}, who has no turn; speakers of the turns: {known}")
-        views = {
-            name: self.with_baseline(one if isinstance(one, Baseline) else self.measure_baseline(one).of(name))
-            for name, one in baseline.items()
-        }
-        return lambda speaker: views.get(speaker, self)
 
     def batch(
         self,

@@ -16,7 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
 from emotone import __version__
-from emotone.listening.recognizer import load
+from emotone.listening.loading import load
 from emotone.service import problems
 from emotone.service.context import JOB_NICENESS, ServiceContext
 from emotone.service.job_runner import JobRunner

@@ -12,7 +12,7 @@ import pytest
 
 from emotone.audio import load_audio
 from emotone.cli.main import run
-from emotone.listening.recognizer import load
+from emotone.listening.loading import load
 from emotone.listening.turns.files import parse_turns
 from emotone.model_files.metadata import ModelMetadata
 from relative_model import relative_model

@@ -13,7 +13,8 @@ import pytest
 
 from emotone.audio import load_audio
 from emotone.errors import NotAudioError, SampleRateError
-from emotone.listening.recognizer import Recognizer, load
+from emotone.listening.loading import load
+from emotone.listening.recognizer import Recognizer
 
 RATE = 16_000
 

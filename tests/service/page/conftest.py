@@ -10,7 +10,8 @@ import pytest
 from browsing import PATIENCE_MS, chromium, write_talk
 from running import RunningService, running
 
-from emotone.listening.recognizer import Recognizer, load
+from emotone.listening.loading import load
+from emotone.listening.recognizer import Recognizer
 
 OpenPage = Callable[..., Any]
 

@@ -103,7 +103,7 @@ def listen(
     speakers = speaker_settings(classes, baseline)
     from emotone.audio import starts_like_recording
     from emotone.listening.live import LiveRecognizer
-    from emotone.listening.recognizer import load
+    from emotone.listening.loading import load
     from emotone.listening.sound.live_sources import (
         RawFile,
         StartedFile,

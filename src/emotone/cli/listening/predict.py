@@ -144,7 +144,7 @@ def predict(
 
         check_picture(plot, inputs=files, overwrite=overwrite)
     check_format(kind, n_recordings=len(files), output=output)
-    from emotone.listening.recognizer import load
+    from emotone.listening.loading import load
     from emotone.listening.speakers import SpeakerRecognizer
 
     recognizer = load(model, threads=threads, unsure_threshold=threshold)

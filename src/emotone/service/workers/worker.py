@@ -41,7 +41,7 @@ def serve(connection: socket.socket) -> None:
     Raises:
         EOFError: the service has closed the connection.
     """
-    from emotone.listening.recognizer import load
+    from emotone.listening.loading import load
     from emotone.service.log import write_logs
     from emotone.service.requests.extras import unpacked
     from emotone.service.requests.settings import RecognitionSettings
