@@ -13,7 +13,7 @@ from emotone.corpora import Corpus
 from emotone.experiments.folds.training import run_fold
 from emotone.experiments.plan import Plan
 from emotone.experiments.recipe import recipe_with
-from emotone.experiments.shipping import shipped_model
+from emotone.experiments.shipping import shipped_model, without_encoder
 from emotone.experiments.shipping.shipped_model import ShippedModel, build_model
 from emotone.model_files.model_file import read_model_file
 from features.test_whisper import write_encoder
@@ -45,7 +45,8 @@ def test_a_student_takes_a_baseline_where_its_model_says_so(
 ) -> None:
     model = ShippedModel("open-six", "student", "CC0-1.0", "fp32", teacher="default", baseline=share)
     monkeypatch.setitem(shipped_model.MODELS, "student", model)
-    monkeypatch.setattr(shipped_model, "read_corpus", lambda name, folder: {"nemo": unseen}[name])
+    for module in (shipped_model, without_encoder):
+        monkeypatch.setattr(module, "read_corpus", lambda name, folder: {"nemo": unseen}[name])
     recipe = recipe_with(student(), ["training.teacher_embedding=0"])
     plan = replace(teacher, folder=tmp_path / "run", recipe=recipe, teacher=teacher.fold(0, 0).weights)
     output = tmp_path / "student.onnx"
@@ -57,7 +58,9 @@ def test_a_student_takes_a_baseline_where_its_model_says_so(
     assert [one.name for one in metadata.corpora] == ["crema-d", "emodb", "emogator"]
     recognizer = emotone.load(output)
     path = next(one.path for one in unseen.utterances if one.emotion == "anger")
-    alone = list(recognizer(path).probabilities.values())
+    recognition = recognizer(path)
+    alone = list(recognition.probabilities.values())
+    assert (recognition.unfamiliar is not None) == bool(share)
     if share:
         own = [one.path for one in unseen.utterances if one.emotion == "neutral" and one.speaker == "x"][:3]
         assert not np.allclose(alone, list(recognizer(path, baseline=own).probabilities.values()), atol=1e-3)

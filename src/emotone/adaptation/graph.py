@@ -1,4 +1,4 @@
-"""Edits of a model file's graph: a constant added to the logits, a new linear head, or a speaker's baseline.
+"""Edits of a model file's graph: a constant added to the logits, a new linear head, a speaker's baseline, `unfamiliar`.
 
 Conventions: the edited graph has the inputs and outputs of any model file. Its nodes are kept under other
 names. New nodes use operators that are the same in every opset from 13 on, and process each row by itself, so an
@@ -110,6 +110,30 @@ def with_baseline(content: bytes, neutral: Floats, share: float, temperature: fl
     return edit.finish()
 
 
+def with_unfamiliarity(content: bytes, centre: Floats, projection: Floats, references: Floats) -> bytes:
+    """The graph with an output `unfamiliar`: the share of reference distances below that of a row's embedding.
+
+    Args:
+        content: the bytes of a model file without it.
+        centre: of the training embeddings, shape (embedding_dim,).
+        projection: that whitens them, shape (embedding_dim, n_components).
+        references: distances of speech that the model was not trained on, shape (n,).
+    Raises:
+        ModelFileError: the graph has the output already.
+        MissingExtraError: the extra `adapt` is not installed.
+    """
+    edit = _Edit(content)
+    away = edit.node("Sub", "embedding", edit.constant("centre", centre[None]))
+    components = edit.node("MatMul", away, edit.constant("projection", projection))
+    # Sums by a product: ReduceMean takes its axes in another way from opset 18 on.
+    shares = edit.constant("component_shares", np.full((projection.shape[1], 1), 1 / projection.shape[1]))
+    distance = edit.node("Sqrt", edit.node("MatMul", edit.node("Mul", components, components), shares))
+    farther = edit.node("Greater", distance, edit.constant("references", references[None]))
+    shares = edit.constant("reference_shares", np.full(len(references), 1 / len(references)))
+    edit.add_output("unfamiliar", edit.node("MatMul", edit.node("Cast", farther, to=_FLOAT), shares))
+    return edit.finish()
+
+
 _FLOAT = 1  # TensorProto.FLOAT
 
 
@@ -176,6 +200,19 @@ class _Edit:
             raise ModelFileError(f"the graph has an input {name!r} already")
         self.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", width]))
 
+    def add_output(self, name: str, tensor: str) -> None:
+        """Another output of the graph, float32 of shape (batch,), which a tensor becomes.
+
+        Raises:
+            ModelFileError: the graph has it already.
+        """
+        from onnx import TensorProto, helper
+
+        if any(one.name == name for one in self.graph.output):
+            raise ModelFileError(f"the graph has an output {name!r} already")
+        self.node("Identity", tensor, output=name)
+        self.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch"]))
+
     def has_baseline(self) -> str:
         """1 for rows with a baseline and 0 for those without, shape (batch, 1)."""
         size = self.width("baseline", self.graph.input)
@@ -191,8 +228,8 @@ class _Edit:
         from onnx import helper, numpy_helper
 
         stored = {one.name: one for one in self.graph.initializer}
-        layers = [node for node in self.graph.node if "embedding" in node.input]
-        if len(layers) == 1 and layers[0].op_type == "Gemm" and layers[0].input[1] in stored:
+        layers = [node for node in self.graph.node if node.op_type == "Gemm" and node.input[0] == "embedding"]
+        if len(layers) == 1 and layers[0].input[1] in stored:
             weight = numpy_helper.to_array(stored[layers[0].input[1]])
             turned = any(one.name == "transB" and helper.get_attribute_value(one) for one in layers[0].attribute)
             weight = weight.T if turned else weight

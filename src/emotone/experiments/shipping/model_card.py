@@ -107,12 +107,12 @@ def _uncertainty(metadata: ModelMetadata) -> list[str]:
     subsets = "".join(
         f"; {one.temperature:.2f} where only {', '.join(one.labels)} are asked for" for one in metadata.class_sets
     )
-    # Only a model that was trained again without each corpus in turn can tell how far from its data a recording is.
-    left_out = metadata.unsure_unfamiliar < 1
+    # A model without an encoder takes too long to be trained again without each corpus in turn.
+    left_out = metadata.encoder is not None
     reasons = [
         f"where its probability is below {metadata.unsure_threshold:.2f}",
         f"where the runner-up is closer than {metadata.unsure_margin:.2f}",
-        *([f"where `unfamiliar` is above {metadata.unsure_unfamiliar:.2f}"] if left_out else []),
+        *([f"where `unfamiliar` is above {metadata.unsure_unfamiliar:.2f}"] if metadata.unsure_unfamiliar < 1 else []),
     ]
     lines = [
         "",

@@ -29,7 +29,7 @@ from emotone.experiments.shipping.model_facts import (
     scores_of,
     training_corpora,
 )
-from emotone.experiments.shipping.speaker_baseline import SHARE, add_baseline, neutral_speech
+from emotone.experiments.shipping.without_encoder import SHARE, UNSURE_UNFAMILIAR, complete, unseen_speech
 from emotone.files import write_bytes
 from emotone.model_files.metadata import ClassSet
 from emotone.model_files.model_file import read_model_file
@@ -38,9 +38,6 @@ from emotone.training.trained_weights import read_weights
 
 UNSURE_MARGIN = 0.1
 """A prediction is unsure where the runner-up is closer than this: 51 % against 49 % is not an answer."""
-
-UNSURE_UNFAMILIAR = 0.98
-"""Farther from the training data than 98 % of speech of left-out corpora."""
 
 UNSURE_THRESHOLD = 0.5
 """A prediction is unsure where it is more likely wrong than right, by its calibrated probability."""
@@ -56,8 +53,8 @@ class ShippedModel:
         licence: of the model file.
         precision: in which its weights are stored.
         teacher: another of the models, which it learns from.
-        baseline: where the network itself takes no baseline, share of the difference between a speaker's and the
-            training speakers' neutral speech that is taken back; 0 for no baseline.
+        baseline: of a model without an encoder, share of the difference between a speaker's and the training speakers'
+            neutral speech that is taken back; 0 for one with an encoder, which learns to use a baseline.
     """
 
     corpus: str
@@ -197,8 +194,9 @@ def build_model(
     with TemporaryDirectory() as folder:
         plain(Path(folder) / "model.onnx")
         content, metadata = read_model_file(Path(folder) / "model.onnx")
-    neutral = neutral_speech(plan.corpus, plan.folds.folds[plan.fold_numbers[0]].indices(plan.corpus))
-    write_bytes(output, add_baseline(content, metadata, neutral, shipped.baseline))
+    split = plan.folds.folds[plan.fold_numbers[0]].indices(plan.corpus)
+    others = unseen_speech(corpora, plan.corpus.classes)
+    write_bytes(output, complete(content, metadata, plan.corpus, split, others, shipped.baseline))
     return calibration
 
 
