@@ -131,6 +131,20 @@ def public_command(command: str) -> str:
     return re.sub(r" --(store|record) \S+", "", re.sub(r" --output \S*/", " --output runs/", command))
 
 
+def whole_title(outcome: Outcome, table: Sequence[Outcome]) -> str:
+    """A row's title; one that begins with "…" goes on from the last row above it that does not."""
+    title = ""
+    for one in table:
+        above, title = title, one.row.title
+        if title.startswith("… "):
+            continuation, title = title.removeprefix("… "), above
+            if one.row.key == outcome.row.key:
+                return f"{above}, {continuation}"
+        elif one.row.key == outcome.row.key:
+            return title
+    return outcome.row.title
+
+
 @cache
 def the_claim() -> str:
     """Whether the paper's claim holds where it could be run, for each input, in a few sentences."""
@@ -159,7 +173,7 @@ def the_claim() -> str:
     ]
     best = max(networks, key=_uar)
     reached = [
-        f"the best network trained from scratch ({best.row.title.removeprefix('… ')}{'' if any(best is one for one in outcomes) else ', not tuned'}) {with_interval(best.results.pooled, 'uar')}",
+        f"the best network trained from scratch ({whole_title(best, first)}{'' if any(best is one for one in outcomes) else ', not tuned'}) {with_interval(best.results.pooled, 'uar')}",
         *(
             f"{by_key[key].row.title.partition(' (')[0]} {with_interval(by_key[key].results.pooled, 'uar')}"
             for key in ("encoder-focal", "encoder-softmax")
