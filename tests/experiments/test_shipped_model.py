@@ -1,4 +1,4 @@
-"""A student is built in one go: trained, calibrated on speech it has not heard, exported with what was asked for."""
+"""A model is built in one go: trained, calibrated on speech it has not heard, exported with what was asked for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import emotone
+from emotone.adaptation.unfamiliarity import UNSURE_ABOVE
 from emotone.corpora import Corpus
 from emotone.experiments.folds.training import run_fold
 from emotone.experiments.plan import Plan
@@ -22,7 +23,7 @@ from training.test_teaching import student
 from voices import made_up_voices
 
 EMOTIONS = ("neutral", "happiness", "sadness", "anger", "fear")
-SPEAKERS = ("crema-d/a", "crema-d/b", "crema-d/c", "emodb/d", "emodb/e")
+SPEAKERS = ("crema-d/a", "crema-d/b", "crema-d/c", "crema-d/d", "emodb/e", "emodb/f")
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +68,17 @@ def test_a_student_takes_a_baseline_where_its_model_says_so(
     else:
         with pytest.raises(emotone.errors.BaselineError, match="takes no baseline"):
             recognizer(path, baseline=path)
+
+
+def test_a_model_with_an_encoder_says_how_unfamiliar_speech_is(
+    teacher: Plan, unseen: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(shipped_model.MODELS, "made-up", ShippedModel("open-six", "made-up", "MIT", "int8"))
+    monkeypatch.setattr(shipped_model, "read_corpus", lambda name, folder: {"nemo": unseen}[name])
+    output = tmp_path / "made-up.onnx"
+    build_model("made-up", teacher, tmp_path, output)
+    recognizer = emotone.load(output)
+    assert recognizer.metadata.precision == "int8"
+    assert recognizer.metadata.unsure_unfamiliar == UNSURE_ABOVE
+    heard = [recognizer(one.path).unfamiliar for one in unseen.utterances]
+    assert all(one is not None and 0 < one < 1 for one in heard)

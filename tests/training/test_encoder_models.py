@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 import torch
 
+from emotone.adaptation.unfamiliarity import give_unfamiliarity
 from emotone.audio import load_audio
 from emotone.corpora import Corpus, protocol_folds
 from emotone.errors import RecipeError
@@ -21,8 +22,8 @@ from emotone.experiments.shipping.model_card import card
 from emotone.features.conditions import ConditionOptions, augmented_copy
 from emotone.features.encoder_frames import EncoderFrames
 from emotone.listening.loading import load
+from emotone.model_files.model_file import read_model_file
 from emotone.models.recognition_network import RecognitionNetwork
-from emotone.models.unfamiliarity import Unfamiliarity
 from emotone.training.data.batches import pad
 from emotone.training.data.frame_cache import FrameCache
 from emotone.training.export import export_model
@@ -83,9 +84,10 @@ def exported(run: Plan) -> Path:
     weights = read_weights(run.fold(0, 0).weights)
     size = weights.network.network.embedding_size
     generator = np.random.default_rng(0)
-    unfamiliarity = Unfamiliarity.fit(generator.normal(size=(200, size)).astype(np.float32), np.linspace(0, 3, 50))
     output = run.folder / "model.onnx"
-    assert export_model(weights, output, name="made-up", corpora=[], unfamiliarity=unfamiliarity) < 1e-4
+    assert export_model(weights, output, name="made-up", corpora=[]) < 1e-4
+    embeddings = generator.normal(size=(200, size)).astype(np.float32)
+    output.write_bytes(give_unfamiliarity(*read_model_file(output), embeddings, np.linspace(0, 3, 50))[0])
     return output
 
 

@@ -37,7 +37,10 @@ CONSTANTS = "weights."
 """Prefix of the names of the network's and the encoder's weights where the exporter transposed them."""
 
 _IN_FULL = ("spectrogram", "filters", "unfamiliarity")
-"""Parts of the names of weights that stay float32: not learnt, or a comparison depends on their last digits."""
+"""Parts of the names of weights that stay float32: not learnt, or a comparison depends on their last digits.
+
+Files made before 2026-11-28 have the weights of `unfamiliar` among the network's; since then they are named as an edit.
+"""
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 

@@ -18,7 +18,6 @@ from emotone.files import write_bytes
 from emotone.model_files.metadata import PRECISIONS, Encoder, ModelMetadata, Score, TrainingCorpus
 from emotone.model_files.model_file import read_metadata, with_metadata
 from emotone.model_files.precision import with_precision
-from emotone.models.unfamiliarity import Unfamiliarity
 from emotone.training.graph import LONGEST_WINDOW_S, CalibratedNetwork, build_graph, largest_difference
 from emotone.training.trained_weights import TrainedWeights
 
@@ -40,7 +39,6 @@ def export_model(
     licence: str = "",
     unsure_threshold: float = 0.5,
     precision: str = PRECISIONS[0],
-    unfamiliarity: Unfamiliarity | None = None,
     **declared: Any,
 ) -> float:
     """Write a model file, after checking it against PyTorch.
@@ -55,7 +53,6 @@ def export_model(
         licence: of the model file.
         unsure_threshold: a highest probability below this is called unsure.
         precision: in which the network's weights are stored, one of `PRECISIONS`; see `emotone.model_files.precision`.
-        unfamiliarity: gives the graph its output `unfamiliar`.
         declared: further fields of `ModelMetadata`, such as `class_sets`; what the graph itself tells, its encoder and
             whether it takes a baseline, is not among them.
     Returns:
@@ -67,7 +64,7 @@ def export_model(
     front_end = weights.network.front_end
     options = front_end.options
     fixed_s = options.fixed_frames * options.hop_length / options.sample_rate
-    module = CalibratedNetwork(weights.network.cpu(), weights.temperature, unfamiliarity).eval()
+    module = CalibratedNetwork(weights.network.cpu(), weights.temperature).eval()
     content = build_graph(module)
     difference = largest_difference(content, module)
     if difference > TOLERANCE:

@@ -26,7 +26,6 @@ from emotone.model_files.metadata import INPUTS, OUTPUTS
 from emotone.model_files.onnx_runtime import onnx_runtime
 from emotone.model_files.precision import CONSTANTS
 from emotone.models.recognition_network import RecognitionNetwork
-from emotone.models.unfamiliarity import Unfamiliarity
 from emotone.training.data.batches import pad
 
 OPSET = 18
@@ -41,22 +40,15 @@ class CalibratedNetwork(nn.Module):
     Args:
         network: trained.
         temperature: that the logits are divided by.
-        unfamiliarity: gives a third output, `unfamiliar`; None for a graph without it.
     Shape:
         waveform (batch, n_samples), lengths (batch,), and baseline (batch, d) where the graph takes one
-        -> probabilities (batch, n_classes), embedding (batch, d), and unfamiliar (batch,) where it was asked for
+        -> probabilities (batch, n_classes), embedding (batch, d)
     """
 
-    def __init__(
-        self,
-        network: RecognitionNetwork,
-        temperature: float,
-        unfamiliarity: Unfamiliarity | None = None,
-    ) -> None:
+    def __init__(self, network: RecognitionNetwork, temperature: float) -> None:
         super().__init__()
         self.network = network
         self.temperature = temperature
-        self.unfamiliarity = unfamiliarity
         if isinstance(network.front_end, EncoderFrames):
             # A frozen encoder is not part of the network's state; registered here, its weights keep their names.
             self.encoder = network.front_end.encoder
@@ -66,18 +58,10 @@ class CalibratedNetwork(nn.Module):
         """Names of the graph's inputs."""
         return (*INPUTS, "baseline") if self.network.network.takes_baseline else INPUTS
 
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """Names of the graph's outputs."""
-        return OUTPUTS if self.unfamiliarity is None else (*OUTPUTS, "unfamiliar")
-
-    def forward(self, waveform: Tensor, lengths: Tensor, baseline: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Calibrated probabilities, the embedding, and how unfamiliar it is."""
+    def forward(self, waveform: Tensor, lengths: Tensor, baseline: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Calibrated probabilities and the embedding."""
         logits, embedding = self.network(waveform, lengths, baseline=baseline)
-        probabilities = torch.softmax(logits / self.temperature, dim=1)
-        if self.unfamiliarity is None:
-            return probabilities, embedding
-        return probabilities, embedding, self.unfamiliarity(embedding)
+        return torch.softmax(logits / self.temperature, dim=1), embedding
 
 
 def build_graph(module: CalibratedNetwork) -> bytes:
@@ -99,7 +83,7 @@ def build_graph(module: CalibratedNetwork) -> bytes:
             module,
             example,
             input_names=list(module.inputs),
-            output_names=list(module.outputs),
+            output_names=list(OUTPUTS),
             dynamic_shapes=shapes,
             opset_version=OPSET,
             dynamo=True,

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from emotone.adaptation.unfamiliarity import distances, whitening
 from emotone.corpora import Corpus, Fold, Folds
 from emotone.corpora.folds import fold_hash
 from emotone.errors import TrainingError
@@ -29,7 +30,6 @@ from emotone.features.conditions import ConditionOptions
 from emotone.features.encoder_frames import EncoderFrames
 from emotone.models.frames import FramesNetwork
 from emotone.models.recognition_network import RecognitionNetwork
-from emotone.models.unfamiliarity import Unfamiliarity, distances, whitening
 from emotone.training.data.batches import LabelledWaveforms
 from emotone.training.data.frame_cache import FrameCache
 from emotone.training.data.waveform_store import StoredWaveforms, WaveformStore
@@ -164,18 +164,6 @@ def predict_unseen(plan: Plan, network: RecognitionNetwork, corpus: Corpus) -> L
         temperatures=np.ones(len(truth)),
     )
     return LeftOut((predictions,), (away,))
-
-
-def fit_unfamiliarity(plan: Plan, network: RecognitionNetwork, left_out: LeftOut) -> Unfamiliarity:
-    """How far an utterance lies from the training part of a model, beside what left-out corpora have.
-
-    Args:
-        plan: that the model was trained by.
-        network: the model.
-        left_out: from `leave_corpora_out`.
-    """
-    split = plan.folds.folds[plan.fold_numbers[0]].indices(plan.corpus)
-    return Unfamiliarity.fit(embeddings(plan, network, plan.corpus, split.train), np.concatenate(left_out.distances))
 
 
 def embeddings(

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
+from emotone.adaptation.unfamiliarity import give_unfamiliarity
 from emotone.corpora import Corpus, protocol_folds, read_corpus
 from emotone.corpora.origins import MERGED_FROM
 from emotone.emotions import FOUR_CLASSES
@@ -22,14 +24,14 @@ from emotone.evaluation.run_folder import RunFolder
 from emotone.experiments.cross_validation import cross_validate
 from emotone.experiments.plan import Listener, Plan, SilentListener
 from emotone.experiments.recipe import load_recipe
-from emotone.experiments.shipping.across_corpora import LeftOut, fit_unfamiliarity, leave_corpora_out, predict_unseen
+from emotone.experiments.shipping.across_corpora import LeftOut, embeddings, leave_corpora_out, predict_unseen
 from emotone.experiments.shipping.model_facts import (
     DEVELOPMENT_CORPUS,
     score_of_fold,
     scores_of,
     training_corpora,
 )
-from emotone.experiments.shipping.without_encoder import SHARE, UNSURE_UNFAMILIAR, complete, unseen_speech
+from emotone.experiments.shipping.without_encoder import SHARE, complete, unseen_speech
 from emotone.files import write_bytes
 from emotone.model_files.metadata import ClassSet
 from emotone.model_files.model_file import read_model_file
@@ -162,41 +164,39 @@ def build_model(
     if DEVELOPMENT_CORPUS not in MERGED_FROM[shipped.corpus]:
         unseen = read_corpus(DEVELOPMENT_CORPUS, corpora / DEVELOPMENT_CORPUS)
         left_out = predict_unseen(plan, weights.network, unseen)
-    unfamiliarity = None
     if plan.teacher is not None:
         left_out += predict_unseen(plan, weights.network, validation_part(plan))
     else:
         left_out += leave_corpora_out(plan, listener.epoch)
-        unfamiliarity = fit_unfamiliarity(plan, weights.network, left_out)
     calibration = calibrate(left_out, plan.corpus)
     weights = replace(weights, temperature=calibration.temperature)
     own = score_of_fold(fold.path)
     found = [(one, "") for one in [*([own] if own is not None else []), *scores]]
     before, after = scores_of(found, weights.sha, shipped.precision)
-    plain = partial(
-        export_model,
-        weights,
-        name=name,
-        corpora=training_corpora(weights.about, plan.folds.folds[plan.fold_numbers[0]].test),
-        scores=before,
-        file_scores=after,
-        licence=shipped.licence,
-        unsure_threshold=UNSURE_THRESHOLD,
-        precision=shipped.precision,
-        unfamiliarity=unfamiliarity,
-        class_sets=calibration.class_sets,
-        unsure_margin=UNSURE_MARGIN,
-        unsure_unfamiliar=1.0 if unfamiliarity is None else UNSURE_UNFAMILIAR,
-    )
-    if not shipped.baseline:
-        plain(output)
-        return calibration
     with TemporaryDirectory() as folder:
-        plain(Path(folder) / "model.onnx")
-        content, metadata = read_model_file(Path(folder) / "model.onnx")
+        plain = Path(folder) / "model.onnx"
+        export_model(
+            weights,
+            plain,
+            name=name,
+            corpora=training_corpora(weights.about, plan.folds.folds[plan.fold_numbers[0]].test),
+            scores=before,
+            file_scores=after,
+            licence=shipped.licence,
+            unsure_threshold=UNSURE_THRESHOLD,
+            precision=shipped.precision,
+            class_sets=calibration.class_sets,
+            unsure_margin=UNSURE_MARGIN,
+        )
+        content, metadata = read_model_file(plain)
     split = plan.folds.folds[plan.fold_numbers[0]].indices(plan.corpus)
-    others = unseen_speech(corpora, plan.corpus.classes)
-    write_bytes(output, complete(content, metadata, plan.corpus, split, others, shipped.baseline))
+    if shipped.baseline:
+        others = unseen_speech(corpora, plan.corpus.classes)
+        content = complete(content, metadata, plan.corpus, split, others, shipped.baseline)
+    elif plan.teacher is None:
+        training = embeddings(plan, weights.network, plan.corpus, split.train)
+        content, _ = give_unfamiliarity(content, metadata, training, np.concatenate(left_out.distances))
+    write_bytes(output, content)
     return calibration
 
 

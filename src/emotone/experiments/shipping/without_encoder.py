@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotone.adaptation.baseline import give_baseline
-from emotone.adaptation.unfamiliarity import give_unfamiliarity
+from emotone.adaptation.unfamiliarity import distances, give_unfamiliarity, whitening
 from emotone.audio import load_audio
 from emotone.corpora import Corpus, Split, Utterance, protocol_folds, read_corpus
 from emotone.corpora.origins import MERGED_FROM
@@ -27,13 +27,9 @@ from emotone.files import write_bytes
 from emotone.listening.recognizer import Recognizer
 from emotone.model_files.metadata import ModelMetadata
 from emotone.model_files.model_file import read_model_file
-from emotone.models.unfamiliarity import Unfamiliarity, distances, whitening
 
 SHARE = 0.5
 """Of the difference between a speaker's and the training speakers' neutral speech that is taken back."""
-
-UNSURE_UNFAMILIAR = 0.98
-"""A prediction is unsure where it is farther from the training data than 98 % of speech that was not trained on."""
 
 BATCH = 64
 
@@ -60,17 +56,8 @@ def complete(
     found = embeddings_of(content, metadata, training)
     neutral = [one.emotion == "neutral" and _is_speech(one) for one in training]
     heard = [*filter(_is_speech, validation), *unseen]
-    centre, projection = whitening(found)
-    references = distances(embeddings_of(content, metadata, heard), centre, projection)
-    unfamiliarity = Unfamiliarity.fit(found, references)
-    content, metadata = give_unfamiliarity(
-        content,
-        metadata,
-        centre=unfamiliarity.centre.double().numpy(),
-        projection=unfamiliarity.projection.double().numpy(),
-        references=unfamiliarity.references.double().numpy(),
-        unsure_above=UNSURE_UNFAMILIAR,
-    )
+    references = distances(embeddings_of(content, metadata, heard), *whitening(found))
+    content, metadata = give_unfamiliarity(content, metadata, found, references)
     return give_baseline(content, metadata, found[neutral], share)[0]
 
 
