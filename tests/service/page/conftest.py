@@ -78,6 +78,8 @@ def open_page(browser: Any, service: RunningService, request: pytest.FixtureRequ
         page.on("request", note_request)
         page.on("console", note_console)
         page.on("pageerror", lambda error: faults.append(str(error)))
+        # Playwright looks for choosers once somebody waits for one, which may be too late for a key pressed at once.
+        page.on("filechooser", lambda _: None)
         page.goto(f"{service.url}/")
         return page
 
