@@ -38,7 +38,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.install: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[dev,train,plot,formats,serve,peers]'
+	$(PIP) -e '.[dev,train,plot,formats,serve,opensmile]'
 	@touch $(VENV)/.demo $@
 
 $(VENV)/.docs: $(VENV)/.install

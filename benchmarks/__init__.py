@@ -1,1 +1,1 @@
-"""Speed and size, against peers."""
+"""Speed and size, against baselines."""

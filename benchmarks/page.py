@@ -29,7 +29,7 @@ def page(results: Results) -> str:
         "4-second waveforms one after the other on one core and one thread, in one run. openSMILE computes features and "
         "no emotion; the last has the shape of wav2vec2-base with random weights, and says nothing but how fast "
         "such a network is.",
-        _peers(results),
+        _baselines(results),
         "## Whole recordings",
         "From the bytes of a WAV to segments, one core, one thread. Memory is the most that was resident over that of "
         "the loaded model.",
@@ -101,7 +101,7 @@ def _ratios(results: Results) -> str:
     return _table(["", ""], rows)
 
 
-def _peers(results: Results) -> str:
+def _baselines(results: Results) -> str:
     names = {
         "clips": "emotone `default`, waveform to emotion",
         "clips_small": "emotone `small`, waveform to emotion",

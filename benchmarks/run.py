@@ -36,15 +36,21 @@ PACKAGES = ("emotone", "av", "numpy", "onnxruntime", "opensmile", "torch", "tran
 def plan(quick: bool) -> dict[str, tuple[str, dict[str, Any]]]:
     """Key -> (measurement, its arguments)."""
     some_s, repeats = (20, 1) if quick else (600, 5)
-    peers_s = 8 if quick else 80
+    baselines_s = 8 if quick else 80
     found: dict[str, tuple[str, dict[str, Any]]] = {
         "cold_start": ("cold_start", {"repeats": 1 if quick else 10}),
         "decode": ("decode", {"duration_s": some_s, "repeats": repeats}),
-        "clips": ("clips", {"duration_s": peers_s, "repeats": repeats}),
-        "clips_small": ("clips", {"duration_s": peers_s, "repeats": repeats, "model": "small"}),
-        "opensmile_egemaps": ("opensmile", {"feature_set": "eGeMAPSv02", "duration_s": peers_s, "repeats": repeats}),
-        "opensmile_compare": ("opensmile", {"feature_set": "ComParE_2016", "duration_s": peers_s, "repeats": repeats}),
-        "wav2vec2": ("wav2vec2", {"duration_s": peers_s, "repeats": min(repeats, 2)}),
+        "clips": ("clips", {"duration_s": baselines_s, "repeats": repeats}),
+        "clips_small": ("clips", {"duration_s": baselines_s, "repeats": repeats, "model": "small"}),
+        "opensmile_egemaps": (
+            "opensmile",
+            {"feature_set": "eGeMAPSv02", "duration_s": baselines_s, "repeats": repeats},
+        ),
+        "opensmile_compare": (
+            "opensmile",
+            {"feature_set": "ComParE_2016", "duration_s": baselines_s, "repeats": repeats},
+        ),
+        "wav2vec2": ("wav2vec2", {"duration_s": baselines_s, "repeats": min(repeats, 2)}),
         "live": ("live", {"duration_s": some_s, "vad": False}),
         "live_vad": ("live", {"duration_s": some_s, "vad": True}),
     }

@@ -36,7 +36,7 @@ EXTRA_OF_PACKAGE = {
     "sqlalchemy": "track",
     "tensorboard": "track",
     "optuna": "tune",
-    "opensmile": "peers",
+    "opensmile": "opensmile",
 }
 """Package as it is imported -> the smallest extra that brings it."""
 

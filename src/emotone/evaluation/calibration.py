@@ -80,7 +80,7 @@ def fit_temperature(logits: ArrayLike, targets: ArrayLike) -> float:
     def distance(log_t: float) -> float:
         return float(((softmax(scores, np.exp(log_t)) - truth) ** 2).sum())
 
-    # Bounded, the score may have a second valley: the whole range is looked at before the best place is refined.
+    # Bounded, the score may have a second valley: the whole range is tried before the best value is refined.
     grid = np.linspace(np.log(COLDEST), np.log(HOTTEST), 61)
     best = int(np.argmin([distance(log_t) for log_t in grid]))
     bounds = (grid[max(0, best - 1)], grid[min(len(grid) - 1, best + 1)])

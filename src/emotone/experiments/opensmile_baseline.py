@@ -88,7 +88,7 @@ def functionals(plan: Plan, feature_set: str) -> NDArray[np.float64]:
     try:
         import opensmile
     except ImportError as error:
-        raise MissingExtraError(f"the {feature_set} baseline", "peers") from error
+        raise MissingExtraError(f"the {feature_set} baseline", "opensmile") from error
 
     stored = WaveformStore(plan.store, sample_rate=plan.recipe.features.sample_rate).open(
         plan.corpus.utterances, workers=available_cores()

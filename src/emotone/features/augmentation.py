@@ -34,9 +34,9 @@ class AugmentationOptions(BaseModel):
         noise: share of utterances that get noise (white to brown).
         noise_snr_db: (lowest, highest) ratio of signal to noise in dB.
         telephone: share of utterances limited to 300 to 3400 Hz.
-        frequency_masks: SpecAugment: how many stretches of bands are hidden.
+        frequency_masks: SpecAugment: how many ranges of bands are hidden.
         frequency_width: the widest, as a share of the bands.
-        time_masks: how many stretches of frames are hidden.
+        time_masks: how many ranges of frames are hidden.
         time_width: the widest, as a share of the utterance's frames.
         mixup: alpha of the Beta distribution; pairs within a batch are mixed, labels with them.
     """

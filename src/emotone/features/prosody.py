@@ -107,7 +107,7 @@ def deltas(features: Tensor, counts: Tensor) -> Tensor:
         features: shape (batch, n_features, n_frames).
         counts: valid frames, shape (batch,).
     Returns:
-        the same shape; what stands past an utterance's end is without meaning.
+        the same shape; values past an utterance's end have no meaning.
     """
     position = torch.arange(features.shape[2], device=features.device)[None, :]
     last = (counts - 1)[:, None]

@@ -54,7 +54,7 @@ class Spectrogram(nn.Module):
 
     Args:
         n_fft: DFT length in samples.
-        win_length: window length in samples, at most n_fft; the window stands in the middle of the frame.
+        win_length: window length in samples, at most n_fft; the window is in the middle of the frame.
         hop_length: step between frames in samples.
         method: how the same DFT is computed. "fft": FFT of overlapping frames, fastest in PyTorch; "convolution": a
             strided convolution, fastest in ONNX for short windows; "operator": torch.stft, which exports as

@@ -93,7 +93,7 @@ class JobRunner:
     def _work(self) -> None:
         tidied = 0.0
         while True:
-            # Cleared before anything is looked at: what changes afterwards sets it again.
+            # Cleared before anything is read: a later change sets it again.
             self._wake.clear()
             if self._stopping.is_set():
                 return

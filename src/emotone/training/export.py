@@ -106,7 +106,7 @@ def contained_encoder(front_end: FrontEnd) -> Encoder | None:
     """What a model file must say of the pretrained encoder in its graph, with the notice that the licence asks for.
 
     Only OpenAI's own releases are known to be under the MIT licence; of others the licence is left empty. Of a folder
-    on this machine only its name is told.
+    on this machine only the name is stored.
     """
     if not isinstance(front_end, EncoderFrames):
         return None

@@ -2,7 +2,7 @@
 
 Conventions: every function gives a Matplotlib Figure, drawn without pyplot and hence without global state, fit for one
 column of a paper. Each title carries the protocol, n, and SI or SD. Colours are of the Okabe-Ito palette, and nothing
-is told by colour alone. Text and lines are drawn in `INK` on no background, so that a page can recolour them for dark
+depends on colour alone. Text and lines are drawn in `INK` on no background, so that a page can recolour them for dark
 surroundings. Needs the extra `plot`.
 """
 

@@ -26,7 +26,7 @@ QUICK_STAMP = "QUICK"
 NONE = "–"
 """Shown where there is no figure."""
 
-State = Literal["done", "partial", "needs phonemes", "needs the extra peers", "not run"]
+State = Literal["done", "partial", "needs phonemes", "needs the extra opensmile", "not run"]
 
 
 class TableFacts(BaseModel):

@@ -205,7 +205,7 @@ def run_table(table: TablePlan, listener: TableListener, *, jobs: int = 1) -> li
                 try:
                     cross_validate_opensmile(plan, row.feature_set, listener.fold_done)
                 except MissingExtraError:
-                    listener.row_skipped(row, "needs the extra peers")
+                    listener.row_skipped(row, "needs the extra opensmile")
             else:
                 cross_validate(plan, jobs=jobs, listener=listener)
     return [gather(table, row) for row in ROWS]
@@ -227,7 +227,7 @@ def gather(table: TablePlan, row: Row) -> Outcome:
                 runs.append(FoldRun(FoldInfo.model_validate(last), Predictions.read(folder.predictions)))
     if last is None:
         missing = row.feature_set and not _installed("opensmile")
-        return Outcome(row, "needs the extra peers" if missing else "not run")
+        return Outcome(row, "needs the extra opensmile" if missing else "not run")
     kept = table.run_folder(row).results
     if row.feature_set and not kept.exists():
         return Outcome(row, "not run")

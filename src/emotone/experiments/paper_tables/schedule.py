@@ -77,7 +77,7 @@ def run_next(
         except MissingExtraError:
             if not row.feature_set:
                 raise
-            listener.row_skipped(row, "needs the extra peers")
+            listener.row_skipped(row, "needs the extra opensmile")
             continue
         except TimeIsUpError:
             break

@@ -55,8 +55,8 @@ def complete(
     validation = [corpus.utterances[index] for index in split.validation.tolist()]
     found = embeddings_of(content, metadata, training)
     neutral = [one.emotion == "neutral" and _is_speech(one) for one in training]
-    heard = [*filter(_is_speech, validation), *unseen]
-    references = distances(embeddings_of(content, metadata, heard), *whitening(found))
+    others = [*filter(_is_speech, validation), *unseen]
+    references = distances(embeddings_of(content, metadata, others), *whitening(found))
     content, metadata = give_unfamiliarity(content, metadata, found, references)
     return give_baseline(content, metadata, found[neutral], share)[0]
 

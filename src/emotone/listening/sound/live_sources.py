@@ -40,7 +40,7 @@ class RawFile(Protocol):
 
 
 class StartedFile:
-    """A file of which the first bytes have been looked at.
+    """A file of which the first bytes have been read.
 
     Args:
         file: open for reading bytes.

@@ -71,8 +71,8 @@ class LargestAnswers(nn.Conv2d):
         # Kernel by kernel, as the products want them, each patch row by row: whole rows are copied, not single values.
         starts = first.transpose(0, 1)[..., None] + torch.arange(height, device=maps.device) * maps.shape[3]
         flat = maps.contiguous().view(-1)
-        stretches = flat.as_strided((flat.numel() - width + 1, width), (1, 1))
-        won = stretches.index_select(0, starts.flatten()).view(kernels, n * places, height * width)
+        windows = flat.as_strided((flat.numel() - width + 1, width), (1, 1))
+        won = windows.index_select(0, starts.flatten()).view(kernels, n * places, height * width)
         answers = torch.bmm(won, self.weight.reshape(kernels, -1, 1))
         return answers.reshape(kernels, n, places).transpose(0, 1).reshape(n, kernels, 2, 2)
 
