@@ -1,6 +1,6 @@
 """How fast the service answers: python benchmarks/service.py; one JSON object. Nothing else should run on the machine.
 
-A 3 s clip, first judged by the bare recognizer, then asked for by one client after another on kept connections, then by
+A 3 s clip, first classified by the bare recognizer, then asked for by one client after another on kept connections, then by
 eight at once, then by 64 for a minute, while the service's memory is watched. The clients are bare sockets, so that they
 take little of the cores that the service works on; how much is measured. Needs the extra `serve`, and Linux.
 """
@@ -107,7 +107,7 @@ class Crowd:
 
     @property
     def per_s(self) -> float:
-        """Recordings judged in a second."""
+        """Recordings answered per second."""
         return self.statuses["200"] / self.seconds
 
 

@@ -3,7 +3,7 @@
     python benchmarks/variants.py CORPORA        # the folder that holds `crema-d` and `emodb`
 
 `fp16` and `int8` are the files of `emotone convert`. Beside them stand three ways to compute in fewer bits, which emotone does
-not offer: they are measured, so that one can see why. Only speakers that were held out of the model's training are judged; the
+not offer: they are measured, so that one can see why. Only speakers that were held out of the model's training are classified; the
 static int8 file is calibrated on speakers that trained it. All files take turns, so that other work on the machine meets them alike.
 """
 
@@ -112,7 +112,7 @@ def models(content: bytes, calibration: Sequence[Sound]) -> Iterator[tuple[str, 
 
 
 def company(recognizer: Recognizer, sounds: Sequence[Sound]) -> tuple[float, int]:
-    """The largest change of a probability by the company that an utterance is judged in, and how many change by more than 1e-5.
+    """The largest change of a probability by the company that an utterance is classified in, and how many change by more than 1e-5.
 
     Alone, among others of its length, and twice among others drawn at random.
     """

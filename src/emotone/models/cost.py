@@ -1,4 +1,4 @@
-"""What a network costs: its parameters, and the multiply-adds of judging one utterance."""
+"""What a network costs: its parameters, and the multiply-adds of classifying one utterance."""
 
 from __future__ import annotations
 
