@@ -8,6 +8,7 @@ FROM ${BASE} AS build
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
+COPY recipes ./recipes
 RUN python3 -m venv /opt/emotone \
     && /opt/emotone/bin/pip install --no-cache-dir --disable-pip-version-check '.[serve]'
 

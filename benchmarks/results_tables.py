@@ -29,10 +29,18 @@ class Row:
             with_interval(r.pooled, "uar"),
             str(r.n),
             str(r.n_speakers),
-            f"{r.calibration.after.ece:.3f} (was {r.calibration.before.ece:.3f})" if r.calibration else "–",
+            _calibration_error(r),
             f"`{r.fold_hash}`",
             "–" if r.tests_looked_at is None else str(r.tests_looked_at),
         ]
+
+
+def _calibration_error(results: Results) -> str:
+    """After the temperature, and before it where that is known: a model file gives its probabilities after it alone."""
+    if results.calibration is None:
+        return "–"
+    after, before = (f"{one.ece:.3f}" for one in (results.calibration.after, results.calibration.before))
+    return after if after == before else f"{after} (was {before})"
 
 
 def with_interval(scores: Scores, kind: str) -> str:
@@ -50,18 +58,22 @@ def table(rows: list[Row]) -> str:
     made = [row for row in rows if row.results is not None]
     if made:
         lines += ["", "```"] + [str(row.results.command) for row in made if row.results] + ["```"]
-        r = made[0].results
-        assert r is not None
-        versions = ", ".join(f"{name} {version}" for name, version in r.versions.items())
-        shared = "sentences shared" if r.sentences_shared else "sentences not shared"
-        independence = "SI" if r.speaker_independent else "SD"
-        seeds = len(r.seeds)
-        protocols = " · ".join(dict.fromkeys(row.results.protocol for row in made if row.results))
-        lines += [
-            "",
-            f"{independence}, {protocols}, {shared}; {seeds} seed{'s' if seeds > 1 else ''}; {r.created}; {versions}.",
-        ]
+        described: dict[str, list[str]] = {}
+        for row in made:
+            assert row.results is not None
+            described.setdefault(_circumstances(row.results), []).append(row.label)
+        for words, labels in described.items():
+            lines += ["", words if len(described) == 1 else f"{'; '.join(labels)}: {words}"]
     return "\n".join(lines)
+
+
+def _circumstances(results: Results) -> str:
+    """Protocol, seeds, date and versions of a result."""
+    versions = ", ".join(f"{name} {version}" for name, version in results.versions.items())
+    shared = "sentences shared" if results.sentences_shared else "sentences not shared"
+    independence = "SI" if results.speaker_independent else "SD"
+    seeds = len(results.seeds)
+    return f"{independence}, {results.protocol}, {shared}; {seeds} seed{'s' if seeds > 1 else ''}; {results.created}; {versions}."
 
 
 def recalls(rows: list[Row]) -> str:
@@ -104,7 +116,7 @@ def conditions() -> str:
     lines += ["", "```", about["command"], "```", ""]
     weights = ", ".join(f"{one['model']} `{one['weights_sha'][:12]}`" for one in models)
     lines.append(
-        f"SI, open-four (folds `{about['folds']}`), n = {about['n']}, {about['n_speakers']} held-out speakers; "
+        f"Each recording is classified whole, without looking for speech in it first. SI, open-four (folds `{about['folds']}`), n = {about['n']}, {about['n_speakers']} held-out speakers; "
         f"weights {weights}; emotone {about['version']}."
     )
     return "\n".join(lines)

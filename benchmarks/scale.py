@@ -53,8 +53,8 @@ Measured on one core: from the bytes of a recording to its segments, speech foun
 {rows}
 
 In {DAYS} days that is {math.ceil(cores):,} cores, or {cores / CORES_A_MACHINE:,.1f} machines of {CORES_A_MACHINE}, for long
-recordings. A worker took {worker_mb:,.0f} MB with 4-second clips; recordings of hours take some 200 MB more
-([benchmarks](benchmarks.md)) and no more however long they are, so that machines with 1 GB a core are enough. Spot machines are reckoned at {SPOT_SHARE:.0%} of the price; a machine that is taken away costs the
+recordings. A worker took {worker_mb:,.0f} MB with 4-second clips; recordings of hours take some 150 MB more
+([benchmarks](benchmarks.md)), which hardly grows with their length, so that machines with 1 GB a core are enough. Spot machines are reckoned at {SPOT_SHARE:.0%} of the price; a machine that is taken away costs the
 batches that it held.
 
 ## What it hangs on

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -34,6 +35,23 @@ def test_every_recipe_the_model_the_clips_and_the_page_are_in_the_package(instal
         kept = sorted(str(path.relative_to(source)) for path in (source / folder).rglob("*") if path.is_file())
         assert kept
         assert [name for name in kept if not (package / name).is_file()] == []
+
+
+def test_the_image_is_built_from_all_that_a_wheel_needs() -> None:
+    build = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]
+    wheel = build["targets"]["wheel"]
+    needed = {"pyproject.toml", "README.md", "LICENSE", *wheel["force-include"]}
+    needed |= {path.partition("/")[0] for path in wheel["packages"]}
+    stage = (REPO / "Dockerfile").read_text(encoding="utf-8").split(" AS build")[1].split("FROM ")[0]
+    copied = {
+        word.removeprefix("./")
+        for line in stage.splitlines()
+        if line.startswith("COPY ")
+        for word in line.split()[1:-1]
+    }
+    assert needed <= copied
+    allowed = {line.removeprefix("!") for line in (REPO / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
+    assert needed <= allowed
 
 
 def test_an_installed_package_finds_its_recipes(installed: Path, tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ ModelOption = Annotated[
     Path | None,
     typer.Option(
         "--model",
-        help="A model file made by `emotone export`, or OWNER/NAME on the Hugging Face hub. "
-        "[default: the shipped model]",
+        help="A model file made by `emotone export`, OWNER/NAME on the Hugging Face hub, or small for the model "
+        "without an encoder that ships as well. [default: the shipped model]",
     ),
 ]
 ThresholdOption = Annotated[

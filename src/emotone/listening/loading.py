@@ -19,7 +19,7 @@ def load(
         model: a file made by `emotone export`; "small", for the shipped model without an encoder; or a model on the
             Hugging Face hub, `owner/name` or `owner/name@revision` (extra `hub`), which is downloaded once; None for
             the shipped model. A file of that name on this machine is taken first.
-        threads: of ONNX Runtime; more than one seldom help with short recordings.
+        threads: of ONNX Runtime; more than one seldom helps with short recordings.
         unsure_threshold: in place of the model's own.
     Raises:
         OptionError: fewer than one thread, or a threshold outside 0 to 1.

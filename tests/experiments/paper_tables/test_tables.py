@@ -160,7 +160,9 @@ def test_a_quick_run_of_some_rows_reports_them_stamped_and_is_not_done_twice(tab
     assert [path.name for path in paths] == ["tables.md", "tables.tex", "tables.html"]
     markdown, latex, page = (path.read_text(encoding="utf-8") for path in paths)
     assert "not run" in markdown
-    assert re.search(r"claim (holds|does not hold) here, by \\?[+-]\d+\.\d QUICK points", markdown)
+    assert re.search(
+        r"Focal loss (raises|does not raise) UAR here: it changes UAR by \\?[+-]\d+\.\d QUICK points", markdown
+    )
     assert "74.6" in markdown
     assert "<script" not in page
     assert latex.count("\\begin{tabular}") == latex.count("\\end{tabular}") > 5
@@ -279,9 +281,12 @@ def comparison(effect, low, high, p):
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (comparison(0.05, 0.02, 0.08, 0.002), "The paper's claim holds here, by +5.0 points of UAR"),
-        (comparison(0.01, -0.02, 0.04, 0.4), "The paper's claim does not hold here, by +1.0 points of UAR"),
-        (comparison(-0.03, -0.05, -0.01, 0.01), "The paper's claim does not hold here, by -3.0 points of UAR"),
+        (
+            comparison(0.05, 0.02, 0.08, 0.002),
+            "Focal loss raises UAR here: it changes UAR by +5.0 points (95 % interval +2.0",
+        ),
+        (comparison(0.01, -0.02, 0.04, 0.4), "Focal loss does not raise UAR here: it changes UAR by +1.0 points"),
+        (comparison(-0.03, -0.05, -0.01, 0.01), "Focal loss does not raise UAR here: it changes UAR by -3.0 points"),
     ],
 )
 def test_the_sentence_says_whether_the_claim_holds(found, expected):

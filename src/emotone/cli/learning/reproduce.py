@@ -58,8 +58,9 @@ def model(
 ) -> None:
     """Train, calibrate and export one of the models that ship, from its corpora to its model file.
 
-    It is trained once on all its corpora, and once with each corpus of speech left out, for the temperature and the
-    reference of `unfamiliar`. A run that was stopped goes on where it was. Needs the encoder (see docs/training.md).
+    It is trained once on all its corpora and, except for `small`, once more without each corpus of speech that is at
+    most half of it, for the temperature and the reference of `unfamiliar`. A run that was stopped goes on where it
+    was. Needs the encoder (see docs/training.md).
     """
     from rich.console import Console
 

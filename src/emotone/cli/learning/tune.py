@@ -24,7 +24,7 @@ from emotone.cli.options import MapOption, label_rules
 def tune(
     corpus: CorpusName,
     directory: CorpusFolder,
-    recipe: RecipeName = "default",
+    recipe: RecipeName = "encoder",
     vary: Annotated[
         list[str] | None,
         typer.Option(

@@ -56,17 +56,25 @@ def compare(first: Outcome, second: Outcome) -> RowComparison | None:
 
 def claim(comparison: RowComparison, *, stamp: str = "") -> str:
     """The plain sentence: whether focal loss is better here, and by how much; `stamp` is appended to each figure."""
-    test = comparison.uar
-    holds = test.effect > 0 and test.interval.low > 0 and test.p_value < 0.05
     stamp = f" {stamp}" if stamp else ""
-    p_value = probability(test.p_value, equals="= ")
-    return (
-        f"The paper's claim {'holds' if holds else 'does not hold'} here, by {signed(test.effect)}{stamp} points "
-        f"of UAR ({100 * test.interval.level:.0f} % interval {signed(test.interval.low)}{stamp} to "
-        f"{signed(test.interval.high)}{stamp}, p {p_value}{stamp} by swapping the two systems speaker by "
-        f"speaker) and {signed(comparison.accuracy.effect)}{stamp} points of accuracy: {comparison.first} against "
-        f"{comparison.second}{f', mean of {len(comparison.seeds)} seeds' if len(comparison.seeds) > 1 else ''}."
+    uar, accuracy = (
+        f"by {signed(test.effect)}{stamp} points ({100 * test.interval.level:.0f} % interval "
+        f"{signed(test.interval.low)}{stamp} to {signed(test.interval.high)}{stamp}, "
+        f"p {probability(test.p_value, equals='= ')}{stamp})"
+        for test in (comparison.uar, comparison.accuracy)
     )
+    n_seeds = len(comparison.seeds)
+    return (
+        f"Focal loss {'raises UAR here' if is_gain(comparison.uar) else 'does not raise UAR here'}: it changes UAR "
+        f"{uar} and accuracy {accuracy}, {comparison.first} against {comparison.second}, "
+        f"{f'mean of {n_seeds} seeds' if n_seeds > 1 else 'one seed'}; p by swapping the two systems speaker by "
+        "speaker."
+    )
+
+
+def is_gain(test: significance.Comparison) -> bool:
+    """Whether a difference is positive beyond chance: its interval lies above 0, and p is below 0.05."""
+    return test.effect > 0 and test.interval.low > 0 and test.p_value < 0.05
 
 
 def probability(p: float, *, equals: str = "") -> str:

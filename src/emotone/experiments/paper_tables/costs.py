@@ -99,7 +99,12 @@ def origin(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
     facts += [[f"versions {letter}", versions] for versions, letter in letters.items()]
     columns = ["key", "date", "folds' hash", "seeds", "device", "versions", "command"]
     return [
-        Table("All that is needed to do it again.", ["what", "value"], facts, n_text=2),
+        Table(
+            "All that is needed to do it again; a row made with --next may have taken several calls.",
+            ["what", "value"],
+            facts,
+            n_text=2,
+        ),
         Table("Each row as it was run.", columns, made, n_text=len(columns)),
     ]
 

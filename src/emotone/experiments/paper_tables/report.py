@@ -202,8 +202,9 @@ def _recalls(table: TableFacts, outcomes: Sequence[Outcome]) -> Table:
 
 def _leaks(table: TableFacts, outcomes: Sequence[Outcome]) -> list[Part]:
     words = Paragraph(
-        "The same architecture under protocols that leak. Each of these figures is too high and says nothing of new "
-        "speakers; the distance to the rows above is how much of such a number is protocol."
+        "The same architecture under protocols that leak: test speakers, or their scores, had a part in the training. "
+        "Such figures say nothing of new speakers. What a leak adds is the difference from the row of the same name "
+        "above, as far as it is larger than what seeds differ by."
     )
     return [words, _scores(table, outcomes, ("leaky",), printed=False)]
 

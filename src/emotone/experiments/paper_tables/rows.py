@@ -134,7 +134,7 @@ ROWS: tuple[Row, ...] = (
 PAIRS = (
     ("spectrogram-focal", "spectrogram-softmax", "spectrogram"),
     ("mfcc-focal", "mfcc-softmax", "MFCC"),
-    ("encoder-focal", "encoder-softmax", "pretrained encoder"),
+    ("encoder-focal", "encoder-softmax", "pretrained encoder, not in the paper"),
 )
 """The paper's claim: of each pair the first is better. The paper has no encoder; the claim is tested on it as well."""
 

@@ -50,7 +50,8 @@ def card(metadata: ModelMetadata, own: Results | None, predictions: Predictions 
         "## Scores",
         "",
         "UAR is the unweighted average recall, with a 95 % interval by bootstrap over speakers. SI: no speaker of the "
-        "test was in the training data, nor chose anything.",
+        "test was in the training data of the model that was scored, nor chose its epoch. What chose the recipe and "
+        "the temperature is said in the notes and below.",
         "",
         "| corpus | protocol | n | UAR | accuracy | speakers | note |",
         "|---|---|---|---|---|---|---|",
