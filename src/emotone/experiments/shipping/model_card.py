@@ -21,8 +21,8 @@ def card(metadata: ModelMetadata, own: Results | None, predictions: Predictions 
 
     Args:
         metadata: of the model file.
-        own: the results of the run that made it, on its held-out speakers.
-        predictions: of the same run, for the scores by corpus.
+        own: results on its held-out speakers: of the run that made it, or of `emotone evaluate` with the file.
+        predictions: of the same, for the scores by corpus.
     """
     lines = [
         f"# Model card: {metadata.name}",
@@ -63,10 +63,13 @@ def card(metadata: ModelMetadata, own: Results | None, predictions: Predictions 
             f"| {score.corpus} | {score.protocol} | {score.n} | {percent(score.uar)} {span} "
             f"| {percent(score.accuracy)} | {independence} | {score.note} |"
         )
+    evaluated = own is not None and bool(own.weights_sha)
+    when = "" if evaluated or metadata.precision == "fp32" else f", before the weights were {metadata.precision}"
     if own is not None:
-        lines += _by_sex(own)
+        lines += _by_sex(own, when)
     if predictions is not None:
-        lines += _by_corpus(predictions) + _calibration(metadata, predictions)
+        lines += _by_corpus(predictions, when)
+        lines += _calibration(metadata, own if evaluated else None, predictions, when)
     lines += _uncertainty(metadata)
     lines += ["", "## What it is not for", "", *_NOT_FOR]
     return "\n".join(lines) + "\n"
@@ -139,8 +142,8 @@ def _uncertainty(metadata: ModelMetadata) -> list[str]:
     return lines
 
 
-def _by_sex(own: Results) -> list[str]:
-    lines = ["", "By the speaker's sex, on the held-out speakers:", ""]
+def _by_sex(own: Results, when: str) -> list[str]:
+    lines = ["", f"By the speaker's sex, on the held-out speakers{when}:", ""]
     lines += ["| sex | n | UAR | accuracy |", "|---|---|---|---|"]
     for sex, group in own.per_sex.items():
         interval = group.uar_interval
@@ -149,23 +152,29 @@ def _by_sex(own: Results) -> list[str]:
     return lines
 
 
-def _calibration(metadata: ModelMetadata, predictions: Predictions) -> list[str]:
+def _calibration(metadata: ModelMetadata, evaluated: Results | None, predictions: Predictions, when: str) -> list[str]:
+    if evaluated is not None:
+        # A model file gives calibrated probabilities alone.
+        found = evaluated.calibration
+        return ["", f"Expected calibration error on the held-out speakers: {found.after.ece:.3f}."] if found else []
     after, before = (
         expected_calibration_error(softmax(predictions.logits, temperature), predictions.truth)
         for temperature in (metadata.temperature, 1.0)
     )
     return [
         "",
-        f"Expected calibration error on the held-out speakers: {after:.3f} (before the temperature {before:.3f}).",
+        f"Expected calibration error on the held-out speakers{when}: {after:.3f} (before the temperature "
+        f"{before:.3f}).",
     ]
 
 
-def _by_corpus(predictions: Predictions) -> list[str]:
+def _by_corpus(predictions: Predictions, when: str) -> list[str]:
     # Merged corpora prefix every id with the name of the part it came from.
     if not all(utterance.partition("/")[0] in PART_LICENCES for utterance in predictions.utterances):
         return []
     names = np.array([utterance.partition("/")[0] for utterance in predictions.utterances])
-    lines = ["", "By corpus, on the held-out speakers:", "", "| corpus | n | speakers | UAR |", "|---|---|---|---|"]
+    lines = ["", f"By corpus, on the held-out speakers{when}:", ""]
+    lines += ["| corpus | n | speakers | UAR |", "|---|---|---|---|"]
     for name in sorted(set(names)):
         part = predictions.take(names == name)
         n_labels = len(part.labels)
