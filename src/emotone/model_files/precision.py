@@ -4,9 +4,9 @@ Conventions: nodes of the graph convert the weights to float32, which a runtime 
 every computation is float32, the front end keeps its weights, inputs and outputs are those of any model file, and an
 utterance scores the same alone and in a batch.
 
-Arithmetic in 16 or 8 bits is not offered. It was measured (docs/results.md): activations are rounded in steps, and the
-last digit of float32, which the padding of a batch may change, decides to which side a value is rounded. In 8 bits
-probabilities changed by hundredths with the other utterances of the batch; 1e-5 is the limit here.
+Arithmetic in 16 or 8 bits is not offered. It was measured (EXPERIMENTS.md, 2026-11-25): activations are rounded in
+steps, and the last digit of float32, which the padding of a batch may change, decides to which side a value is rounded.
+In 8 bits probabilities changed by hundredths with the other utterances of the batch; 1e-5 is the limit here.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ def list_corpora() -> None:
 
     from emotone.corpora import CORPUS_NAMES
     from emotone.corpora.check import RELEASES
+    from emotone.corpora.origins import MERGED_FROM
     from emotone.corpora.readers import crema_d, iemocap
 
     # Names are typed by hand, so they are never cut.
@@ -57,7 +58,10 @@ def list_corpora() -> None:
     table.add_row(
         "crema-d-imbalanced", str(imbalanced), "91", "4", "ODbL-1.0", "cut from crema-d to IEMOCAP's proportions"
     )
-    table.add_row("open-four", "5234", "101", "4", "ODbL-1.0 AND CC0-1.0", "the folders crema-d and emodb side by side")
+    for name, parts in MERGED_FROM.items():
+        licences = " AND ".join(dict.fromkeys(RELEASES[part].licence for part in parts))
+        folders = f"the folders {', '.join(parts[:-1])} and {parts[-1]} side by side"
+        table.add_row(name, "-", "-", "4" if name == "open-four" else "6", licences, folders)
     table.add_row("manifest", "-", "-", "-", "-", "a table of your own: CSV, TSV, JSONL or Parquet")
     table_console().print(table)
 
