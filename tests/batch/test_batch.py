@@ -21,7 +21,8 @@ from emotone.batch.journal import Journal
 from emotone.batch.local import recognise_many
 from emotone.batch.locations import find_recordings, is_many
 from emotone.batch.worker_pool import WorkerPool
-from emotone.errors import AudioError, AudioNotFoundError, ModelFileError, NotAudioError, OutputError
+from emotone.errors import AudioError, AudioNotFoundError, ModelFileError, NotAudioError, OptionError, OutputError
+from emotone.listening.speakers import SpeakerSettings
 from hostile.make_hostile import TONE, wav
 
 
@@ -97,7 +98,7 @@ def test_bad_recordings_are_counted_listed_and_left_out(calls, tiny_model, tmp_p
     (calls / "empty.wav").unlink()
     report = recognise_many([calls], tmp_path / "results.csv", model=tiny_model, workers=2)
     assert report.failures_file is None
-    assert not (tmp_path / "results.failures.jsonl").exists()
+    assert not (tmp_path / "results.csv.failures.jsonl").exists()
 
 
 def test_fail_fast_stops_at_the_first_and_goes_on_when_it_is_mended(calls, tiny_model, tmp_path):
@@ -232,7 +233,7 @@ def test_what_a_batch_killed_while_it_tidied_up_left_is_no_answer_to_another(tmp
 
 def test_a_batch_replaces_earlier_results_and_nothing_else(calls, tiny_model, tmp_path):
     output = tmp_path / "results.csv"
-    failures = tmp_path / "results.failures.jsonl"
+    failures = tmp_path / "results.csv.failures.jsonl"
     batch = {"model": tiny_model, "workers": 1}
     (calls / "bad.wav").touch()
     for _ in range(2):
@@ -328,3 +329,53 @@ def test_an_address_is_read_through_its_file_system(calls, tiny_model, tmp_path)
     report = recognise_many([address, f"{address}/none.wav"], tmp_path / "results.csv", model=tiny_model, workers=1)
     assert (report.n_recognised, report.n_failed) == (4, 1)
     assert report.failures[0].kind == "AudioNotFoundError"
+
+
+def test_a_recording_that_changed_meanwhile_is_recognised_again(calls, tiny_model, tmp_path, monkeypatch):
+    output = tmp_path / "results.jsonl"
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "merge", lambda *_: (_ for _ in ()).throw(OutputError("no space")))
+        with pytest.raises(OutputError, match="no space"):
+            recognise_many([calls], output, model=tiny_model, workers=1)
+    changed = calls / "speaker-1" / "0004.wav"
+    changed.write_bytes(wav(TONE[:6_000] * 0.5))
+    seen = []
+    recognise_many([calls], output, model=tiny_model, workers=1, on_progress=seen.append)
+    assert seen[0].n_resumed == 11
+    rows = {row["file"]: row for row in map(json.loads, output.read_text().splitlines())}
+    assert rows[str(changed)]["duration_s"] == pytest.approx(0.375)
+
+
+def test_a_batch_of_broken_recordings_leaves_the_earlier_table(calls, tiny_model, tmp_path):
+    output = tmp_path / "results.csv"
+    recognise_many(calls, output, model=tiny_model, workers=1)  # one source alone
+    before = output.read_bytes()
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "a.wav").touch()
+    report = recognise_many([broken], output, model=tiny_model, workers=1)
+    assert (report.n_recognised, report.n_failed) == (0, 1)
+    assert output.read_bytes() == before
+    assert not journal_of(output).exists()
+
+
+def test_a_search_that_finds_nothing_leaves_no_journal(tiny_model, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(AudioNotFoundError):
+        recognise_many([tmp_path / "empty"], tmp_path / "results.csv", model=tiny_model, workers=1)
+    assert not journal_of(tmp_path / "results.csv").exists()
+
+
+def test_standard_input_is_no_recording_of_a_batch(calls, tiny_model, tmp_path):
+    output = tmp_path / "results.csv"
+    for words in ({"sources": ["/dev/stdin"]}, {"sources": [calls], "speakers": SpeakerSettings(turns="/dev/fd/0")}):
+        with pytest.raises(OptionError, match="cannot be read in a batch"):
+            recognise_many(output=output, model=tiny_model, **words)
+    (tmp_path / "list.txt").write_text(f"/dev/stdin\n{calls}/speaker-0/0000.wav\n")
+    report = recognise_many([tmp_path / "list.txt"], output, model=tiny_model, workers=1)
+    assert [(one.file, one.kind) for one in report.failures] == [("/dev/stdin", "NotAudioError")]
+
+
+def test_channels_are_mixed_or_split(calls, tiny_model, tmp_path):
+    with pytest.raises(OptionError, match="channels='left'"):
+        recognise_many([calls], tmp_path / "results.csv", model=tiny_model, channels="left")

@@ -14,7 +14,7 @@ import pytest
 
 from emotone.corpora import Corpus, Utterance, merge_corpora
 from emotone.emotions import FOUR_CLASSES
-from emotone.errors import CorpusError, SpeakerLeakError
+from emotone.errors import CorpusError, OutputError, SpeakerLeakError
 from emotone.evaluation.reports.report import write_report
 from emotone.experiments.cross_corpus import HELD_OUT_PROTOCOL, PROTOCOL, UNKNOWN_PROTOCOL, evaluate_model
 from emotone.experiments.shipping.model_facts import training_corpora
@@ -89,7 +89,7 @@ def test_a_corpus_that_is_new_to_the_model_is_scored_whole(
 ) -> None:
     results = evaluate_model(recognizer, replace(crema_d, name="savee"), tmp_path / "scored")
     assert (results.n, results.protocol) == (6, PROTOCOL)
-    with pytest.raises(CorpusError, match="no utterance"):
+    with pytest.raises(CorpusError, match="has no speaker nobody"):
         evaluate_model(recognizer, replace(crema_d, name="savee"), tmp_path / "none", speakers=["nobody"])
 
 
@@ -163,3 +163,22 @@ def test_scoring_needs_nothing_beyond_the_plain_install() -> None:
         "import emotone.cli.learning.evaluate, emotone.experiments.cross_corpus, emotone.evaluation.reports.report\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_a_speaker_who_is_not_there_is_an_error(recognizer: Recognizer, crema_d: Corpus, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="savee has no speaker 1009"):
+        evaluate_model(recognizer, replace(crema_d, name="savee"), tmp_path / "scored", speakers=["1001", "1009"])
+
+
+@pytest.mark.parametrize("name", ["results.json", "predictions.csv", "fold.json", "run.json"])
+def test_an_evaluation_replaces_earlier_evaluations_alone(
+    recognizer: Recognizer, crema_d: Corpus, tmp_path: Path, name: str
+) -> None:
+    corpus = replace(crema_d, name="savee")
+    for _ in range(2):
+        evaluate_model(recognizer, corpus, tmp_path)
+    (tmp_path / name).write_text("somebody's notes")
+    with pytest.raises(OutputError, match="add --overwrite"):
+        evaluate_model(recognizer, corpus, tmp_path)
+    assert (tmp_path / name).read_text() == "somebody's notes"
+    evaluate_model(recognizer, corpus, tmp_path, overwrite=True)

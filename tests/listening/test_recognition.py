@@ -226,3 +226,9 @@ def test_a_recognition_that_names_no_segments_is_one_segment() -> None:
     one = Recognition("a", "anger", {"neutral": 0.25, "anger": 0.75}, False, 2.0, np.zeros(1, np.float32))
     assert one.segments == (Segment(0.0, 2.0, "anger", {"neutral": 0.25, "anger": 0.75}),)
     assert one.labels == ("neutral", "anger")
+
+
+def test_one_recording_is_not_a_batch(tiny_recognizer: Recognizer, call: Path) -> None:
+    for one in (call, str(call), b"RIFF"):
+        with pytest.raises(NotAudioError, match="one recording; expected several"):
+            next(tiny_recognizer.batch(one))  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from emotone.batch.worker import file_stamp
 from emotone.errors import OutputError
 from emotone.files import check_replaceable, written_whole
 from emotone.output.formats import write_table
@@ -36,6 +37,10 @@ _NEXT_OPEN = """
 SELECT position, location FROM recordings
 WHERE position > ? AND NOT EXISTS
   (SELECT 1 FROM results WHERE results.position = recordings.position AND recognised) ORDER BY position LIMIT 1
+"""
+_STAMPS = """
+SELECT position, location, json_extract(content, '$.stamp') FROM results JOIN recordings USING (position)
+WHERE recognised
 """
 _RESULTS = """
 SELECT location, content FROM results JOIN recordings USING (position) WHERE recognised = ? ORDER BY results.position
@@ -147,7 +152,17 @@ class Journal:
                 self._execute("INSERT INTO plan (content) VALUES (?)", self._plan)
                 self._execute("INSERT INTO recordings (position, location) SELECT position, location FROM found")
             self._execute("DROP TABLE found")
+            self._forget_changed()
         self.n_resumed = self._one("SELECT count(*) FROM results WHERE recognised")
+
+    def _forget_changed(self) -> None:
+        """Drop results of files that have another size or time now than when they were recognised."""
+        changed = [
+            (position,)
+            for position, location, stamp in self._execute(_STAMPS)
+            if stamp is not None and json.loads(stamp) != file_stamp(_decoded(location))
+        ]
+        self._connection.executemany("DELETE FROM results WHERE position = ?", changed)
 
     def open_tasks(self) -> Iterator[tuple[int, str]]:
         """The recordings without a result; those that failed in an earlier run are tried again."""
@@ -183,11 +198,20 @@ class Journal:
         """
         with self._explained(), written_whole(self._output) as part:
             write_table(part, self._output, (result["row"] for _, result in self._results(recognised=True)), labels)
+        self.remove()
+
+    def remove(self) -> None:
+        """Remove the journal of a batch that has ended."""
         with suppress(OSError, sqlite3.Error):
             # First, so that a journal whose removal is cut short is not continued.
             self._execute("UPDATE plan SET finished = 1")
             self._close()
             self.path.unlink()
+
+    def remove_if_empty(self) -> None:
+        """Remove a journal that has no recordings: nothing has begun."""
+        if not self._one("SELECT count(*) FROM plan"):
+            self.remove()
 
     def failures(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """The recordings that no run has recognised: (location, the last result)."""

@@ -22,10 +22,10 @@ import emotone
 from emotone import errors
 from emotone.audio import AudioTruncatedWarning
 from emotone.batch.journal import Journal
-from emotone.batch.locations import LeftOut, find_recordings
+from emotone.batch.locations import LeftOut, find_recordings, is_own_stream
 from emotone.batch.worker_pool import WorkerPool
 from emotone.cores import available_cores
-from emotone.errors import EmotoneError, OptionError
+from emotone.errors import AudioError, EmotoneError, OptionError
 from emotone.files import check_replaceable, written_whole
 from emotone.listening.options import TimelineOptions
 from emotone.listening.speakers import SpeakerSettings
@@ -102,7 +102,7 @@ class BatchReport:
 
 
 def recognise_many(
-    sources: Sequence[str | os.PathLike[str]],
+    sources: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
     model: str | os.PathLike[str] | None = None,
@@ -118,12 +118,13 @@ def recognise_many(
     """Recognise many recordings and write one table.
 
     Results are stored as they come, in `OUTPUT.journal`. A run that was killed continues where it stopped when it is
-    started again. At the end the table is written, in the order of the recordings, and the journal is removed.
+    started again; recordings that have changed since are recognised again. At the end the table is written, in the
+    order of the recordings, and the journal is removed. If no recording could be used, no table is written.
 
     Earlier results of the same format are replaced; any other file is not, unless `overwrite` is set.
 
     Args:
-        sources: recordings, folders, lists (.txt), patterns, addresses; see `find_recordings`.
+        sources: recordings, folders, lists (.txt), patterns, addresses; see `find_recordings`. Or one of these.
         output: a file that ends in .parquet, .csv or .jsonl.
         model: a model file; None for the shipped model.
         workers: processes, each with its model; None for as many as the process may use cores.
@@ -139,8 +140,12 @@ def recognise_many(
         AudioError: no recordings; or, with `fail_fast`, the first that cannot be used.
         ModelFileError: the model cannot be used.
         OutputError: the results cannot be written, would replace a file of another kind, or belong to another batch.
-        OptionError: fewer than one worker.
+        OptionError: fewer than one worker, or standard input among the files: only this process has it.
     """
+    sources = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+    for one in [*sources, *(speakers.files if speakers is not None else ())]:
+        if is_own_stream(os.fspath(one)):
+            raise OptionError(f"{one} cannot be read in a batch, which has several processes; save it to a file")
     table = check_table(output)
     path = Path(output)
     check_output(table.name, path, inputs=[os.fspath(one) for one in sources], overwrite=overwrite)
@@ -152,10 +157,17 @@ def recognise_many(
         plan = {"version": emotone.__version__, "model": pool.digest, "labels": list(pool.labels)}
         with Journal(path, plan, overwrite=overwrite) as journal:
             left_out = LeftOut()
-            journal.set_files(find_recordings(sources, left_out))
+            try:
+                journal.set_files(find_recordings(sources, left_out))
+            except AudioError:
+                journal.remove_if_empty()
+                raise
             audio_s = _work(pool, journal, fail_fast, on_progress)
             failures_file, failures, n_failed = _write_failures(path, journal)
-            journal.merge(pool.labels)
+            if n_failed < journal.n_files:
+                journal.merge(pool.labels)
+            else:
+                journal.remove()
     return BatchReport(
         path,
         journal.n_files,
@@ -175,7 +187,13 @@ def setup_of(
     options: TimelineOptions | None,
     speakers: SpeakerSettings | None = None,
 ) -> dict[str, Any]:
-    """The setup of a `worker.BatchRecognizer`, in plain types."""
+    """The setup of a `worker.BatchRecognizer`, in plain types.
+
+    Raises:
+        OptionError: no such treatment of channels.
+    """
+    if channels not in ("mix", "split"):
+        raise OptionError(f"channels={channels!r}; expected 'mix' or 'split'")
     return {
         # A model of the hub is downloaded once, here. A resumed batch must use the same file, not the same name.
         "model": None if model is None else os.fspath(local_model(model)),
@@ -223,7 +241,7 @@ def _write_failures(output: Path, journal: Journal) -> tuple[Path | None, tuple[
 
 
 def _failures_path(output: Path) -> Path:
-    return output.with_name(f"{output.stem}.failures.jsonl")
+    return output.with_name(f"{output.name}.failures.jsonl")
 
 
 def _is_failures(content: bytes) -> bool:

@@ -83,6 +83,15 @@ def is_many(source: str) -> bool:
     return not _has_suffix(source) if is_address(source) else glob.has_magic(source)
 
 
+def is_own_stream(location: str) -> bool:
+    """Whether a path means an open file of this process, such as standard input, which other processes do not have.
+
+    >>> is_own_stream("/dev/stdin"), is_own_stream("/dev/fd/63"), is_own_stream("calls/stdin.wav")
+    (True, True, False)
+    """
+    return location == "/dev/stdin" or location.startswith(("/dev/fd/", "/proc/self/fd/"))
+
+
 def find_recordings(sources: Sequence[str | os.PathLike[str]], left_out: LeftOut | None = None) -> Iterator[str]:
     """The recordings in some sources.
 

@@ -4,7 +4,7 @@ Run as `python -P -m emotone.batch.worker`. It is a separate program, not a fork
 imported again. When the caller dies, even by kill -9, its end of the pipe closes and the worker exits.
 
 Conventions: requests and answers are lines of JSON. First comes the setup, answered by `{"labels", "digest"}` or
-`{"error", "kind"}`; then `{"index", "file"}`, answered by `{"index", "row", "warnings"}` or
+`{"error", "kind"}`; then `{"index", "file"}`, answered by `{"index", "row", "warnings", "stamp"}` or
 `{"index", "error", "kind"}`.
 """
 
@@ -98,11 +98,15 @@ class BatchRecognizer:
         """Recognise one recording; faults of the recording are returned, not raised.
 
         Returns:
-            `{"row", "warnings"}` or `{"error", "kind"}`.
+            `{"row", "warnings", "stamp"}` or `{"error", "kind"}`.
         """
-        from emotone.batch.locations import opened
+        from emotone.batch.locations import is_own_stream, opened
         from emotone.output.objects import recording_object
 
+        if is_own_stream(location):
+            # A worker's own standard input holds its tasks.
+            return {"error": "cannot be read in a batch; save the sound to a file", "kind": "NotAudioError"}
+        stamp = file_stamp(location)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
@@ -113,7 +117,16 @@ class BatchRecognizer:
             except Exception as error:  # A bug that one recording triggers must not end a batch of millions.
                 return {"error": f"unexpected {type(error).__name__}: {error}", "kind": "EmotoneError"}
         row = recording_object(recognition) | {"file": location}
-        return {"row": row, "warnings": [str(one.message) for one in caught]}
+        return {"row": row, "warnings": [str(one.message) for one in caught], "stamp": stamp}
+
+
+def file_stamp(location: str) -> list[int] | None:
+    """Size and time of the last change of a file, by which another content is noticed; None where it has none."""
+    try:
+        found = os.stat(location)  # noqa: PTH116 - an address is not a path
+    except (OSError, ValueError):
+        return None
+    return [found.st_size, found.st_mtime_ns]
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ class WorkerPool:
         Args:
             tasks: (index, location); the next is taken when a worker is free.
         Yields:
-            `{"index", "row", "warnings"}` or `{"index", "error", "kind"}`.
+            `{"index", "row", "warnings", "stamp"}` or `{"index", "error", "kind"}`.
         """
         while len(self._workers) < self._n_workers:
             self._start()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +16,14 @@ from emotone.adaptation.recentring import ROLE as RECENTRED
 from emotone.audio import load_audio
 from emotone.corpora import CORPUS_NAMES, Corpus, Utterance, origin
 from emotone.corpora.origins import CUT_FROM
-from emotone.errors import AudioError, BaselineError, CorpusError, SpeakerLeakError
+from emotone.errors import AudioError, BaselineError, CorpusError, OutputError, SpeakerLeakError
 from emotone.evaluation.predictions import Predictions
 from emotone.evaluation.provenance import Provenance
 from emotone.evaluation.results import Results
 from emotone.evaluation.run_folder import FoldFolder, RunFolder
 from emotone.evaluation.summary import summarise
 from emotone.experiments.shipping.model_facts import DEVELOPMENT_CORPUS
+from emotone.files import check_replaceable
 from emotone.listening.recognition import Recognition
 from emotone.listening.recognizer import Recognizer
 
@@ -43,6 +46,7 @@ def evaluate_model(
     speakers: Sequence[str] = (),
     unseen: bool = False,
     neutral_clips: int = 0,
+    overwrite: bool = False,
     command: str = "",
     progress: Progress = iter,
 ) -> Results:
@@ -58,14 +62,19 @@ def evaluate_model(
         neutral_clips: predictions are relative to a baseline of so many other neutral utterances of the same speaker,
             drawn for each utterance from its id; 0 for none. Labels of the test speakers' neutral speech are used then,
             and the protocol says so.
+        overwrite: replace files in the folder that are not of an earlier evaluation.
         command: for the results.
         progress: wraps the utterances, to show how far it is.
     Raises:
         SpeakerLeakError: the model was trained on this corpus, and a named speaker (or every one) was not held out.
-        CorpusError: nothing is left to score, or a speaker has no neutral utterance for a baseline.
+        CorpusError: nothing is left to score, a speaker is not there, or one has no neutral utterance for a baseline.
+        OutputError: the folder has files that are not of an earlier evaluation.
         BaselineError: `neutral_clips` asked of a model without baselines.
     """
     metadata = recognizer.metadata
+    if absent := sorted(set(speakers) - set(corpus.speakers)):
+        raise CorpusError(f"{corpus.name} has no speaker {', '.join(absent)} with these classes")
+    check_folder(folder, overwrite=overwrite)
     asked = set(speakers) or set(corpus.speakers)
     origins = {speaker: origin(corpus.name, speaker, CORPUS_NAMES) for speaker in {*corpus.speakers, *asked}}
     held_out: dict[str, set[str]] = {}
@@ -78,7 +87,8 @@ def evaluate_model(
     if seen_speakers & asked and (speakers or not wanted):
         allowed = sorted(speaker for speaker in corpus.speakers if speaker not in seen_speakers)
         raise SpeakerLeakError(
-            f"the model {metadata.name} was trained on recordings of {corpus.name}; speakers "
+            f"the model {metadata.name} was trained on recordings of {corpus.name}"
+            f"{'' if corpus.name in CORPUS_NAMES else ', or of a manifest of that name'}; speakers "
             f"{', '.join(sorted(seen_speakers & asked)[:8])} were not held out; "
             f"speakers who may score it: {', '.join(allowed) or 'none'}"
         )
@@ -153,6 +163,27 @@ def evaluate_model(
     FoldFolder(folder).finish(predictions, info)
     results.write(RunFolder(folder).results)
     return results
+
+
+def check_folder(folder: Path, *, overwrite: bool = False) -> None:
+    """Check, before any work is done, that an evaluation can be written to a folder.
+
+    Raises:
+        OutputError: it cannot be written to, or has files that are not of an earlier evaluation.
+    """
+    run, fold = RunFolder(folder), FoldFolder(folder)
+    if run.settings.exists() and not overwrite:
+        raise OutputError(f"{folder} is the folder of a training; name another output, or add --overwrite")
+    for path, kind, sign in (
+        (run.results, "an evaluation's results", rb'"kind": "(cross-corpus|untouched)"'),
+        (fold.predictions, "predictions", rb'^"?utterance"?,'),
+        (fold.info, "an evaluation's fold", rb'"test_speakers"'),
+    ):
+        check_replaceable(path, kind, partial(_has, sign), overwrite=overwrite)
+
+
+def _has(sign: bytes, content: bytes) -> bool:
+    return re.search(sign, content) is not None
 
 
 class Baselines:

@@ -67,7 +67,7 @@ class TimelineOptions:
             OptionError: the model cannot take such a window.
         """
         window_s = metadata.window_s if self.window_s is None else self.window_s
-        samples = round(window_s * metadata.sample_rate)
+        samples = round(min(window_s, 2 * metadata.window_s) * metadata.sample_rate)
         if not metadata.min_samples <= samples <= metadata.window_samples:
             raise OptionError(
                 f"window_s = {window_s}; this model takes {metadata.min_samples / metadata.sample_rate:.3f} "
@@ -82,7 +82,8 @@ class TimelineOptions:
             OptionError: the hop is longer than the window, or shorter than a fortieth of it.
         """
         window = self.window_samples(metadata)
-        samples = (window + 1) // 2 if self.hop_s is None else round(self.hop_s * metadata.sample_rate)
+        most_s = 2 * window / metadata.sample_rate
+        samples = (window + 1) // 2 if self.hop_s is None else round(min(self.hop_s, most_s) * metadata.sample_rate)
         if not window / 40 <= samples <= window:
             raise OptionError(
                 f"hop_s = {samples / metadata.sample_rate if self.hop_s is None else self.hop_s:g}; expected "

@@ -6,6 +6,7 @@ Conventions: `waveform (n_samples,)` mono float32 in [-1, 1] at the model's samp
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
@@ -260,6 +261,8 @@ class Recognizer:
             AudioError: a source is not audio, too short, or damaged, and there is no `on_error`.
             OptionError: an impossible option, or one that does not fit the model.
         """
+        if isinstance(sources, str | bytes | os.PathLike):
+            raise NotAudioError("one recording; expected several: recognizer.batch([source])")
         options = _with_track(options, track)
         waiting: list[Recording] = []
         for source in sources:

@@ -12,11 +12,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from emotone.errors import BaselineError
+from emotone.errors import BaselineError, TurnsError
 from emotone.listening.baseline import Baseline
 from emotone.listening.options import TimelineOptions
 from emotone.listening.recognition import Recognition
 from emotone.listening.turns.files import as_turns
+from emotone.listening.turns.formats import parse
 
 if TYPE_CHECKING:
     from emotone.listening.recognizer import Recognizer
@@ -51,14 +52,35 @@ class SpeakerSettings:
         if isinstance(self.baseline, Mapping) and self.turns is None:
             raise BaselineError("baselines by speaker go with turns; say who speaks when, or give the recordings alone")
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All files that are named."""
+        named = self.baseline.values() if isinstance(self.baseline, Mapping) else [self.baseline]
+        return (*(one for some in named for one in some), *([self.turns] if self.turns else []))
+
     def digest(self) -> str:
         """Of all that decides about the results, the content of the files included."""
         found = sha256(repr((sorted(self.classes), self.baseline, self.turns, self.tiers)).encode())
-        named = self.baseline.values() if isinstance(self.baseline, Mapping) else [self.baseline]
-        for path in [*(one for some in named for one in some), *([self.turns] if self.turns else [])]:
+        for path in self.files:
             if Path(path).is_file():
                 found.update(Path(path).read_bytes())
         return found.hexdigest()
+
+
+def _check_speakers(settings: SpeakerSettings) -> None:
+    """Refuse a baseline of a speaker who has no turn in any recording: a typing error, which nobody would notice."""
+    if settings.turns is None or not Path(settings.turns).is_file():
+        return
+    try:
+        found = {turn.speaker for _, turn in parse(Path(settings.turns).read_bytes(), settings.tiers)}
+    except TurnsError:
+        return  # Each recording reports it.
+    for name in settings.baseline:
+        if name not in found:
+            raise BaselineError(
+                f"a baseline for {name!r}, who has no turn in {settings.turns}; it has turns of "
+                f"{', '.join(sorted(found)[:8]) or 'nobody'}"
+            )
 
 
 class SpeakerRecognizer:
@@ -69,7 +91,8 @@ class SpeakerRecognizer:
         settings: classes, baselines and turns.
     Raises:
         AudioError: a recording for a baseline cannot be used.
-        BaselineError: the model takes no baseline, or one of them has no speech.
+        BaselineError: the model takes no baseline, one of them has no speech, or a speaker has no turn in any
+            recording.
         UnknownEmotionError: a class that the model does not have.
 
     Attributes:
@@ -81,6 +104,7 @@ class SpeakerRecognizer:
         self._settings = settings
         self._by_speaker: dict[str, Baseline] = {}
         if isinstance(settings.baseline, Mapping):
+            _check_speakers(settings)
             self._by_speaker = {
                 name: view.measure_baseline(list(paths)).of(name) for name, paths in settings.baseline.items()
             }
@@ -95,7 +119,7 @@ class SpeakerRecognizer:
         *,
         channels: Literal["mix", "split"] = "mix",
         options: TimelineOptions | None = None,
-        all_speakers: bool = False,
+        only_recording: bool = False,
     ) -> Recognition:
         """Recognise one recording.
 
@@ -104,16 +128,22 @@ class SpeakerRecognizer:
             location: its name, by which a file of turns may know it.
             channels: as for a recognizer.
             options: as for a recognizer.
-            all_speakers: refuse a baseline of a speaker who has no turn in this recording.
+            only_recording: that there is: turns of another name are taken for its own, and a baseline of a speaker who
+                has no turn in it is refused.
         Raises:
             AudioError: the source is not sound, too short, or damaged.
             TurnsError: the turns cannot be used.
-            BaselineError: with `all_speakers`.
+            BaselineError: with `only_recording`.
         """
         if self._settings.turns is None:
             recognition: Recognition = self.recognizer(source, channels=channels, options=options)
             return recognition
-        turns = as_turns(self._settings.turns, recording=os.fsdecode(location), tiers=self._settings.tiers)
+        turns = as_turns(
+            self._settings.turns,
+            recording=os.fsdecode(location),
+            tiers=self._settings.tiers,
+            only_recording=only_recording,
+        )
         speakers = {one.speaker for one in turns}
-        mine = {name: one for name, one in self._by_speaker.items() if all_speakers or name in speakers}
+        mine = {name: one for name, one in self._by_speaker.items() if only_recording or name in speakers}
         return self.recognizer(source, channels=channels, options=options, turns=turns, baseline=mine or None)

@@ -55,7 +55,7 @@ def test_bad_recordings_are_listed_at_the_end_with_their_status(calls, model, tm
     err = capsys.readouterr().err
     assert "1 of 5 recordings could not be used:" in err
     assert "bad\\n.wav: not audio of a known format" in err
-    assert "results.failures.jsonl" in err
+    assert "results.jsonl.failures.jsonl" in err
 
 
 def test_fail_fast_stops_at_the_first(calls, model, tmp_path, capsys):
@@ -137,3 +137,24 @@ def test_an_interrupted_batch_says_that_it_can_go_on(calls, model, tmp_path):
     assert run(words[3:]) == 0
     with output.open(newline="") as file:
         assert len({row["file"] for row in csv.DictReader(file)}) == 404
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--format", "json"], "cannot be chosen for a batch"),
+        (["--threads", "2"], "a batch uses processes of one thread each"),
+        (["-"], "save standard input to a file first"),
+        (["--window", "1e308"], "window_s = 1e+308"),
+    ],
+)
+def test_what_a_batch_cannot_do_is_refused(calls, model, tmp_path, capsys, words, message):
+    output = tmp_path / "results.csv"
+    assert run(["predict", str(calls), *words, *model, "--output", str(output), "--workers", "1"]) == 2
+    assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert list(tmp_path.glob("results.csv*")) == []
+
+
+def test_a_suffix_of_another_kind_of_file_is_refused(calls, model, tmp_path, capsys):
+    assert run(["predict", str(calls / "0.wav"), *model, "--output", str(tmp_path / "results.xlsx")]) == 2
+    assert ".xlsx is no format that is written here" in " ".join(capsys.readouterr().err.replace("│", " ").split())

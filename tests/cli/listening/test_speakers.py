@@ -214,3 +214,32 @@ def test_a_batch_has_turns_baselines_and_classes(
         ("SPEAKER_01", ""),
     ]
     assert list(rows[0])[-2:] == ["neutral", "anger"]
+
+
+def test_turns_of_one_recording_are_not_those_of_another(
+    call: tuple[Path, list[tuple[float, float]]], model: str, clips_dir: Path, tmp_path: Path, capsys
+) -> None:
+    path, spans = call
+    turns = rttm(tmp_path / "calls.rttm", spans)
+    other = str(clips_dir / CLIPS[0])
+    words = ["--model", model, "--turns", str(turns)]
+    # Alone, a recording may have another name than in the file.
+    assert run(["predict", other, *words, "--format", "json"]) == 0
+    capsys.readouterr()
+    output = tmp_path / "calls.jsonl"
+    for batch in ([], ["--workers", "1"]):
+        assert run(["predict", str(path), other, *words, *batch, "--overwrite", "--output", str(output)]) == 4
+        assert [json.loads(line)["file"] for line in output.read_text().splitlines()] == [str(path)]
+        assert "no turns for" in capsys.readouterr().err
+
+
+def test_a_baseline_of_a_speaker_who_never_speaks_is_refused(
+    call: tuple[Path, list[tuple[float, float]]], model: str, clips_dir: Path, tmp_path: Path, capsys
+) -> None:
+    path, spans = call
+    clip = str(clips_dir / CLIPS[1])
+    turns = rttm(tmp_path / "calls.rttm", spans)
+    words = ["--model", model, "--turns", str(turns), "--baseline", f"SPEAKR_00={clip}"]
+    for files in ([str(path)], [str(path), clip], [str(path.parent), "--workers", "1", "-o", str(tmp_path / "x.csv")]):
+        assert run(["predict", *files, *words]) == 5
+        assert "a baseline for 'SPEAKR_00', who has no turn" in capsys.readouterr().err

@@ -280,3 +280,8 @@ def test_a_missing_file_and_an_empty_list_are_refused(tmp_path: Path) -> None:
         as_turns([("a", "b")])
     with pytest.raises(TurnsError, match="expected a file"):
         as_turns(3)  # type: ignore[arg-type]
+
+
+def test_an_endless_number_of_hours_is_refused() -> None:
+    with pytest.raises(TurnsError, match="expected seconds, or hh:mm:ss"):
+        parse_turns(b"start,end\n" + b"9" * 400 + b":00:00,2\n")

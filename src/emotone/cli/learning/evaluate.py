@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from emotone.cli.learning.options import CorpusFolder, CorpusName
-from emotone.cli.options import MapOption, label_rules
+from emotone.cli.options import MapOption, OverwriteOption, label_rules
 
 
 def evaluate(
@@ -23,7 +24,9 @@ def evaluate(
         typer.Option("--classes", help="Score these of the model's classes alone, comma-separated, or `four`."),
     ] = None,
     map_: MapOption = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder. [default: runs/CORPUS-MODEL]")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder. [default: runs/CORPUS-MODEL-…]")
+    ] = None,
     speakers: Annotated[str | None, typer.Option("--speakers", help="Only these speakers, comma-separated.")] = None,
     neutral_clips: Annotated[
         int,
@@ -31,6 +34,7 @@ def evaluate(
             "--neutral-clips", min=0, help="Score relative to so many other neutral clips of each speaker; 0 for none."
         ),
     ] = 0,
+    overwrite: OverwriteOption = False,
     unseen: Annotated[
         bool,
         typer.Option("--unseen", help="Declare that the model was trained on none of these speakers (for manifests)."),
@@ -50,9 +54,7 @@ def evaluate(
     from emotone.corpora import read_corpus
     from emotone.emotions import parse_classes, require_present
     from emotone.evaluation.provenance import command_line
-    from emotone.evaluation.run_folder import RunFolder
-    from emotone.experiments.cross_corpus import evaluate_model
-    from emotone.files import check_writable
+    from emotone.experiments.cross_corpus import check_folder, evaluate_model
 
     recognizer = load(model)
     labels = recognizer.metadata.labels
@@ -63,8 +65,12 @@ def evaluate(
     task = read_corpus(corpus, directory, labels=rules).with_classes(wanted)
     console = Console(stderr=True)
     show_notes(console, task)
-    folder = output or Path("runs") / f"{task.name}-{recognizer.metadata.name}"
-    check_writable(RunFolder(folder).results)
+    chosen = {"classes": classes, "speakers": speakers, "neutral-clips": neutral_clips or None}
+    parts = [
+        f"{re.sub(r'[^A-Za-z0-9]+', '-', str(value))}-{name}" for name, value in chosen.items() if value is not None
+    ]
+    folder = output or Path("runs") / "-".join([task.name, recognizer.metadata.name, *parts])[:200]
+    check_folder(folder, overwrite=overwrite)
     results = evaluate_model(
         recognizer,
         task,
@@ -72,6 +78,7 @@ def evaluate(
         speakers=[] if speakers is None else [speaker.strip() for speaker in speakers.split(",")],
         unseen=unseen,
         neutral_clips=neutral_clips,
+        overwrite=overwrite,
         command=command_line(),
         progress=lambda items: track(items, "recognising", console=console),
     )

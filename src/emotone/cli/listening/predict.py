@@ -26,7 +26,7 @@ from emotone.cli.options import (
     window_error,
 )
 from emotone.cli.terminal import printing
-from emotone.errors import AudioError
+from emotone.errors import AudioError, EmotoneError, TurnsError
 from emotone.output.formats import FORMATS, as_text, check_format, check_output, format_of, write_results
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def predict(
     A folder, a list or a pattern with --output FILE (.parquet, .csv or .jsonl) is processed on all cores. After an
     interruption, the same command continues where it stopped.
     """
-    from emotone.batch.locations import LeftOut, opened
+    from emotone.batch.locations import LeftOut, is_own_stream, opened
     from emotone.cli.listening.predict_many import check_left_out, found_in, list_left_out, predict_many, table_of_batch
     from emotone.files import require_local
 
@@ -118,6 +118,10 @@ def predict(
         check_output(kind, output, inputs=files if turns is None else [*files, str(turns)], overwrite=overwrite)
     if table is not None and plot is not None:
         raise typer.BadParameter("draws one recording, not a batch", param_hint="--plot")
+    if table is not None and threads != 1:
+        raise typer.BadParameter("a batch uses processes of one thread each: --workers", param_hint="--threads")
+    if table is not None and any(map(is_own_stream, [*files, *speakers.files])):
+        raise typer.BadParameter("a batch reads files in several processes; save standard input to a file first")
     if table is not None:
         predict_many(
             files,
@@ -153,16 +157,16 @@ def predict(
         options.hop_samples(recognizer.metadata)
     except ValueError as error:
         raise window_error(error) from error
-    failures: list[tuple[str, AudioError]] = []
+    failures: list[tuple[str, EmotoneError]] = []
     recognitions: list[Recognition] = []
     for file in files:
         try:
             with opened(file) as source:
                 recognitions.append(
-                    recognise(source, file, channels=channels.value, options=options, all_speakers=len(files) == 1)
+                    recognise(source, file, channels=channels.value, options=options, only_recording=len(files) == 1)
                 )
-        except AudioError as error:
-            if fail_fast:
+        except (AudioError, TurnsError) as error:
+            if fail_fast or (isinstance(error, TurnsError) and len(files) == 1):
                 raise
             failures.append((file, error))
     if recognitions or not failures:
@@ -175,6 +179,25 @@ def predict(
     if failures:
         raise typer.Exit(exit_status.status_of(failures[0][1]))
     check_left_out(left_out)
+
+
+_OF_OTHERS = (
+    ".arrow",
+    ".doc",
+    ".docx",
+    ".feather",
+    ".html",
+    ".md",
+    ".ods",
+    ".pdf",
+    ".png",
+    ".svg",
+    ".tsv",
+    ".xls",
+    ".xlsx",
+    ".xml",
+)
+"""Suffixes of formats that somebody may expect; a table as text would not be what the name says."""
 
 
 def _recording(word: str) -> str:
@@ -193,6 +216,8 @@ def _output(word: str | None) -> str | None:
 def _format_of(output: str | None) -> str:
     """The format that the suffix of the output asks for, else a table."""
     found = None if output is None else format_of(output)
+    if found is None and output is not None and (suffix := Path(output).suffix.lower()) in _OF_OTHERS:
+        raise typer.BadParameter(f"{suffix} is no format that is written here; see --format", param_hint="--output")
     return "table" if found is None else found.name
 
 
@@ -210,7 +235,7 @@ def _write(recognitions: list[Recognition], kind: str, output: str | None) -> No
         print(text, end="")
 
 
-def _list_failures(failures: list[tuple[str, AudioError]], *, total: int) -> None:
+def _list_failures(failures: list[tuple[str, EmotoneError]], *, total: int) -> None:
     from emotone.output.names import printable
 
     sys.stdout.flush()

@@ -32,6 +32,12 @@ def table_of_batch(
     if workers is not None or ray is not None:
         if output is None:
             raise typer.BadParameter("missing; name the table to write", param_hint="--output")
+        table = TABLES.get(Path(output).suffix.lower())
+        if format != "table" and (ray is not None or table is None or format != table.name):
+            raise typer.BadParameter(
+                "cannot be chosen for a batch: --output says it by its suffix, and a cluster writes Parquet",
+                param_hint="--format",
+            )
         return output
     if output is None or not any(map(is_many, files)):
         return None
@@ -106,7 +112,10 @@ def predict_many(
         report = recognise_with_ray(sources, output, address=ray, **rules)
     else:
         report = _on_this_machine(sources, output, rules | {"fail_fast": fail_fast, "overwrite": overwrite})
-    print(f"{report.n_recognised} of {report.n_files} recordings are in {output}", file=sys.stderr)
+    if report.n_failed == report.n_files and ray is None:
+        print(f"none of {report.n_files} recordings could be used; {output} was not written", file=sys.stderr)
+    else:
+        print(f"{report.n_recognised} of {report.n_files} recordings are in {output}", file=sys.stderr)
     if report.n_failed:
         _list_failures(report)
     list_left_out(report.left_out)

@@ -24,7 +24,9 @@ Turns: TypeAlias = str | os.PathLike[str] | Iterable[Any]
 """What callers may give: a file, or turns as `as_turns` takes them."""
 
 
-def as_turns(turns: Turns, *, recording: str | None = None, tiers: Sequence[str] = ()) -> tuple[Turn, ...]:
+def as_turns(
+    turns: Turns, *, recording: str | None = None, tiers: Sequence[str] = (), only_recording: bool = True
+) -> tuple[Turn, ...]:
     """Turns from whatever a caller has.
 
     Args:
@@ -32,6 +34,7 @@ def as_turns(turns: Turns, *, recording: str | None = None, tiers: Sequence[str]
             keys `start`, `end` and possibly `speaker` and `text`, or a `pyannote.core.Annotation`.
         recording: as for `read_turns`.
         tiers: as for `read_turns`.
+        only_recording: as for `read_turns`.
     Raises:
         TurnsError: there are none, or one of them is none of these.
 
@@ -39,7 +42,7 @@ def as_turns(turns: Turns, *, recording: str | None = None, tiers: Sequence[str]
     Turn(start_s=2.0, end_s=3.5, speaker='', text='Yes.')
     """
     if isinstance(turns, str | os.PathLike):
-        return read_turns(turns, recording=recording, tiers=tiers)
+        return read_turns(turns, recording=recording, tiers=tiers, only_recording=only_recording)
     if hasattr(turns, "itertracks"):
         found = [Turn(span.start, span.end, str(label)) for span, _, label in turns.itertracks(yield_label=True)]
         return _checked(found)
@@ -49,7 +52,11 @@ def as_turns(turns: Turns, *, recording: str | None = None, tiers: Sequence[str]
 
 
 def read_turns(
-    path: str | os.PathLike[str], *, recording: str | None = None, tiers: Sequence[str] = ()
+    path: str | os.PathLike[str],
+    *,
+    recording: str | None = None,
+    tiers: Sequence[str] = (),
+    only_recording: bool = True,
 ) -> tuple[Turn, ...]:
     """The turns in a file, in the order of the file.
 
@@ -60,6 +67,8 @@ def read_turns(
         path: the file, or the folder of an audformat database.
         recording: name or path of the recording; it selects the turns where the file has those of several.
         tiers: of a TextGrid with several, the names of those to use.
+        only_recording: turns of one other name are taken for this recording's. False where there are several
+            recordings, so that one does not get the turns of another.
     Raises:
         TurnsError: the file cannot be read, is of no known format, or has no turns for this recording.
     """
@@ -67,14 +76,14 @@ def read_turns(
     name = os.fsdecode(path)
     try:
         if path.is_dir():
-            return _checked(_from_folder(path, recording), name)
+            return _checked(_from_folder(path, recording, only_recording), name)
         if path.stat().st_size > MAX_BYTES:
             raise TurnsError(f"{name}: {path.stat().st_size:,} bytes; expected a file of turns, at most {MAX_BYTES:,}")
         content = path.read_bytes()
     except OSError as error:
         raise TurnsError(f"cannot read the turns in {name}: {error.strerror or error}") from error
     try:
-        return _checked(parse_turns(content, recording=recording, tiers=tiers))
+        return _checked(_select(parse(content, tiers), recording, only_recording))
     except TurnsError as error:
         raise TurnsError(f"{name}: {error}") from error
 
@@ -131,7 +140,7 @@ def parse_turns(content: bytes, *, recording: str | None = None, tiers: Sequence
     return _select(parse(content, tiers), recording)
 
 
-def _from_folder(folder: Path, recording: str | None) -> list[Turn]:
+def _from_folder(folder: Path, recording: str | None, only_recording: bool) -> list[Turn]:
     """The turns in an audformat database: those of its one table with files, starts and ends.
 
     Raises:
@@ -144,7 +153,7 @@ def _from_folder(folder: Path, recording: str | None) -> list[Turn]:
         if path.suffix == ".csv" and not has_times(decoded(content)):
             continue
         try:
-            found[path.stem.removeprefix("db.")] = parse_turns(content, recording=recording)
+            found[path.stem.removeprefix("db.")] = _select(parse(content, ()), recording, only_recording)
         except TurnsError:
             # A table of something else, or of other recordings.
             continue
@@ -156,10 +165,10 @@ def _from_folder(folder: Path, recording: str | None) -> list[Turn]:
     return next(iter(found.values()))
 
 
-def _select(named: Iterable[Named], recording: str | None) -> list[Turn]:
+def _select(named: Iterable[Named], recording: str | None, only_recording: bool = True) -> list[Turn]:
     turns = list(named)
     names = list(dict.fromkeys(name for name, _ in turns))
-    if len(names) <= 1:
+    if len(names) <= 1 and (only_recording or names in ([], [""])):
         return [turn for _, turn in turns]
     if recording is None:
         raise TurnsError(f"turns of {len(names)} recordings ({', '.join(names[:4])}, …); expected those of one")

@@ -30,14 +30,13 @@ def seconds(value: Any) -> float:
     if hasattr(value, "total_seconds"):
         return float(value.total_seconds())
     word = str(value).strip()
-    if clock := _CLOCK.match(word):
-        days, hours, minutes, rest = clock.groups()
-        return (
-            86_400.0 * int(days or 0) + 3_600.0 * int(hours or 0) + 60.0 * int(minutes) + float(rest.replace(",", "."))
-        )
     try:
+        if clock := _CLOCK.match(word):
+            days, hours, minutes, rest = clock.groups()
+            whole = 86_400.0 * int(days or 0) + 3_600.0 * int(hours or 0) + 60.0 * int(minutes)
+            return whole + float(rest.replace(",", "."))
         return float(word.replace(",", "."))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise TurnsError(f"a time is {word[:40]!r}; expected seconds, or hh:mm:ss.mmm") from error
 
 
