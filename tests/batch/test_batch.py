@@ -379,3 +379,9 @@ def test_standard_input_is_no_recording_of_a_batch(calls, tiny_model, tmp_path):
 def test_channels_are_mixed_or_split(calls, tiny_model, tmp_path):
     with pytest.raises(OptionError, match="channels='left'"):
         recognise_many([calls], tmp_path / "results.csv", model=tiny_model, channels="left")
+
+
+def test_a_table_in_the_folder_itself_leaves_its_journal_out_without_a_word(calls, tiny_model):
+    (calls / "notes.docx").touch()
+    report = recognise_many([calls], calls / "results.csv", model=tiny_model, workers=1)
+    assert report.left_out.lines == ["1 left out: no suffix of a recording (.docx)", f"  {calls / 'notes.docx'}"]

@@ -156,7 +156,7 @@ def recognise_many(
     with WorkerPool(n_workers, setup_of(model, unsure_threshold, channels, options, speakers)) as pool:
         plan = {"version": emotone.__version__, "model": pool.digest, "labels": list(pool.labels)}
         with Journal(path, plan, overwrite=overwrite) as journal:
-            left_out = LeftOut()
+            left_out = LeftOut(ours=os.path.realpath(journal.path))
             try:
                 journal.set_files(find_recordings(sources, left_out))
             except AudioError:

@@ -36,13 +36,17 @@ class LeftOut:
     Attributes:
         counts: for each reason, how many files or folders.
         names: for each reason, the first of them.
+        ours: path of the journal of the batch itself, which is not counted, nor the files that SQLite keeps beside it.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     names: dict[str, list[str]] = field(default_factory=dict)
+    ours: str | None = None
 
     def add(self, name: str, reason: str) -> None:
         """Count a file or folder."""
+        if self.ours is not None and os.path.realpath(name).startswith(self.ours):
+            return
         self.counts[reason] += 1
         named = self.names.setdefault(reason, [])
         if len(named) < _NAMED_EACH:
