@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from emotone.batch.worker import file_stamp
+from emotone.batch.locations import file_stamp
 from emotone.errors import OutputError
 from emotone.files import check_replaceable, written_whole
 from emotone.output.formats import write_table

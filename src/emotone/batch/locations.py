@@ -96,6 +96,15 @@ def is_own_stream(location: str) -> bool:
     return location == "/dev/stdin" or location.startswith(("/dev/fd/", "/proc/self/fd/"))
 
 
+def file_stamp(location: str) -> list[int] | None:
+    """Size and time of the last change of a file, by which another content is noticed; None where it has none."""
+    try:
+        found = os.stat(location)  # noqa: PTH116 - an address is not a path
+    except (OSError, ValueError):
+        return None
+    return [found.st_size, found.st_mtime_ns]
+
+
 def find_recordings(sources: Sequence[str | os.PathLike[str]], left_out: LeftOut | None = None) -> Iterator[str]:
     """The recordings in some sources.
 

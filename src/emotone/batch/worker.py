@@ -100,7 +100,7 @@ class BatchRecognizer:
         Returns:
             `{"row", "warnings", "stamp"}` or `{"error", "kind"}`.
         """
-        from emotone.batch.locations import is_own_stream, opened
+        from emotone.batch.locations import file_stamp, is_own_stream, opened
         from emotone.output.objects import recording_object
 
         if is_own_stream(location):
@@ -118,15 +118,6 @@ class BatchRecognizer:
                 return {"error": f"unexpected {type(error).__name__}: {error}", "kind": "EmotoneError"}
         row = recording_object(recognition) | {"file": location}
         return {"row": row, "warnings": [str(one.message) for one in caught], "stamp": stamp}
-
-
-def file_stamp(location: str) -> list[int] | None:
-    """Size and time of the last change of a file, by which another content is noticed; None where it has none."""
-    try:
-        found = os.stat(location)  # noqa: PTH116 - an address is not a path
-    except (OSError, ValueError):
-        return None
-    return [found.st_size, found.st_mtime_ns]
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from emotone.errors import BaselineError, TurnsError
 from emotone.listening.baseline import Baseline
 from emotone.listening.options import TimelineOptions
 from emotone.listening.recognition import Recognition
-from emotone.listening.turns.files import as_turns
+from emotone.listening.turns.files import MAX_BYTES, as_turns
 from emotone.listening.turns.formats import parse
 
 if TYPE_CHECKING:
@@ -68,18 +68,20 @@ class SpeakerSettings:
 
 
 def _check_speakers(settings: SpeakerSettings) -> None:
-    """Refuse a baseline of a speaker who has no turn in any recording: a typing error, which nobody would notice."""
+    """Refuse a baseline of a speaker who has no turn in any recording: a typing error that would go unnoticed."""
     if settings.turns is None or not Path(settings.turns).is_file():
         return
     try:
+        if Path(settings.turns).stat().st_size > MAX_BYTES:
+            return
         found = {turn.speaker for _, turn in parse(Path(settings.turns).read_bytes(), settings.tiers)}
-    except TurnsError:
+    except (OSError, TurnsError):
         return  # Each recording reports it.
     for name in settings.baseline:
         if name not in found:
             raise BaselineError(
                 f"a baseline for {name!r}, who has no turn in {settings.turns}; it has turns of "
-                f"{', '.join(sorted(found)[:8]) or 'nobody'}"
+                f"{', '.join(sorted(found)[:8]) or 'speakers without names'}"
             )
 
 

@@ -157,4 +157,4 @@ def test_what_a_batch_cannot_do_is_refused(calls, model, tmp_path, capsys, words
 
 def test_a_suffix_of_another_kind_of_file_is_refused(calls, model, tmp_path, capsys):
     assert run(["predict", str(calls / "0.wav"), *model, "--output", str(tmp_path / "results.xlsx")]) == 2
-    assert ".xlsx is no format that is written here" in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert ".xlsx is not a format that emotone writes" in " ".join(capsys.readouterr().err.replace("│", " ").split())

@@ -217,7 +217,7 @@ def _format_of(output: str | None) -> str:
     """The format that the suffix of the output asks for, else a table."""
     found = None if output is None else format_of(output)
     if found is None and output is not None and (suffix := Path(output).suffix.lower()) in _OF_OTHERS:
-        raise typer.BadParameter(f"{suffix} is no format that is written here; see --format", param_hint="--output")
+        raise typer.BadParameter(f"{suffix} is not a format that emotone writes; see --format", param_hint="--output")
     return "table" if found is None else found.name
 
 
