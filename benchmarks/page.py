@@ -55,7 +55,7 @@ def page(results: Results) -> str:
         "One step after another on made-up clips of 3 s, features included, no augmentation; all cores.",
         _training(results),
         "## Machine",
-        _machine(results["machine"]),
+        _machine(results),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -238,16 +238,24 @@ def _training(results: Results) -> str:
     return "\n\n".join([_table(head, rows), *gains])
 
 
-def _machine(machine: dict[str, Any]) -> str:
+def _machine(results: Results) -> str:
+    machine = results["machine"]
     rows = [
         ["processor", f"{machine['cpu']}, {machine['cores']} cores used"],
         ["memory", f"{machine['memory_gb']} GB"],
         ["system", f"{machine['system']}, Python {machine['python']}"],
         ["packages", ", ".join(f"{name} {number}" for name, number in machine["versions"].items())],
-        ["date", machine["date"]],
+        ["date", _dates(results)],
         ["load before", str(machine["load"])],
     ]
     return _table(["", ""], rows)
+
+
+def _dates(results: Results) -> str:
+    """When the figures were measured; what was measured again alone is named with its own date."""
+    found = {key: one.get("date", results["machine"]["date"]) for key, one in results.items() if key != "machine"}
+    first = min(found.values(), default=results["machine"]["date"])
+    return "; ".join([first, *(f"{key}: {date}" for key, date in found.items() if date != first)])
 
 
 def _rows(
@@ -272,7 +280,7 @@ def _decoding(results: Results) -> str:
     found = results.get("decode", {})
     if "missing" in found:
         return f"Not measured: {found['missing']}."
-    speeds = [[suffix, _number(speed)] for suffix, speed in found.items() if suffix != "others"]
+    speeds = [[suffix, _number(speed)] for suffix, speed in found.items() if suffix not in ("others", "date")]
     return _table(["format", "times real time"], speeds)
 
 

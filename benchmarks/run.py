@@ -155,7 +155,7 @@ def main() -> None:
         if options.only and not any(key.startswith(wanted) for wanted in options.only):
             continue
         started = time.monotonic()
-        results[key] = measured(name, arguments)
+        results[key] = measured(name, arguments) | {"date": now["date"]}
         print(f"{key:20} {time.monotonic() - started:7.1f} s  {json.dumps(results[key])}", flush=True)
         store.write_text(json.dumps(results, indent=1) + "\n")
     options.docs.mkdir(parents=True, exist_ok=True)

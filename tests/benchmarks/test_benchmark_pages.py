@@ -134,3 +134,12 @@ def test_the_plan_in_the_docs_is_the_one_that_is_written_from_the_figures():
     repo = Path(__file__).resolve().parents[2]
     results = json.loads((repo / "benchmarks" / "results.json").read_text(encoding="utf-8"))
     assert (repo / "docs" / "scale.md").read_text(encoding="utf-8") == scale(results)
+
+
+def test_what_was_measured_again_alone_has_its_own_date(results):
+    results["clips"]["date"] = "2020-01-01"
+    results["training"] = {"missing": "left out", "date": "2020-01-02"}
+    for key, one in results.items():
+        if key not in ("machine", "training"):
+            one["date"] = "2020-01-01"
+    assert "| date | 2020-01-01; training: 2020-01-02 |" in page(results)
